@@ -1,0 +1,316 @@
+package settings
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	maxFile = 64 << 10 // bytes of a file
+	maxLine = 4 << 10  // bytes of a line of .msrc
+
+	msrc     = ".msrc"
+	lazycred = ".lazycred"
+)
+
+// line is one setting as a file gives it.
+type line struct{ name, value, source string }
+
+// lines returns what comes after flags and variables: the lines of the file that
+// is named or found, or, where there is none, what the variables of lazycred say.
+func (f *Flags) lines() (file string, lines []line, err error) {
+	if path, source := f.config(); path != "" {
+		b, err := read(path, false)
+		if err != nil {
+			return "", nil, &Error{source, err} // not the path: it may be a slip
+		}
+		lines, err := parse(path, b)
+		return path, lines, err
+	}
+	if _, ok := f.given["store"]; ok || os.Getenv("MS_STORE") != "" {
+		return "", nil, nil
+	}
+	old := !slices.ContainsFunc(names, func(name string) bool { return os.Getenv(variable(name)) != "" })
+	paths, err := candidates(old)
+	if err != nil {
+		return "", nil, &Error{Err: err}
+	}
+	for _, path := range paths {
+		b, err := read(path, true)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return "", nil, &Error{printable(path), err}
+		}
+		lines, err := parse(path, b)
+		return path, lines, err
+	}
+	if !old {
+		return "", nil, nil
+	}
+	lines, err = lazycredVariables()
+	return "", lines, err
+}
+
+// config returns the file that is named, and by what.
+func (f *Flags) config() (path, source string) {
+	if v, ok := f.given["config"]; ok {
+		return v, "-config"
+	}
+	return os.Getenv("MS_CONFIG"), "MS_CONFIG"
+}
+
+// candidates are the files to look for, in order: in every folder from the
+// working directory up, then where a user keeps what holds everywhere. The files
+// of lazycred are among them if old is set.
+func candidates(old bool) ([]string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return nil, errors.New("the working directory cannot be told, so no .msrc is looked for: give -store or -config")
+	}
+	var paths []string
+	for {
+		paths = append(paths, filepath.Join(dir, msrc))
+		if old {
+			paths = append(paths, filepath.Join(dir, lazycred))
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			break
+		}
+		dir = parent
+	}
+	home, err := os.UserHomeDir()
+	if err != nil || !filepath.IsAbs(home) {
+		home = ""
+	}
+	if config := os.Getenv("XDG_CONFIG_HOME"); filepath.IsAbs(config) {
+		paths = append(paths, filepath.Join(config, "ms", "msrc"))
+	} else if home != "" {
+		paths = append(paths, filepath.Join(home, ".config", "ms", "msrc"))
+	}
+	if home != "" {
+		paths = append(paths, filepath.Join(home, msrc))
+		if old {
+			paths = append(paths, filepath.Join(home, lazycred))
+		}
+	}
+	return paths, nil
+}
+
+// read returns the bytes of a file, having checked the very file that it reads:
+// path may lead to another one at any moment. Its errors do not hold the path.
+func read(path string, found bool) ([]byte, error) {
+	f, err := os.OpenFile(path, openFlags, 0)
+	if err != nil {
+		return nil, reason(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, reason(err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("is not a regular file")
+	}
+	if found {
+		if err := trusted(info); err != nil {
+			return nil, fmt.Errorf("%w, or name it by -config", err)
+		}
+	}
+	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, reason(err)
+	}
+	if len(b) > maxFile {
+		return nil, errors.New("is larger than 64 KiB")
+	}
+	return b, nil
+}
+
+// reason is err without the path that package os puts before it.
+func reason(err error) error {
+	var e *fs.PathError
+	if errors.As(err, &e) {
+		return fmt.Errorf("cannot be read: %w", e.Err)
+	}
+	return err
+}
+
+// parse reads a file in the form that its name tells.
+func parse(path string, b []byte) ([]line, error) {
+	if filepath.Base(path) == lazycred {
+		return parseLazycred(printable(path), b)
+	}
+	return parseMsrc(printable(path), b)
+}
+
+// parseMsrc reads ff's plain syntax: a setting a line, its name, spaces, its
+// value; blank lines and those that begin with "#" are skipped, and " #" ends a
+// value; a name alone switches on what can only be on or off. Beyond that it is
+// strict, where ff takes anything.
+func parseMsrc(path string, b []byte) ([]line, error) {
+	var lines []line
+	for i, text := range strings.Split(string(b), "\n") {
+		source := fmt.Sprintf("%s:%d", path, i+1)
+		l, err := parseLine(text)
+		if err != nil {
+			return nil, &Error{source, err}
+		}
+		if l.name == "" {
+			continue
+		}
+		if slices.ContainsFunc(lines, func(m line) bool { return m.name == l.name }) {
+			return nil, &Error{source, fmt.Errorf("%s is set a second time", l.name)}
+		}
+		lines = append(lines, line{l.name, l.value, source})
+	}
+	return lines, nil
+}
+
+// parseLine reads a line, which may hold no setting.
+func parseLine(text string) (line, error) {
+	if len(text) > maxLine {
+		return line{}, errors.New("the line is longer than 4096 bytes")
+	}
+	if !utf8.ValidString(text) {
+		return line{}, errors.New("the line is not valid UTF-8")
+	}
+	if strings.ContainsFunc(text, unicode.IsControl) {
+		return line{}, errors.New("the line holds a tab or another control character")
+	}
+	text = strings.Trim(text, " ")
+	if text == "" || text[0] == '#' {
+		return line{}, nil
+	}
+	name, v, _ := strings.Cut(text, " ")
+	if name == "config" {
+		return line{}, errors.New("config cannot be set in a file")
+	}
+	if !slices.Contains(names, name) {
+		return line{}, errors.New("no setting: a line is a name (" + strings.Join(names[:len(names)-1], ", ") + "), a space and the value")
+	}
+	v, _, _ = strings.Cut(" "+v, " #")
+	v = strings.Trim(v, " ")
+	if v == "" {
+		if !isBool(name) {
+			return line{}, fmt.Errorf("%s has no value", name)
+		}
+		v = "true"
+	}
+	return line{name: name, value: v}, nil
+}
+
+// parseLazycred reads the file of lazycred: a JSON object of strings with s3_path
+// and perhaps region and key_alias.
+func parseLazycred(path string, b []byte) ([]line, error) {
+	d := json.NewDecoder(bytes.NewReader(b))
+	fail := func(text string) ([]line, error) {
+		at := min(int(d.InputOffset()), len(b))
+		return nil, &Error{fmt.Sprintf("%s:%d", path, 1+bytes.Count(b[:at], []byte("\n"))), errors.New(text)}
+	}
+	if !utf8.Valid(b) {
+		return nil, &Error{path, errors.New("is not valid UTF-8")}
+	}
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return fail("not a JSON object")
+	}
+	var lines []line
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			return fail("not JSON")
+		}
+		v, err := d.Token()
+		if err != nil {
+			return fail("not JSON")
+		}
+		text, ok := v.(string)
+		if !ok {
+			return fail("a value that is no string")
+		}
+		l, err := fromLazycred(name.(string), text)
+		if err != nil {
+			return fail(err.Error())
+		}
+		if slices.ContainsFunc(lines, func(m line) bool { return m.name == l.name }) {
+			return fail(name.(string) + " is set a second time")
+		}
+		l.source = fmt.Sprintf("%s:%d", path, 1+bytes.Count(b[:d.InputOffset()], []byte("\n")))
+		lines = append(lines, l)
+	}
+	if _, err := d.Token(); err != nil {
+		return fail("not JSON")
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return fail("more than one JSON object")
+	}
+	if !slices.ContainsFunc(lines, func(m line) bool { return m.name == "store" }) {
+		return nil, &Error{path, errors.New("s3_path is missing")}
+	}
+	return lines, nil
+}
+
+// fromLazycred turns one of lazycred's settings into ours. Its s3_path is a
+// bucket, a slash and perhaps a folder with another slash; its key_alias is
+// without the "alias/".
+func fromLazycred(name, v string) (line, error) {
+	switch name {
+	case "s3_path":
+		v = strings.TrimSuffix(v, "/")
+		if v == "" {
+			return line{}, errors.New("s3_path is empty")
+		}
+		return line{name: "store", value: v}, nil
+	case "key_alias":
+		if v == "" || strings.ContainsFunc(v, notInAlias) {
+			return line{}, errors.New("key_alias is not the name of an alias")
+		}
+		return line{name: "key", value: "alias/" + v}, nil
+	case "region":
+		return line{name: "region", value: v}, nil
+	}
+	return line{}, errors.New("no setting: s3_path, region and key_alias are all there is")
+}
+
+// notInAlias tells what KMS has in no alias: a comma or a brace would have a
+// meaning of its own in the setting key.
+func notInAlias(r rune) bool {
+	return !strings.ContainsRune("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/_-", r)
+}
+
+// lazycredVariables reads the variables of lazycred. The alias counts only
+// beside the path: for another store it was not meant.
+func lazycredVariables() ([]line, error) {
+	path := os.Getenv("LAZYCRED_S3_PATH")
+	if path == "" {
+		return nil, nil
+	}
+	var lines []line
+	for _, v := range [...]struct{ variable, name, value string }{
+		{"LAZYCRED_S3_PATH", "s3_path", path},
+		{"LAZYCRED_KEY_ALIAS", "key_alias", os.Getenv("LAZYCRED_KEY_ALIAS")},
+	} {
+		if v.value == "" {
+			continue
+		}
+		l, err := fromLazycred(v.name, v.value)
+		if err != nil {
+			return nil, &Error{v.variable, err}
+		}
+		l.source = v.variable
+		lines = append(lines, l)
+	}
+	return lines, nil
+}
