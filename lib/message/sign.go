@@ -1,0 +1,57 @@
+package message
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/binary"
+)
+
+const (
+	coordinateLen   = 48  // bytes of one coordinate of a point
+	signatureLen    = 103 // bytes of every signature written, so that a message's length is known beforehand
+	maxSignatureLen = 104 // bytes that the DER form can have
+	footerLen       = 2 + signatureLen
+)
+
+// appendFooter appends the length and the signature of digest. A signature has up to 104 bytes; half of all have
+// 103.
+func appendFooter(b []byte, key *ecdsa.PrivateKey, digest []byte) ([]byte, error) {
+	for {
+		sig, err := ecdsa.SignASN1(rand.Reader, key, digest)
+		if err != nil {
+			return nil, err
+		}
+		if len(sig) == signatureLen {
+			return append(binary.BigEndian.AppendUint16(b, signatureLen), sig...), nil
+		}
+	}
+}
+
+// encodePublicKey gives key as a context has it: the point, compressed, in base64.
+func encodePublicKey(key *ecdsa.PublicKey) (string, error) {
+	point, err := key.Bytes()
+	if err != nil {
+		return "", err
+	}
+	x, odd := point[1:1+coordinateLen], point[2*coordinateLen]&1
+	compressed := append([]byte{2 + odd}, x...)
+	return base64.StdEncoding.EncodeToString(compressed), nil
+}
+
+func decodePublicKey(s string) (*ecdsa.PublicKey, error) {
+	compressed, err := base64.StdEncoding.Strict().DecodeString(s)
+	if err != nil {
+		return nil, notAuthentic("%s is not in base64", PublicKey)
+	}
+	x, y := elliptic.UnmarshalCompressed(elliptic.P384(), compressed)
+	if x == nil {
+		return nil, notAuthentic("%s is not a compressed point of P-384", PublicKey)
+	}
+	point := make([]byte, 1+2*coordinateLen)
+	point[0] = 4
+	x.FillBytes(point[1 : 1+coordinateLen])
+	y.FillBytes(point[1+coordinateLen:])
+	return ecdsa.ParseUncompressedPublicKey(elliptic.P384(), point)
+}
