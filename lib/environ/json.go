@@ -1,0 +1,106 @@
+package environ
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+var errNotObject = errors.New("the JSON is not an object of strings")
+
+// parseJSON reads an object of strings as RFC 8259 gives it. encoding/json
+// keeps the last of several members of one name and puts U+FFFD for what is no
+// Unicode; here both are errors.
+func parseJSON(data []byte) (Env, error) {
+	if !utf8.Valid(data) {
+		return nil, errors.New("the JSON is not valid UTF-8")
+	}
+	var syntax *json.SyntaxError
+	if err := json.Unmarshal(data, new(json.RawMessage)); errors.As(err, &syntax) {
+		return nil, fmt.Errorf("not valid JSON at byte %d", syntax.Offset)
+	} else if err != nil {
+		return nil, errNotObject
+	}
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return nil, errNotObject
+	}
+	env := make(Env)
+	for member := 1; d.More(); member++ {
+		if err := parseMember(d, data, member, env); err != nil {
+			return nil, err
+		}
+	}
+	return env, nil
+}
+
+// parseMember reads the member with that number, from 1, of the object that d
+// reads from data.
+func parseMember(d *json.Decoder, data []byte, number int, env Env) error {
+	t, err := d.Token()
+	name, ok := t.(string)
+	if err != nil || !ok {
+		return errNotObject
+	}
+	if !ValidName(name) {
+		return fmt.Errorf("member %d: its name is not [A-Za-z_][A-Za-z0-9_]*", number)
+	}
+	if _, ok := env[name]; ok {
+		return fmt.Errorf("%s: given twice", name)
+	}
+	start := d.InputOffset()
+	t, err = d.Token()
+	if err != nil {
+		return fmt.Errorf("%s: its value is not a string", name)
+	}
+	value, ok := t.(string)
+	switch {
+	case !ok:
+		return fmt.Errorf("%s: its value is not a string: put it in quotes", name)
+	case loneSurrogate(data[start:d.InputOffset()]):
+		return fmt.Errorf("%s: its value holds half of a surrogate pair, which is no character", name)
+	case strings.IndexByte(value, 0) >= 0:
+		return fmt.Errorf("%s: %w", name, errNUL)
+	}
+	env[name] = value
+	return nil
+}
+
+// loneSurrogate reports whether valid JSON has an escape of a surrogate that
+// is not one of a pair.
+func loneSurrogate(s []byte) bool {
+	for {
+		i := bytes.IndexByte(s, '\\')
+		if i < 0 {
+			return false
+		}
+		r, size := escape(s[i:])
+		if utf16.IsSurrogate(r) {
+			low, lowSize := escape(s[i+size:])
+			if utf16.DecodeRune(r, low) == utf8.RuneError {
+				return true
+			}
+			size += lowSize
+		}
+		s = s[i+size:]
+	}
+}
+
+// escape returns the code unit that the escape at the start of s stands for
+// where it is \uXXXX, else -1, and the number of bytes it takes.
+func escape(s []byte) (unit rune, size int) {
+	if len(s) < 6 || s[0] != '\\' || s[1] != 'u' {
+		return -1, 2
+	}
+	n, err := strconv.ParseUint(string(s[2:6]), 16, 16)
+	if err != nil {
+		return -1, 2
+	}
+	return rune(n), 6
+}
