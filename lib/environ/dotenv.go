@@ -1,30 +1,29 @@
 package environ
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/hashicorp/go-envparse"
 )
 
-// parseDotenv reads what the readers of .env files agree about, and nothing is
-// expanded: a value is bare, up to the end of its line or a # after white
+// parseDotenv reads what the readers of .env files agree about, and expands
+// nothing: a value is bare, up to the end of its line or a # after white
 // space; or in single quotes, literal; or in double quotes, with the escapes of
-// JSON. Quoted values may go over several lines. Where the readers differ (a $
-// outside single quotes, a # or a quote inside a bare value) it is an error,
-// since whichever was meant, some reader would store another value.
+// JSON. Quoted values may go over several lines. What the readers take
+// differently is an error, since whichever was meant, guessing would sometimes
+// store another value.
 func parseDotenv(data []byte) (Env, error) {
 	b := newBuilder()
 	rest := bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))
 	for line := 1; len(rest) > 0; {
-		size, err := statement(rest)
+		statement, size, err := scan(rest)
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", line, err)
 		}
-		name, value, err := unquote(rest[:size])
+		name, value, err := unquote(statement)
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", line, err)
 		}
@@ -42,41 +41,41 @@ func parseDotenv(data []byte) (Env, error) {
 var (
 	errDollar     = errors.New(`a "$" outside single quotes, which some readers of .env files expand: put the value in single quotes`)
 	errHash       = errors.New(`a "#" right after text, which only some readers of .env files take for a comment: put the value in quotes`)
-	errBareQuote  = errors.New("a quote inside a value that is not in quotes: put the whole value in quotes")
+	errInnerQuote = errors.New("a quote inside a value that is not in quotes: put the whole value in quotes")
+	errBackslash  = errors.New(`a "\" before the closing single quote, which some readers of .env files take for an escape: use double quotes`)
 	errAfterQuote = errors.New("text after the closing quote")
 	errUnclosed   = errors.New("a quote that is never closed")
-	errDotenv     = errors.New(`not NAME=VALUE with a plain, quoted or escaped VALUE as .env files have it (in double quotes only \n \r \t \b \f \" \\ \/ \uXXXX)`)
+	errLongLine   = errors.New("a value of nearly 64 KiB or more: -f json and -f lines read it")
+	errDotenv     = errors.New(`not NAME=VALUE with a plain or quoted VALUE (in double quotes "\" stands before one of n r t b f " \ / uXXXX)`)
 )
 
-// statement returns the length of the first line of src, with all lines that a
-// quoted value goes over and the newline at its end.
-func statement(src []byte) (int, error) {
+// scan returns the statement that src begins with, on one line for the library
+// and without a comment after its value, and the size of it in src, with the
+// newline at its end.
+func scan(src []byte) (statement []byte, size int, err error) {
 	end := lineEnd(src, 0)
-	trimmed := bytes.TrimLeft(src[:end], asciiSpace)
+	line := bytes.TrimSpace(src[:end])
 	eq := bytes.IndexByte(src[:end], '=')
-	if eq < 0 || bytes.HasPrefix(trimmed, []byte("#")) {
-		return end, nil
+	if eq < 0 || line[0] == '#' {
+		return line, end, nil
 	}
-	start := eq + 1
-	for start < end && strings.IndexByte(asciiSpace, src[start]) >= 0 {
-		start++
+	head := bytes.TrimSpace(src[:eq])
+	bare := bytes.TrimSpace(src[eq+1 : end])
+	if len(bare) == 0 || bare[0] != '"' && bare[0] != '\'' {
+		value, err := cutComment(src[eq+1 : end])
+		return fmt.Appendf(nil, "%s=%s", head, value), end, err
 	}
-	if start == end || src[start] != '"' && src[start] != '\'' {
-		return end, checkBare(src[eq+1 : end])
+	start := eq + 1 + bytes.IndexByte(src[eq+1:], bare[0])
+	value, err := cutQuoted(src[start:])
+	if err != nil {
+		return nil, 0, err
 	}
-	size := closingQuote(src[start:])
-	if size < 0 {
-		return 0, errUnclosed
+	stop := start + len(value)
+	end = lineEnd(src, stop)
+	if after := bytes.TrimSpace(src[stop:end]); len(after) > 0 && after[0] != '#' {
+		return nil, 0, errAfterQuote
 	}
-	if src[start] == '"' && bytes.IndexByte(src[start:start+size], '$') >= 0 {
-		return 0, errDollar
-	}
-	end = lineEnd(src, start+size)
-	after := bytes.TrimLeft(src[start+size:end], asciiSpace+"\n")
-	if len(after) > 0 && after[0] != '#' {
-		return 0, errAfterQuote
-	}
-	return end, nil
+	return fmt.Appendf(nil, "%s=%s", head, escapeControls(value)), end, nil
 }
 
 // lineEnd returns the index after the first newline in src at or after from.
@@ -87,50 +86,53 @@ func lineEnd(src []byte, from int) int {
 	return len(src)
 }
 
-// closingQuote returns the length of the quoted text that src begins with,
-// both quotes included, or -1.
-func closingQuote(src []byte) int {
+// cutComment returns a value without quotes, as it stands after "=", without
+// the comment and the white space around it.
+func cutComment(text []byte) ([]byte, error) {
+	for i, c := range text {
+		switch c {
+		case '#':
+			if i > 0 && text[i-1] != ' ' && text[i-1] != '\t' {
+				return nil, errHash
+			}
+			return bytes.TrimSpace(text[:i]), nil
+		case '$':
+			return nil, errDollar
+		case '"', '\'', '`':
+			return nil, errInnerQuote
+		}
+	}
+	return bytes.TrimSpace(text), nil
+}
+
+// cutQuoted returns the quoted value that src begins with, quotes included.
+func cutQuoted(src []byte) ([]byte, error) {
+	double := src[0] == '"'
 	for i := 1; i < len(src); i++ {
 		switch {
+		case src[i] == src[0] && !double && src[i-1] == '\\':
+			return nil, errBackslash
 		case src[i] == src[0]:
-			return i + 1
-		case src[i] == '\\' && src[0] == '"':
+			if double && loneSurrogate(src[:i]) {
+				return nil, errSurrogate
+			}
+			return src[:i+1], nil
+		case double && src[i] == '$':
+			return nil, errDollar
+		case double && src[i] == '\\':
 			i++
 		}
 	}
-	return -1
+	return nil, errUnclosed
 }
 
-// checkBare checks a value without quotes, which may have a comment.
-func checkBare(value []byte) error {
-	for i, c := range value {
-		switch c {
-		case '#':
-			if i == 0 || value[i-1] == ' ' || value[i-1] == '\t' {
-				return nil
-			}
-			return errHash
-		case '$':
-			return errDollar
-		case '"', '\'', '`':
-			return errBareQuote
-		}
-	}
-	return nil
-}
-
-// unquote takes a statement apart with the library, whose errors can hold text
-// of the input and are not passed on. A line without a variable gives "".
-//
-// The library reads single lines of at most 64 KiB without control characters.
-// It joins quoted parts that touch, so that one can be put as an escape.
+// unquote has the library take a statement apart; one without a variable gives
+// "". The library's errors can hold text of the input and are not passed on.
 func unquote(statement []byte) (name, value string, err error) {
-	line := bytes.TrimSpace(statement)
-	quote := byte('"')
-	if eq := bytes.IndexByte(line, '='); eq >= 0 && bytes.HasPrefix(bytes.TrimLeft(line[eq+1:], asciiSpace), []byte("'")) {
-		quote = '\''
+	if len(statement) >= bufio.MaxScanTokenSize {
+		return "", "", errLongLine
 	}
-	env, err := envparse.Parse(bytes.NewReader(escapeControls(line, quote)))
+	env, err := envparse.Parse(bytes.NewReader(statement))
 	if err != nil {
 		return "", "", errDotenv
 	}
@@ -138,25 +140,22 @@ func unquote(statement []byte) (name, value string, err error) {
 		if !ValidName(name) {
 			return "", "", errDotenv
 		}
-		// An unpaired surrogate comes out as U+FFFD.
-		if strings.ContainsRune(value, utf8.RuneError) && bytes.Contains(line, []byte(`\u`)) {
-			return "", "", errDotenv
-		}
 	}
 	return name, value, nil
 }
 
-// escapeControls writes the control characters inside a quoted value as JSON
-// escapes.
-func escapeControls(line []byte, quote byte) []byte {
-	format := `\u%04x`
-	if quote == '\'' {
-		format = `'"\u%04x"'`
+// escapeControls writes the control characters in a quoted value, its newlines
+// among them, as the library reads them: as escapes of JSON, which in single
+// quotes stand in double quotes of their own.
+func escapeControls(value []byte) []byte {
+	escape := `\u%04x`
+	if value[0] == '\'' {
+		escape = `'"\u%04x"'`
 	}
 	var b bytes.Buffer
-	for _, c := range line {
+	for _, c := range value {
 		if c < ' ' {
-			fmt.Fprintf(&b, format, c)
+			fmt.Fprintf(&b, escape, c)
 		} else {
 			b.WriteByte(c)
 		}

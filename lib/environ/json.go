@@ -11,7 +11,10 @@ import (
 	"unicode/utf8"
 )
 
-var errNotObject = errors.New("the JSON is not an object of strings")
+var (
+	errNotObject = errors.New("the JSON is not an object of strings")
+	errSurrogate = errors.New("half of a surrogate pair, which is no character")
+)
 
 // parseJSON reads an object of strings as RFC 8259 gives it. encoding/json
 // keeps the last of several members of one name and puts U+FFFD for what is no
@@ -64,7 +67,7 @@ func parseMember(d *json.Decoder, data []byte, number int, env Env) error {
 	case !ok:
 		return fmt.Errorf("%s: its value is not a string: put it in quotes", name)
 	case loneSurrogate(data[start:d.InputOffset()]):
-		return fmt.Errorf("%s: its value holds half of a surrogate pair, which is no character", name)
+		return fmt.Errorf("%s: its value holds %w", name, errSurrogate)
 	case strings.IndexByte(value, 0) >= 0:
 		return fmt.Errorf("%s: %w", name, errNUL)
 	}
@@ -72,8 +75,8 @@ func parseMember(d *json.Decoder, data []byte, number int, env Env) error {
 	return nil
 }
 
-// loneSurrogate reports whether valid JSON has an escape of a surrogate that
-// is not one of a pair.
+// loneSurrogate reports whether s, in which no "\" is the last byte, has an
+// escape \uXXXX of a surrogate that is not one of a pair.
 func loneSurrogate(s []byte) bool {
 	for {
 		i := bytes.IndexByte(s, '\\')

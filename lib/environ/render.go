@@ -86,7 +86,7 @@ func writeLines(b *bytes.Buffer, name, value string) {
 
 // shellOwn are variables that dash or bash keep for themselves: assigning them
 // is an error or without effect.
-var shellOwn = strings.Fields(`_ BASHPID COMP_WORDBREAKS DIRSTACK EPOCHREALTIME EPOCHSECONDS EUID FUNCNAME GROUPS
+var shellOwn = strings.Fields(`_ BASHPID DIRSTACK EPOCHREALTIME EPOCHSECONDS EUID FUNCNAME GROUPS
 	HISTCMD LINENO OPTIND PPID RANDOM SECONDS SRANDOM UID`)
 
 func refuseSh(name, _ string) error {
@@ -210,10 +210,10 @@ func writeTFVars(b *bytes.Buffer, name, value string) {
 			b.WriteString(`\` + string(r))
 		case r == '\n':
 			b.WriteString(`\n`)
-		case template || r > 0xFFFF && !strconv.IsPrint(r):
-			fmt.Fprintf(b, `\U%08x`, r)
-		case !strconv.IsPrint(r):
+		case template || !strconv.IsPrint(r) && r <= 0xFFFF:
 			fmt.Fprintf(b, `\u%04x`, r)
+		case !strconv.IsPrint(r):
+			fmt.Fprintf(b, `\U%08x`, r)
 		default:
 			b.WriteRune(r)
 		}

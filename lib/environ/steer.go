@@ -43,10 +43,10 @@ var steering = []Steering{
 	row("HISTFILE FCEDIT", "shells", "write to, or edit with, what it names"),
 
 	// These programs.
-	row("MS_* MICROSECRETS_*", "microsecrets", "are its settings, and what it tells a command"),
+	row("MS_* MICROSECRETS_*", "these programs", "take their settings from them, or tell a command with them what it was given"),
 
 	// Languages.
-	row("PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONUSERBASE PYTHONWARNINGS PYTHONBREAKPOINT PYTHONINSPECT PYTHONEXECUTABLE PYTHONPLATLIBDIR PYTHONPYCACHEPREFIX PYTHON_PRESITE PYTHONCASEOK", "python", "imports or runs what it names"),
+	row("PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONUSERBASE PYTHONWARNINGS PYTHONBREAKPOINT PYTHONINSPECT PYTHONEXECUTABLE PYTHONPLATLIBDIR PYTHONPYCACHEPREFIX PYTHON_PRESITE", "python", "imports or runs what it names"),
 	row("PYTHONHTTPSVERIFY", "python", "stops verifying certificates"),
 	row("PIP_CONFIG_FILE PIP_INDEX_URL PIP_EXTRA_INDEX_URL PIP_FIND_LINKS PIP_TRUSTED_HOST PIP_REQUIREMENT PIP_EDITABLE PIP_CONSTRAINT PIP_PYTHON PIP_TARGET PIP_PREFIX PIP_CERT", "pip", "installs and runs packages from there"),
 	row("UV_CONFIG_FILE UV_INDEX UV_INDEX_URL UV_DEFAULT_INDEX UV_EXTRA_INDEX_URL UV_FIND_LINKS UV_INSECURE_HOST UV_PYTHON", "uv", "installs and runs packages from there"),

@@ -1,0 +1,59 @@
+package environ
+
+import (
+	"maps"
+	"strings"
+	"testing"
+)
+
+func TestFilter(t *testing.T) {
+	env := Env{"A": "canary", "PATH": "canary", "LD_PRELOAD": "canary"}
+	_, path := lookup("PATH", false)
+	_, preload := lookup("LD_PRELOAD", false)
+	if !path || !preload {
+		t.Fatal("PATH and LD_PRELOAD steer")
+	}
+	for _, test := range []struct {
+		name   string
+		filter Filter
+		want   string // names, or
+		err    string
+	}{
+		{"steering names", Filter{}, "", "names that steer the program that inherits them: " +
+			"LD_PRELOAD (the dynamic loader: loads the libraries that it names into every program), " +
+			"PATH (every program that starts another: finds the program by it): name them by -only, or give -allow-unsafe"},
+		{"allowed", Filter{AllowUnsafe: true}, "A LD_PRELOAD PATH", ""},
+		{"dropping needs a list", Filter{AllowUnsafe: true, DropOthers: true}, "A LD_PRELOAD PATH", ""},
+		{"named", Filter{Only: []string{"PATH", "A", "LD_PRELOAD"}}, "A LD_PRELOAD PATH", ""},
+		{"named and one absent", Filter{Only: []string{"PATH", "A", "LD_PRELOAD", "B"}}, "A LD_PRELOAD PATH", ""},
+		{"others", Filter{Only: []string{"A"}}, "", "not named by -only: LD_PRELOAD, PATH: name them too, or leave them out with -drop-others"},
+		{"others although safe", Filter{Only: []string{"PATH"}, AllowUnsafe: true}, "", "not named by -only: A, LD_PRELOAD: name them too, or leave them out with -drop-others"},
+		{"others dropped", Filter{Only: []string{"PATH", "B"}, DropOthers: true}, "PATH", ""},
+		{"none", Filter{Only: []string{}, DropOthers: true}, "", ""},
+		{"none allowed", Filter{Only: []string{}}, "", "not named by -only: A, LD_PRELOAD, PATH: name them too, or leave them out with -drop-others"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			before := maps.Clone(env)
+			got, err := test.filter.Apply(env)
+			if names := strings.Join(got.Names(), " "); names != test.want || errorText(err) != test.err {
+				t.Errorf("%s, %v\nwant %s, %s", names, err, test.want, test.err)
+			}
+			if !maps.Equal(env, before) {
+				t.Error("the argument was changed")
+			}
+		})
+	}
+}
+
+func TestMissing(t *testing.T) {
+	filter := Filter{Only: []string{"C", "A", "B", "C"}}
+	if got := strings.Join(filter.Missing(Env{"A": "", "D": ""}), " "); got != "B C" {
+		t.Errorf("missing %s, want B C", got)
+	}
+	if got := filter.Missing(Env{"A": "", "B": "", "C": ""}); len(got) != 0 {
+		t.Errorf("missing %v, want none", got)
+	}
+	if got := strings.Join(filter.Only, " "); got != "C A B C" {
+		t.Errorf("the filter was changed to %s", got)
+	}
+}
