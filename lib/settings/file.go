@@ -32,7 +32,7 @@ func (f *Flags) lines() (file string, lines []line, err error) {
 	if path, source := f.config(); path != "" {
 		b, err := read(path, false)
 		if err != nil {
-			return "", nil, &Error{source, err} // not the path: it may be a slip
+			return "", nil, at(source, err) // not the path: it may be a slip
 		}
 		lines, err := parse(path, b)
 		return path, lines, err
@@ -43,7 +43,7 @@ func (f *Flags) lines() (file string, lines []line, err error) {
 	old := !slices.ContainsFunc(names, func(name string) bool { return os.Getenv(variable(name)) != "" })
 	paths, err := candidates(old)
 	if err != nil {
-		return "", nil, &Error{Err: err}
+		return "", nil, err
 	}
 	for _, path := range paths {
 		b, err := read(path, true)
@@ -51,7 +51,7 @@ func (f *Flags) lines() (file string, lines []line, err error) {
 			continue
 		}
 		if err != nil {
-			return "", nil, &Error{printable(path), err}
+			return "", nil, at(printable(path), err)
 		}
 		lines, err := parse(path, b)
 		return path, lines, err
@@ -77,7 +77,7 @@ func (f *Flags) config() (path, source string) {
 func candidates(old bool) ([]string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
-		return nil, errors.New("the working directory cannot be told, so no .msrc is looked for: give -store or -config")
+		return nil, &Error{"", errors.New("the working directory cannot be told, so no .msrc can be looked for"), "give -store or -config"}
 	}
 	var paths []string
 	for {
@@ -122,11 +122,11 @@ func read(path string, found bool) ([]byte, error) {
 		return nil, reason(err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, errors.New("is not a regular file")
+		return nil, errors.New("not a regular file")
 	}
 	if found {
 		if err := trusted(info); err != nil {
-			return nil, fmt.Errorf("%w, or name it by -config", err)
+			return nil, err
 		}
 	}
 	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
@@ -134,9 +134,18 @@ func read(path string, found bool) ([]byte, error) {
 		return nil, reason(err)
 	}
 	if len(b) > maxFile {
-		return nil, errors.New("is larger than 64 KiB")
+		return nil, errors.New("larger than 64 KiB")
 	}
 	return b, nil
+}
+
+// at gives an error its source.
+func at(source string, err error) error {
+	if e := (*Error)(nil); errors.As(err, &e) {
+		e.Source = source
+		return e
+	}
+	return &Error{Source: source, Err: err}
 }
 
 // reason is err without the path that package os puts before it.
@@ -166,13 +175,13 @@ func parseMsrc(path string, b []byte) ([]line, error) {
 		source := fmt.Sprintf("%s:%d", path, i+1)
 		l, err := parseLine(text)
 		if err != nil {
-			return nil, &Error{source, err}
+			return nil, at(source, err)
 		}
 		if l.name == "" {
 			continue
 		}
 		if slices.ContainsFunc(lines, func(m line) bool { return m.name == l.name }) {
-			return nil, &Error{source, fmt.Errorf("%s is set a second time", l.name)}
+			return nil, at(source, fmt.Errorf("%s is set a second time", l.name))
 		}
 		lines = append(lines, line{l.name, l.value, source})
 	}
@@ -199,7 +208,7 @@ func parseLine(text string) (line, error) {
 		return line{}, errors.New("config cannot be set in a file")
 	}
 	if !slices.Contains(names, name) {
-		return line{}, errors.New("no setting: a line is a name (" + strings.Join(names[:len(names)-1], ", ") + "), a space and the value")
+		return line{}, &Error{"", errors.New("no setting"), "a line is a name (" + strings.Join(names[:len(names)-1], ", ") + "), a space and the value"}
 	}
 	v, _, _ = strings.Cut(" "+v, " #")
 	v = strings.Trim(v, " ")
@@ -216,48 +225,48 @@ func parseLine(text string) (line, error) {
 // and perhaps region and key_alias.
 func parseLazycred(path string, b []byte) ([]line, error) {
 	d := json.NewDecoder(bytes.NewReader(b))
-	fail := func(text string) ([]line, error) {
-		at := min(int(d.InputOffset()), len(b))
-		return nil, &Error{fmt.Sprintf("%s:%d", path, 1+bytes.Count(b[:at], []byte("\n"))), errors.New(text)}
+	fail := func(err error) ([]line, error) {
+		end := min(int(d.InputOffset()), len(b))
+		return nil, at(fmt.Sprintf("%s:%d", path, 1+bytes.Count(b[:end], []byte("\n"))), err)
 	}
 	if !utf8.Valid(b) {
-		return nil, &Error{path, errors.New("is not valid UTF-8")}
+		return nil, at(path, errors.New("not valid UTF-8"))
 	}
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return fail("not a JSON object")
+		return fail(errors.New("not a JSON object"))
 	}
 	var lines []line
 	for d.More() {
 		name, err := d.Token()
 		if err != nil {
-			return fail("not JSON")
+			return fail(errors.New("not JSON"))
 		}
 		v, err := d.Token()
 		if err != nil {
-			return fail("not JSON")
+			return fail(errors.New("not JSON"))
 		}
 		text, ok := v.(string)
 		if !ok {
-			return fail("a value that is no string")
+			return fail(errors.New("a value that is no string"))
 		}
 		l, err := fromLazycred(name.(string), text)
 		if err != nil {
-			return fail(err.Error())
+			return fail(err)
 		}
 		if slices.ContainsFunc(lines, func(m line) bool { return m.name == l.name }) {
-			return fail(name.(string) + " is set a second time")
+			return fail(fmt.Errorf("%s is set a second time", name))
 		}
 		l.source = fmt.Sprintf("%s:%d", path, 1+bytes.Count(b[:d.InputOffset()], []byte("\n")))
 		lines = append(lines, l)
 	}
 	if _, err := d.Token(); err != nil {
-		return fail("not JSON")
+		return fail(errors.New("not JSON"))
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return fail("more than one JSON object")
+		return fail(errors.New("more than one JSON object"))
 	}
 	if !slices.ContainsFunc(lines, func(m line) bool { return m.name == "store" }) {
-		return nil, &Error{path, errors.New("s3_path is missing")}
+		return nil, at(path, errors.New("s3_path is missing"))
 	}
 	return lines, nil
 }
@@ -281,7 +290,7 @@ func fromLazycred(name, v string) (line, error) {
 	case "region":
 		return line{name: "region", value: v}, nil
 	}
-	return line{}, errors.New("no setting: s3_path, region and key_alias are all there is")
+	return line{}, &Error{"", errors.New("no setting"), "s3_path, region and key_alias are all there is"}
 }
 
 // notInAlias tells what KMS has in no alias: a comma or a brace would have a
@@ -307,7 +316,7 @@ func lazycredVariables() ([]line, error) {
 		}
 		l, err := fromLazycred(v.name, v.value)
 		if err != nil {
-			return nil, &Error{v.variable, err}
+			return nil, at(v.variable, err)
 		}
 		l.source = v.variable
 		lines = append(lines, l)

@@ -11,6 +11,7 @@ package settings
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"os"
 	"os/user"
@@ -71,6 +72,8 @@ type Setting struct {
 type Error struct {
 	Source string // where the setting came from, as in Setting; empty where no one source is at fault
 	Err    error
+
+	hint string
 }
 
 func (e *Error) Error() string {
@@ -81,6 +84,9 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// Hint is how to mend it; empty where the error says all there is to say.
+func (e *Error) Hint() string { return e.hint }
 
 // values are settings by name, as text. A setting that is not given is absent.
 type values map[string]string
@@ -152,7 +158,11 @@ func (f *Flags) Resolve() (*Settings, error) {
 			continue
 		}
 		if err := s.set(name, v); err != nil {
-			return nil, &Error{f.source(name, lines), err}
+			source := f.source(name, lines)
+			if source != "-"+name && source != variable(name) {
+				err = fmt.Errorf("%s: %w", name, err)
+			}
+			return nil, &Error{Source: source, Err: err}
 		}
 	}
 	if s.Store == "" {
@@ -190,9 +200,11 @@ func (f *Flags) source(name string, lines []line) string {
 
 func noStore(file string) error {
 	if file != "" {
-		return &Error{printable(file), errors.New("sets no store: add a line \"store s3://BUCKET/PREFIX\", or give -store or MS_STORE")}
+		return &Error{printable(file), errors.New("sets no store"),
+			"add a line \"store s3://BUCKET/PREFIX\", or give -store or MS_STORE"}
 	}
-	return &Error{Err: errors.New("no store: give -store, set MS_STORE, or write \"store s3://BUCKET/PREFIX\" to a file named .msrc")}
+	return &Error{"", errors.New("no store"),
+		"give -store, set MS_STORE, or write \"store s3://BUCKET/PREFIX\" to a file named .msrc"}
 }
 
 // set checks a value and takes it. Its errors do not hold the value.
@@ -201,7 +213,7 @@ func (s *Settings) set(name, v string) error {
 		return err
 	}
 	if v == "" && (name == "store" || name == "key") {
-		return errors.New("is empty")
+		return errors.New("empty")
 	}
 	switch name {
 	case "store":
@@ -216,23 +228,23 @@ func (s *Settings) set(name, v string) error {
 		s.Profile = v
 	case "bucket-owner":
 		if v != "" && (len(v) != 12 || strings.Trim(v, "0123456789") != "") {
-			return errors.New("is not an account of 12 digits")
+			return errors.New("not an account of 12 digits")
 		}
 		s.BucketOwner = v
 	case "by":
 		if len(v) > maxBy {
-			return errors.New("is longer than 256 bytes")
+			return errors.New("longer than 256 bytes")
 		}
 		s.By = v
 	case "sse":
 		if v != "" && v != "aws:kms" && v != "AES256" {
-			return errors.New("is neither aws:kms nor AES256")
+			return errors.New("neither aws:kms nor AES256")
 		}
 		s.SSE = v
 	case "unsigned", "path-style":
 		on, err := strconv.ParseBool(v)
 		if err != nil {
-			return errors.New("is neither true nor false")
+			return errors.New("neither true nor false")
 		}
 		if name == "unsigned" {
 			s.Unsigned = on
@@ -242,7 +254,7 @@ func (s *Settings) set(name, v string) error {
 	case "timeout":
 		d, err := time.ParseDuration(v)
 		if err != nil || d <= 0 {
-			return errors.New("is not a time above zero with its unit, such as 30s or 2m")
+			return errors.New("not a time above zero with its unit, such as 30s or 2m")
 		}
 		s.Timeout = d
 	case "config":
@@ -300,7 +312,7 @@ func (s *Settings) Source(name string) string {
 // checkText refuses what could not be shown on a terminal or sent in a header.
 func checkText(v string) error {
 	if !utf8.ValidString(v) {
-		return errors.New("is not valid UTF-8")
+		return errors.New("not valid UTF-8")
 	}
 	if strings.ContainsFunc(v, unicode.IsControl) {
 		return errors.New("holds a control character")

@@ -74,9 +74,13 @@ func wantError(t *testing.T, err error, parts ...string) {
 	if err == nil {
 		t.Fatal("no error")
 	}
+	said := err.Error()
+	if e := (*Error)(nil); errors.As(err, &e) {
+		said += "\nhint: " + e.Hint()
+	}
 	for _, part := range parts {
-		if !strings.Contains(err.Error(), part) {
-			t.Errorf("error %q, want %q in it", err, part)
+		if !strings.Contains(said, part) {
+			t.Errorf("error %q, want %q in it", said, part)
 		}
 	}
 }
@@ -236,7 +240,7 @@ func TestNoStore(t *testing.T) {
 	_, err := resolve(t)
 	wantError(t, err, "-store", "MS_STORE", ".msrc")
 	_, err = resolve(t, "-store", "")
-	wantError(t, err, "-store: is empty")
+	wantError(t, err, "-store: empty")
 	rc := write(t, filepath.Join(dir, "top/.msrc"), "region eu-west-1\n")
 	write(t, filepath.Join(dir, "home/.msrc"), "store s3://b")
 	_, err = resolve(t)
@@ -389,6 +393,7 @@ func TestMsrc(t *testing.T) {
 		{"spaces for a value", "store   ", "1", "store has no value"},
 		{"comment for a value", "store # " + canary, "1", "store has no value"},
 		{"long line", "store b\nby " + strings.Repeat("x", 5000), "2", "4096 bytes"},
+		{"value refused", "store b\nsse " + canary, "2", "sse: neither"},
 		{"long comment", "#" + strings.Repeat("x", 4096), "1", "4096 bytes"},
 		{"line longer than a scanner's buffer", "store " + strings.Repeat("x", 65000) + "\nregion r", "1", "4096 bytes"},
 	} {
@@ -463,7 +468,7 @@ func TestUnreadable(t *testing.T) {
 	t.Setenv("MS_CONFIG", "")
 
 	_, err = resolve(t, "-config", dir)
-	wantError(t, err, "-config: is not a regular file")
+	wantError(t, err, "-config: not a regular file")
 
 	rc := filepath.Join(dir, "top/mid/.msrc")
 	if err := os.Mkdir(rc, 0o700); err != nil {
@@ -471,12 +476,12 @@ func TestUnreadable(t *testing.T) {
 	}
 	write(t, filepath.Join(dir, "top/.msrc"), "store s3://b")
 	_, err = resolve(t)
-	wantError(t, err, rc+": is not a regular file")
+	wantError(t, err, rc+": not a regular file")
 	os.Remove(rc)
 
 	write(t, rc, "store s3://b\n"+strings.Repeat("# more\n", maxFile/7))
 	_, err = resolve(t)
-	wantError(t, err, rc+": is larger than 64 KiB")
+	wantError(t, err, rc+": larger than 64 KiB")
 }
 
 // A path is shown in full, but never as it would act on a terminal.

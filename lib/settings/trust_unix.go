@@ -22,17 +22,17 @@ const openFlags = os.O_RDONLY | syscall.O_NONBLOCK
 func trusted(info fs.FileInfo) error {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
-		return errors.New("its owner cannot be told")
+		return &Error{"", errors.New("its owner cannot be told"), "name it by -config"}
 	}
 	caller := os.Geteuid()
 	if int(st.Uid) != caller && st.Uid != 0 {
-		return fmt.Errorf("belongs to user %d, neither you nor root: chown it", st.Uid)
+		return &Error{"", fmt.Errorf("belongs to user %d, neither you nor root", st.Uid), "chown it, or name it by -config"}
 	}
 	if info.Mode().Perm()&0o002 != 0 {
-		return errors.New("may be written by anybody: chmod go-w it")
+		return &Error{"", errors.New("may be written by anybody"), "chmod go-w it, or name it by -config"}
 	}
 	if info.Mode().Perm()&0o020 != 0 && !privateGroup(strconv.Itoa(caller), strconv.Itoa(int(st.Gid))) {
-		return fmt.Errorf("may be written by group %d, which is not yours alone: chmod g-w it", st.Gid)
+		return &Error{"", fmt.Errorf("may be written by group %d, which is not yours alone", st.Gid), "chmod g-w it, or name it by -config"}
 	}
 	return nil
 }

@@ -89,9 +89,9 @@ func TestFIFO(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := resolve(t)
-	wantError(t, err, path+": is not a regular file")
+	wantError(t, err, path+": not a regular file")
 	_, err = resolve(t, "-config", path)
-	wantError(t, err, "-config: is not a regular file")
+	wantError(t, err, "-config: not a regular file")
 }
 
 // A file that is there and cannot be read is not passed over for another one.
