@@ -25,6 +25,10 @@ ms-PROGRAM is looked for in the folder that ms itself is in, then along PATH.
 The exit status is its own; 2 if there is no such program.
 `
 
+// Version is set by the linker to what git describes. It is not the one of the
+// other programs' package, which would bring the AWS SDK along.
+var Version string
+
 const (
 	failed = 1
 	misuse = 2
@@ -67,7 +71,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) (int, error) 
 	case help && len(args) > 1:
 		return misuse, errors.New("help takes one program")
 	case path == "":
-		return misuse, errors.New("there is no such program: ms -h lists those there are") // not which: it may be a slip
+		return misuse, errors.New("there is no such program (ms -h lists those there are)") // not which: it may be a slip
 	}
 	argv := append([]string{name}, args[1:]...)
 	if help {
@@ -126,8 +130,11 @@ func write(w io.Writer, text string) (int, error) {
 }
 
 func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok {
-		return info.Main.Version
+	if Version != "" {
+		return Version
 	}
-	return "(unknown)"
+	if b, ok := debug.ReadBuildInfo(); ok && b.Main.Version != "" && b.Main.Version != "(devel)" {
+		return b.Main.Version
+	}
+	return "devel"
 }
