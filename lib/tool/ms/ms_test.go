@@ -39,7 +39,7 @@ func install(t *testing.T) (ms, dir string) {
 		t.Fatal(err)
 	}
 	ms = filepath.Join(dir, "bin/ms")
-	script := "#!/bin/sh\necho \"${0%/*}\" | /bin/sed 's,.*/,,'\nprintf '<%s>' \"$@\"\n/bin/cat\nexit 42\n"
+	script := "#!/bin/sh\ndir=${0%/*}\necho \"${dir##*/}\"\nprintf '<%s>' \"$@\"\nread -r line\necho \"$line\"\nexit 42\n"
 	for name, text := range map[string]string{
 		"bin/ms":       string(b),
 		"bin/ms-put":   script,
@@ -74,7 +74,7 @@ func install(t *testing.T) (ms, dir string) {
 func call(t *testing.T, ms, path string, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
 	cmd := exec.Command(ms, args...)
-	cmd.Env = []string{"PATH=" + path}
+	cmd.Env = []string{"PATH=" + path, "GORACE=atexit_sleep_ms=0"}
 	cmd.Stdin = strings.NewReader("input\n")
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
