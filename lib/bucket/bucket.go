@@ -1,0 +1,99 @@
+// Package bucket keeps objects in an S3 bucket: get, put, list, conditions. It
+// knows nothing of encryption; every error of S3 comes out as a *cloud.Error.
+package bucket
+
+import (
+	"bytes"
+	"context"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"microsecrets/lib/cloud"
+)
+
+type client interface {
+	GetObject(context.Context, *s3.GetObjectInput, ...func(*s3.Options)) (*s3.GetObjectOutput, error)
+	HeadObject(context.Context, *s3.HeadObjectInput, ...func(*s3.Options)) (*s3.HeadObjectOutput, error)
+	PutObject(context.Context, *s3.PutObjectInput, ...func(*s3.Options)) (*s3.PutObjectOutput, error)
+	ListObjectsV2(context.Context, *s3.ListObjectsV2Input, ...func(*s3.Options)) (*s3.ListObjectsV2Output, error)
+	CreateMultipartUpload(context.Context, *s3.CreateMultipartUploadInput, ...func(*s3.Options)) (*s3.CreateMultipartUploadOutput, error)
+	UploadPart(context.Context, *s3.UploadPartInput, ...func(*s3.Options)) (*s3.UploadPartOutput, error)
+	CompleteMultipartUpload(context.Context, *s3.CompleteMultipartUploadInput, ...func(*s3.Options)) (*s3.CompleteMultipartUploadOutput, error)
+	AbortMultipartUpload(context.Context, *s3.AbortMultipartUploadInput, ...func(*s3.Options)) (*s3.AbortMultipartUploadOutput, error)
+}
+
+// Options are what every request to the bucket carries.
+type Options struct {
+	Owner string // the account that must own the bucket, 12 digits; empty: any
+	SSE   string // the server-side encryption header: aws:kms, AES256, or empty for none
+}
+
+// Bucket is one S3 bucket. It is safe for concurrent use.
+type Bucket struct {
+	client client
+	name   string
+	owner  *string
+	sse    types.ServerSideEncryption
+}
+
+// New returns the bucket of that name. No request is made.
+func New(c client, name string, o Options) *Bucket {
+	b := &Bucket{client: c, name: name, sse: types.ServerSideEncryption(o.SSE)}
+	if o.Owner != "" {
+		b.owner = &o.Owner
+	}
+	return b
+}
+
+// Info is what S3 tells of an object.
+type Info struct {
+	Key      string
+	Size     int64
+	Modified time.Time
+	ETag     string // as S3 gives it, in quotes
+	Version  string // empty in a bucket that never had versioning
+}
+
+// Head asks for an object's Info. An absent one is a cloud.ErrNotFound.
+func (b *Bucket) Head(ctx context.Context, key string) (Info, error) {
+	out, err := b.client.HeadObject(ctx, &s3.HeadObjectInput{
+		Bucket:              &b.name,
+		Key:                 &key,
+		ExpectedBucketOwner: b.owner,
+	})
+	if err != nil {
+		return Info{}, cloud.Classify(ctx, "HeadObject", err)
+	}
+	return Info{
+		Key:      key,
+		Size:     aws.ToInt64(out.ContentLength),
+		Modified: aws.ToTime(out.LastModified),
+		ETag:     aws.ToString(out.ETag),
+		Version:  aws.ToString(out.VersionId),
+	}, nil
+}
+
+// Written is what S3 answers to a write.
+type Written struct {
+	ETag    string
+	Version string // empty in a bucket that never had versioning
+}
+
+// put stores data under key in one request.
+func (b *Bucket) put(ctx context.Context, key string, data []byte) (Written, error) {
+	out, err := b.client.PutObject(ctx, &s3.PutObjectInput{
+		Bucket:               &b.name,
+		Key:                  &key,
+		Body:                 bytes.NewReader(data),
+		ContentLength:        aws.Int64(int64(len(data))),
+		ExpectedBucketOwner:  b.owner,
+		ServerSideEncryption: b.sse,
+	})
+	if err != nil {
+		return Written{}, cloud.Classify(ctx, "PutObject", err)
+	}
+	return Written{ETag: aws.ToString(out.ETag), Version: aws.ToString(out.VersionId)}, nil
+}

@@ -1,0 +1,73 @@
+package tool
+
+import (
+	"flag"
+	"strings"
+
+	"microsecrets/lib/environ"
+)
+
+// Strings is a flag that may be given again; its values are kept in order.
+type Strings []string
+
+// String is part of flag.Value.
+func (l *Strings) String() string { return "" }
+
+// Set is part of flag.Value.
+func (l *Strings) Set(s string) error { *l = append(*l, s); return nil }
+
+// Variables is a flag of variables' names with white space between them, which
+// may be given again. With Patterns they name what may already be in an
+// environment: any name, and a trailing "*" matches.
+type Variables struct {
+	Names    []string
+	Patterns bool
+}
+
+// String is part of flag.Value.
+func (v *Variables) String() string { return "" }
+
+// Set is part of flag.Value.
+func (v *Variables) Set(s string) error {
+	for name := range strings.FieldsSeq(s) {
+		switch {
+		case v.Patterns && strings.Contains(name, "="):
+			return &Refusal{"no variable's name has an \"=\""}
+		case !v.Patterns && !environ.ValidName(name):
+			return &Refusal{"a variable's name is [A-Za-z_][A-Za-z0-9_]*"}
+		}
+		v.Names = append(v.Names, name)
+	}
+	if v.Names == nil {
+		v.Names = []string{}
+	}
+	return nil
+}
+
+// FilterFlags are the flags -only, -drop-others and -allow-unsafe.
+type FilterFlags struct {
+	only   Variables
+	filter environ.Filter
+}
+
+// Register adds the flags to fs.
+func (f *FilterFlags) Register(fs *flag.FlagSet) {
+	fs.Var(&f.only, "only", "")
+	fs.BoolVar(&f.filter.DropOthers, "drop-others", false, "")
+	fs.BoolVar(&f.filter.AllowUnsafe, "allow-unsafe", false, "")
+}
+
+// Given tells whether any of the flags was.
+func (f *FilterFlags) Given() bool {
+	return f.only.Names != nil || f.filter.DropOthers || f.filter.AllowUnsafe
+}
+
+// Filter returns what the flags say, or that they do not go together.
+func (f *FilterFlags) Filter() (environ.Filter, error) {
+	if f.filter.DropOthers && f.only.Names == nil {
+		return environ.Filter{}, Usagef("flag -drop-others goes with -only")
+	}
+	filter := f.filter
+	filter.Only = f.only.Names
+	return filter, nil
+}

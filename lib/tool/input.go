@@ -1,0 +1,46 @@
+package tool
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"strings"
+)
+
+// Interruptible returns a reader of r whose Read returns when the context ends,
+// though r blocks. What was read of r by then is lost.
+func Interruptible(ctx context.Context, r io.Reader) io.Reader {
+	out, in := io.Pipe()
+	go func() {
+		_, err := io.Copy(in, r)
+		in.CloseWithError(err)
+	}()
+	context.AfterFunc(ctx, func() { out.CloseWithError(context.Cause(ctx)) })
+	return out
+}
+
+// namesMax bounds what ReadNames reads, in bytes.
+const namesMax = 256 << 20
+
+// ReadNames reads names, one a line, or each ended by a NUL. Empty ones do not
+// count.
+func (t *Tool) ReadNames(ctx context.Context, nul bool) ([]string, error) {
+	text, err := io.ReadAll(io.LimitReader(Interruptible(ctx, t.Stdin), namesMax+1))
+	if err != nil {
+		return nil, FileError("standard input", err)
+	}
+	if len(text) > namesMax {
+		return nil, Usagef("more than %d MiB of names on standard input", namesMax>>20)
+	}
+	end := "\n"
+	if nul {
+		end = "\x00"
+	}
+	var names []string
+	for name := range strings.SplitSeq(string(bytes.TrimSuffix(text, []byte(end))), end) {
+		if name != "" {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}

@@ -1,0 +1,242 @@
+// Package tool is what the programs share: how they read their command line,
+// talk to people and end. Each program is a Run function in a folder below.
+package tool
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"strings"
+	"sync"
+
+	"microsecrets/lib/cloud"
+	"microsecrets/lib/secret"
+	"microsecrets/lib/settings"
+)
+
+// Version is set by the linker to what git describes; a program that was built
+// by go install tells its module's version.
+var Version string
+
+// Tool is one call of a program.
+type Tool struct {
+	*flag.FlagSet // the program's own flags, and the settings
+	Name          string
+	Stdin         io.Reader
+	Stdout        io.Writer
+	Stderr        io.Writer
+
+	// Failed is the exit status of any failure, where the program has only
+	// one; 0 means by the table of statuses.
+	Failed int
+
+	usage    string
+	settings *settings.Flags
+	told     *settings.Settings
+	verbose  bool
+	version  bool
+}
+
+// New returns a call of the program name. Its usage is what -h prints.
+func New(name, usage string, stdin io.Reader, stdout, stderr io.Writer) *Tool {
+	t := &Tool{
+		FlagSet: flag.NewFlagSet(name, flag.ContinueOnError),
+		Name:    name,
+		Stdin:   stdin,
+		Stdout:  stdout,
+		Stderr:  &locked{w: stderr},
+		usage:   usage,
+	}
+	t.SetOutput(io.Discard)
+	t.BoolVar(&t.verbose, "v", false, "")
+	t.BoolVar(&t.version, "version", false, "")
+	t.settings = settings.Register(t.FlagSet)
+	return t
+}
+
+// locked lets several goroutines write whole lines.
+type locked struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (l *locked) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
+}
+
+// Run parses args, then calls do with what follows the flags, unless -h or
+// -version was all that was asked for. It prints what failed and returns the
+// exit status.
+func (t *Tool) Run(ctx context.Context, args []string, do func(ctx context.Context, args []string) error) int {
+	err := t.parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return t.print(t.usage)
+	case err == nil && t.version:
+		return t.print(t.Name + " " + version() + "\n")
+	case err == nil:
+		err = do(ctx, t.Args())
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+		err = errInterrupted
+	}
+	return t.report(err)
+}
+
+func (t *Tool) print(text string) int {
+	if _, err := io.WriteString(t.Stdout, text); err != nil {
+		return t.report(err)
+	}
+	return 0
+}
+
+// errInterrupted is the end of a program that a signal has stopped.
+var errInterrupted = errors.New("interrupted")
+
+func version() string {
+	if Version != "" {
+		return Version
+	}
+	if b, ok := debug.ReadBuildInfo(); ok && b.Main.Version != "" && b.Main.Version != "(devel)" {
+		return b.Main.Version
+	}
+	return "devel"
+}
+
+// parse parses the flags. Package flag shows the values that it refuses, and a
+// value may be a secret in the wrong place: it is told which argument it was
+// instead.
+func (t *Tool) parse(args []string) error {
+	err := t.Parse(args)
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return err
+	}
+	at := len(args) - t.NArg() - 1
+	for ; at >= 0; at-- {
+		name, given, ok := flagName(args[at])
+		f := t.Lookup(name)
+		switch {
+		case !ok:
+			continue
+		case f == nil:
+			return Usagef("argument %d is no flag of %s (%s -h lists them)", at+1, t.Name, t.Name)
+		case !given && at == len(args)-1:
+			return Usagef("flag -%s needs a value", name)
+		}
+		var refused *Refusal
+		if errors.As(err, &refused) {
+			return Usagef("flag -%s: %s", name, refused.Reason)
+		}
+		return Usagef("flag -%s: that is no value for it", name)
+	}
+	return Usagef("the flags cannot be parsed (%s -h lists them)", t.Name)
+}
+
+// flagName returns the name of the flag in an argument, and whether a value
+// stands in the same one.
+func flagName(arg string) (name string, given, ok bool) {
+	if len(arg) < 2 || arg[0] != '-' {
+		return "", false, false
+	}
+	name, _, given = strings.Cut(strings.TrimPrefix(arg[1:], "-"), "=")
+	return name, given, true
+}
+
+// NoFlags refuses a flag that stands behind a name. The names may begin with
+// "-" behind "--".
+func (t *Tool) NoFlags(all, rest []string) error {
+	if i := len(all) - len(rest) - 1; i >= 0 && all[i] == "--" {
+		return nil
+	}
+	for i, arg := range rest {
+		if i == 0 {
+			continue
+		}
+		if name, _, ok := flagName(arg); ok {
+			if t.Lookup(name) == nil {
+				name = "…"
+			}
+			return Usagef("flag -%s after a name: flags come before names", name)
+		}
+	}
+	return nil
+}
+
+// Settings returns the settings of this call, found when first asked for.
+func (t *Tool) Settings() (*settings.Settings, error) {
+	if t.told != nil {
+		return t.told, nil
+	}
+	s, err := t.settings.Resolve()
+	if err != nil {
+		return nil, err
+	}
+	for _, each := range s.Describe() {
+		t.Debugf("%s = %s (%s)", each.Name, each.Value, each.Source)
+	}
+	t.told = s
+	return s, nil
+}
+
+// Open opens the store that the settings name.
+func (t *Tool) Open(ctx context.Context) (*secret.Store, error) {
+	s, err := t.Settings()
+	if err != nil {
+		return nil, err
+	}
+	o := secret.Options{
+		Store:    s.Store,
+		Key:      s.Key,
+		Origin:   s.Origin,
+		By:       s.By,
+		Unsigned: s.Unsigned,
+		Owner:    s.BucketOwner,
+		SSE:      s.SSE,
+		Options: cloud.Options{
+			Region:    s.Region,
+			Profile:   s.Profile,
+			PathStyle: s.PathStyle,
+			Timeout:   s.Timeout,
+		},
+	}
+	if t.verbose {
+		o.Trace = func(line string) { t.Debugf("%s", line) }
+	}
+	return secret.Open(ctx, o)
+}
+
+// CheckNames refuses names, and services that no key can be named after, before
+// anything is opened. All that is wrong is told.
+func (t *Tool) CheckNames(names []string) error {
+	s, err := t.Settings()
+	if err != nil {
+		return err
+	}
+	var failed Failures
+	for _, name := range names {
+		err := secret.CheckName(name)
+		if err == nil {
+			err = secret.CheckKey(s.Key, name)
+		}
+		failed = append(failed, err)
+	}
+	return failed.Err()
+}
+
+// Debugf prints a line at -v. It never gets a secret.
+func (t *Tool) Debugf(format string, args ...any) {
+	if t.verbose {
+		t.Notef(format, args...)
+	}
+}
+
+// Notef prints a line on standard error that is no failure.
+func (t *Tool) Notef(format string, args ...any) {
+	fmt.Fprintf(t.Stderr, "%s: %s\n", t.Name, fmt.Sprintf(format, args...))
+}
