@@ -1,0 +1,219 @@
+package fakeaws
+
+import (
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"hash"
+	"hash/crc32"
+	"hash/crc64"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+)
+
+// checksumPrefix begins the header of each checksum algorithm.
+const checksumPrefix = "x-amz-checksum-"
+
+var crc64NVME = crc64.MakeTable(0x9a6c9329ac4bc9b5)
+
+// checksums are the algorithms of S3, by the end of their header's name; element gives their spelling in XML.
+var checksums = map[string]struct {
+	element string
+	new     func() hash.Hash
+}{
+	"crc32":     {"ChecksumCRC32", func() hash.Hash { return crc32.NewIEEE() }},
+	"crc32c":    {"ChecksumCRC32C", func() hash.Hash { return crc32.New(crc32.MakeTable(crc32.Castagnoli)) }},
+	"crc64nvme": {"ChecksumCRC64NVME", func() hash.Hash { return crc64.New(crc64NVME) }},
+	"sha1":      {"ChecksumSHA1", sha1.New},
+	"sha256":    {"ChecksumSHA256", sha256.New},
+}
+
+// askedChecksum returns the algorithm that a request names, by a value, a trailer or an upload's header; "" if none.
+func askedChecksum(h http.Header) (string, *apiError) {
+	var found string
+	for alg := range checksums {
+		if h.Get(checksumPrefix+alg) == "" {
+			continue
+		}
+		if found != "" {
+			return "", errInvalidRequest("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
+		}
+		found = alg
+	}
+	if trailer := strings.ToLower(h.Get("X-Amz-Trailer")); trailer != "" {
+		alg, ok := strings.CutPrefix(trailer, checksumPrefix)
+		if _, known := checksums[alg]; !ok || !known {
+			return "", errInvalidRequest("The value specified in the x-amz-trailer header is not supported")
+		}
+		if found != "" {
+			return "", errInvalidRequest("Expecting a single x-amz-checksum- header")
+		}
+		found = alg
+	}
+	if found == "" {
+		found = strings.ToLower(h.Get("X-Amz-Checksum-Algorithm"))
+		if _, known := checksums[found]; found != "" && !known {
+			return "", errInvalidRequest("Checksum algorithm provided is unsupported.")
+		}
+	}
+	return found, nil
+}
+
+// received is a request's body as it came in, verified.
+type received struct {
+	body body
+	size int64
+	md5  []byte
+	alg  string // the checksum asked for, or ""
+	sum  string // its value, in base64
+}
+
+func (in received) etag() string { return hex.EncodeToString(in.md5) }
+
+// receive reads the body of an upload, of at most limit bytes, and verifies all that the request says of it: length, Content-MD5,
+// x-amz-content-sha256, the chunks' signatures, and the checksum, given in a header or after the body.
+func (c *call) receive(alg string, limit int64) (received, error) {
+	asked, apiErr := askedChecksum(c.r.Header)
+	if apiErr != nil {
+		return received{}, apiErr
+	}
+	if asked != "" {
+		alg = asked
+	}
+	in := received{alg: alg}
+	src, size, err := c.payload()
+	if err != nil {
+		return in, err
+	}
+	if size > limit {
+		return in, errEntityTooLarge
+	}
+	sums := []hash.Hash{md5.New()}
+	if alg != "" {
+		sums = append(sums, checksums[alg].new())
+	}
+	payloadHash := c.sig.payload
+	checkPayload := !strings.HasPrefix(payloadHash, "STREAMING-") && payloadHash != unsignedPayload
+	if checkPayload {
+		sums = append(sums, sha256.New())
+	}
+	if in.body, err = c.s.store.disk.receive(src, size, sums); err != nil {
+		return in, err
+	}
+	in.size, in.md5 = size, sums[0].Sum(nil)
+	if checkPayload && hex.EncodeToString(sums[len(sums)-1].Sum(nil)) != payloadHash {
+		return in, errContentSHA256
+	}
+	if want := c.r.Header.Get("Content-Md5"); want != "" {
+		raw, err := base64.StdEncoding.DecodeString(want)
+		if err != nil || len(raw) != md5.Size {
+			return in, apiErrorf(http.StatusBadRequest, "InvalidDigest", "The Content-MD5 you specified was invalid.")
+		}
+		if string(raw) != string(in.md5) {
+			return in, apiErrorf(http.StatusBadRequest, "BadDigest", "The Content-MD5 you specified did not match what we received.")
+		}
+	}
+	if alg == "" {
+		return in, nil
+	}
+	in.sum = base64.StdEncoding.EncodeToString(sums[1].Sum(nil))
+	claimed := c.r.Header.Get(checksumPrefix + alg)
+	if chunked, ok := src.(*chunkedReader); ok && c.r.Header.Get("X-Amz-Trailer") != "" {
+		if claimed = chunked.trailer.Get(checksumPrefix + alg); claimed == "" {
+			return in, errMalformedTrailer
+		}
+	}
+	if claimed != "" && claimed != in.sum {
+		return in, apiErrorf(http.StatusBadRequest, "BadDigest", "The %s you specified did not match the calculated checksum.", strings.ToUpper(alg))
+	}
+	return in, nil
+}
+
+// payload returns the request's body, decoded, and its length.
+func (c *call) payload() (io.Reader, int64, error) {
+	kind := c.sig.payload
+	signed := kind == streamingSigned || kind == streamingSignedTrailer
+	switch kind {
+	case streamingSigned, streamingSignedTrailer, streamingUnsignedTrailer:
+		size, err := parseSize(c.r.Header.Get("X-Amz-Decoded-Content-Length"))
+		if err != nil {
+			return nil, 0, errMissingLength
+		}
+		return newChunkedReader(c.r.Body, c.sig, signed, kind != streamingSigned), size, nil
+	}
+	if strings.HasPrefix(kind, "STREAMING-") {
+		return nil, 0, errNotImplemented
+	}
+	if c.r.ContentLength < 0 {
+		return nil, 0, errMissingLength
+	}
+	return c.r.Body, c.r.ContentLength, nil
+}
+
+// receive reads exactly size bytes in pieces, to memory, or to a file where d is not nil. What has been read is hashed while
+// the next piece is.
+func (d *disk) receive(r io.Reader, size int64, sums []hash.Hash) (body, error) {
+	var file *os.File
+	if d != nil && size > 0 {
+		f, err := d.create()
+		if err != nil {
+			return nil, err
+		}
+		file = f
+	}
+	pieces := make(chan []byte, 4)
+	hashed := make(chan struct{})
+	go func() {
+		defer close(hashed)
+		for p := range pieces {
+			for _, h := range sums {
+				h.Write(p)
+			}
+		}
+	}()
+	b, err := readPieces(r, size, pieces, file)
+	close(pieces)
+	<-hashed
+	if file == nil {
+		return b, err
+	}
+	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
+		os.Remove(file.Name())
+		return nil, err
+	}
+	return body{{File: file.Name(), Size: size}}, nil
+}
+
+func readPieces(r io.Reader, size int64, pieces chan<- []byte, file *os.File) (body, error) {
+	var b body
+	for left := size; left > 0; {
+		p := make([]byte, min(left, pieceSize))
+		if _, err := io.ReadFull(r, p); err != nil {
+			return nil, bodyError(err)
+		}
+		pieces <- p
+		left -= int64(len(p))
+		if file == nil {
+			b = append(b, piece{Data: p, Size: int64(len(p))})
+		} else if _, err := file.Write(p); err != nil {
+			return nil, err
+		}
+	}
+	// The end matters: trailers come after the last byte.
+	if n, err := io.ReadFull(r, make([]byte, 1)); n > 0 || err != io.EOF {
+		return nil, bodyError(err)
+	}
+	return b, nil
+}
+
+func bodyError(err error) error {
+	if apiErr, ok := errors.AsType[*apiError](err); ok {
+		return apiErr
+	}
+	return errIncompleteBody
+}

@@ -1,0 +1,211 @@
+package fakeaws
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// rendezvousTimeout is how long a rendezvous waits for all of its requests.
+const rendezvousTimeout = 20 * time.Second
+
+// errDrop makes the server close the connection without another byte.
+var errDrop = errors.New("connection dropped")
+
+// A fault is something that goes wrong, or happens, with requests of some operations.
+type fault struct {
+	text  string // as it was given, for the list
+	kind  string
+	ops   []string // patterns
+	keys  string   // a pattern; "" is any
+	by    string   // a principal's access key or name; "" is any
+	skip  int      // so many matching requests pass unharmed first
+	times int      // and then so many are harmed; -1: all
+
+	delay  time.Duration
+	status int
+	code   string
+	n      int64
+	line   string
+
+	waiting int           // rendezvous: requests that have arrived
+	gate    chan struct{} // rendezvous, hold, hold-reply: closed to let them go
+}
+
+type faults struct {
+	mu      sync.Mutex
+	list    []*fault
+	held    map[string]int // operation to the number of its requests held now
+	changed chan struct{}  // closed when held changes
+}
+
+// match returns the faults that befall c, in the order in which they were injected, and counts them down.
+func (fs *faults) match(c *call) []*fault {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	var matched []*fault
+	for _, f := range fs.list {
+		if f.times == 0 || !f.concerns(c) {
+			continue
+		}
+		if f.skip > 0 {
+			f.skip--
+			continue
+		}
+		if f.times > 0 {
+			f.times--
+		}
+		matched = append(matched, f)
+	}
+	return matched
+}
+
+func (f *fault) concerns(c *call) bool {
+	return slices.ContainsFunc(f.ops, func(op string) bool { return glob(op, c.op) }) &&
+		(f.keys == "" || slices.ContainsFunc(c.names, func(name string) bool { return glob(f.keys, name) })) &&
+		(f.by == "" || strings.Contains(c.r.Header.Get("Authorization"), "Credential="+f.by+"/"))
+}
+
+func (fs *faults) add(f *fault) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	f.gate = make(chan struct{})
+	fs.list = append(fs.list, f)
+}
+
+// clear forgets all faults and lets go what they hold.
+func (fs *faults) clear() {
+	fs.release()
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	fs.list = nil
+}
+
+// release lets go of all that is held, and ends those faults.
+func (fs *faults) release() {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	fs.list = slices.DeleteFunc(fs.list, func(f *fault) bool {
+		if f.kind != "hold" && f.kind != "hold-reply" {
+			return false
+		}
+		close(f.gate)
+		return true
+	})
+}
+
+// before does what faults do before the server acts, and prepares what they do to the answer.
+func (c *call) before(matched []*fault) error {
+	for _, f := range matched {
+		var err error
+		switch f.kind {
+		case "delay":
+			err = c.s.wait(c.ctx, f.delay)
+		case "hold":
+			err = c.hold(f)
+		case "rendezvous":
+			err = c.rendezvous(f)
+		case "do":
+			_, err = c.s.DoLine("", f.line)
+		case "throttle":
+			err = c.protocol.throttled()
+		case "answer":
+			err = apiErrorf(f.status, f.code, "An answer that a test asked for")
+		case "drop":
+			err = errDrop
+		case "ignore-conditions":
+			c.ignoreConditions = true
+		case "cut":
+			c.out.cut = f.n
+		case "corrupt":
+			c.out.corrupt = f.n
+		case "wrong-checksum":
+			c.out.badChecksum = true
+		case "forget":
+			c.out.onSend = append(c.out.onSend, func() error { return errDrop })
+		case "hold-reply":
+			c.out.onSend = append(c.out.onSend, func() error { return c.hold(f) })
+		case "do-after":
+			c.out.onSend = append(c.out.onSend, func() error {
+				_, err := c.s.DoLine("", f.line)
+				return err
+			})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *call) hold(f *fault) error {
+	c.s.faults.countHeld(c.op, 1)
+	defer c.s.faults.countHeld(c.op, -1)
+	select {
+	case <-f.gate:
+		return nil
+	case <-c.ctx.Done():
+	case <-c.s.done:
+	}
+	return errGone
+}
+
+func (fs *faults) countHeld(op string, n int) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	if fs.held == nil {
+		fs.held = map[string]int{}
+	}
+	fs.held[op] += n
+	if fs.changed != nil {
+		close(fs.changed)
+		fs.changed = nil
+	}
+}
+
+// await returns when n requests of op are held.
+func (fs *faults) await(ctx context.Context, op string, n int) error {
+	for {
+		fs.mu.Lock()
+		have := fs.held[op]
+		if fs.changed == nil {
+			fs.changed = make(chan struct{})
+		}
+		changed := fs.changed
+		fs.mu.Unlock()
+		if have >= n {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("await: %d requests of %s are held, not %d", have, op, n)
+		}
+	}
+}
+
+// rendezvous holds requests until f.n of them are there.
+func (c *call) rendezvous(f *fault) error {
+	fs := &c.s.faults
+	fs.mu.Lock()
+	gate := f.gate
+	f.waiting++
+	if f.waiting == int(f.n) {
+		close(gate)
+		f.waiting, f.gate = 0, make(chan struct{})
+	}
+	fs.mu.Unlock()
+	ctx, cancel := context.WithTimeout(c.ctx, rendezvousTimeout)
+	defer cancel()
+	select {
+	case <-gate:
+		return nil
+	case <-ctx.Done():
+	case <-c.s.done:
+	}
+	return apiErrorf(400, "RendezvousFailed", "not all of %d requests came together", f.n)
+}

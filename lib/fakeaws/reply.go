@@ -1,0 +1,68 @@
+package fakeaws
+
+import (
+	"net/http"
+	"strings"
+)
+
+// A reply is a response, as faults alter it on its way out.
+type reply struct {
+	w      http.ResponseWriter
+	header http.Header
+	status int // 0 until the answer begins
+	trace  *trace
+	traces *traces
+
+	onSend      []func() error // called when the server has acted and the client knows nothing yet; an error drops the connection
+	cut         int64          // connection closed after so many bytes of the body; -1: never
+	corrupt     int64          // offset of a byte of the body to alter; -1: none
+	badChecksum bool
+	sent        int64
+}
+
+func (p *reply) Header() http.Header { return p.header }
+
+func (p *reply) WriteHeader(status int) {
+	p.status = status
+	p.trace.status = status
+	for _, f := range p.onSend {
+		if err := f(); err != nil {
+			p.trace.code = "forgotten"
+			panic(http.ErrAbortHandler)
+		}
+	}
+	p.traces.answered(p.trace)
+	for name, values := range p.header {
+		if p.badChecksum && strings.HasPrefix(strings.ToLower(name), checksumPrefix) && !strings.HasSuffix(name, "-Type") {
+			values = []string{wrongChecksum(values[0])}
+		}
+		p.w.Header()[name] = values
+	}
+	p.w.WriteHeader(status)
+}
+
+// wrongChecksum changes the first character, so that length and form stay.
+func wrongChecksum(sum string) string {
+	if strings.HasPrefix(sum, "A") {
+		return "B" + sum[1:]
+	}
+	return "A" + sum[1:]
+}
+
+func (p *reply) Write(b []byte) (int, error) {
+	if p.status == 0 {
+		p.WriteHeader(http.StatusOK)
+	}
+	n := len(b)
+	if i := p.corrupt - p.sent; p.corrupt >= 0 && i >= 0 && i < int64(n) {
+		b = append([]byte(nil), b...)
+		b[i] ^= 0xff
+	}
+	if p.cut >= 0 && p.sent+int64(n) > p.cut {
+		p.w.Write(b[:p.cut-p.sent])
+		http.NewResponseController(p.w).Flush()
+		panic(http.ErrAbortHandler)
+	}
+	p.sent += int64(n)
+	return p.w.Write(b)
+}

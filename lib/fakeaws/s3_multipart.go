@@ -1,0 +1,406 @@
+package fakeaws
+
+import (
+	"cmp"
+	"crypto/md5"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Limits of uploads in parts.
+const (
+	minPart   = 5 << 20 // of every part but the last
+	maxParts  = 10_000
+	maxObject = 5 << 40
+)
+
+// An upload is an object that comes in parts.
+type upload struct {
+	id      string
+	key     string
+	started time.Time
+	v       *version // headers and encryption of the object
+	alg     string   // checksum algorithm, or ""
+	sumType string
+	parts   map[int]*part
+}
+
+type part struct {
+	number int
+	received
+	time time.Time
+}
+
+func (c *call) createMultipartUpload() error {
+	v, err := c.newVersion()
+	if err != nil {
+		return err
+	}
+	alg, apiErr := askedChecksum(c.r.Header)
+	if apiErr != nil {
+		return apiErr
+	}
+	sumType, apiErr := checksumType(alg, c.r.Header.Get("X-Amz-Checksum-Type"))
+	if apiErr != nil {
+		return apiErr
+	}
+	st := c.s.store
+	u := &upload{id: newID(), key: c.key, started: st.now(), v: v, alg: alg, sumType: sumType, parts: map[int]*part{}}
+	st.mu.Lock()
+	c.bucket.uploads[u.id] = u
+	st.mu.Unlock()
+
+	c.encryptionHeaders(v)
+	if alg != "" {
+		c.out.header.Set("X-Amz-Checksum-Algorithm", strings.ToUpper(alg))
+		c.out.header.Set("X-Amz-Checksum-Type", sumType)
+	}
+	d := newXML("InitiateMultipartUploadResult")
+	d.elem("Bucket", c.bucketName)
+	d.elem("Key", c.key)
+	d.elem("UploadId", u.id)
+	d.close("InitiateMultipartUploadResult")
+	c.writeXML(http.StatusOK, d)
+	return nil
+}
+
+// checksumType returns the type that an upload's checksum will have: SHA sums are always composite, CRC64NVME never is.
+func checksumType(alg, asked string) (string, *apiError) {
+	switch {
+	case alg == "":
+		return "", nil
+	case asked != "" && asked != "COMPOSITE" && asked != "FULL_OBJECT",
+		asked == "FULL_OBJECT" && strings.HasPrefix(alg, "sha"), asked == "COMPOSITE" && alg == "crc64nvme":
+		return "", errInvalidRequest("The %s checksum type cannot be used with the %s checksum algorithm.", asked, alg)
+	case asked != "":
+		return asked, nil
+	case alg == "crc64nvme":
+		return "FULL_OBJECT", nil
+	}
+	return "COMPOSITE", nil
+}
+
+// upload finds the upload that the request names.
+func (c *call) upload() (*upload, error) {
+	c.s.store.mu.RLock()
+	defer c.s.store.mu.RUnlock()
+	u := c.bucket.uploads[c.query.Get("uploadId")]
+	if u == nil || u.key != c.key {
+		return nil, errNoSuchUpload.with("UploadId", c.query.Get("uploadId"))
+	}
+	return u, nil
+}
+
+func (c *call) uploadPart() error {
+	number, err := strconv.Atoi(c.query.Get("partNumber"))
+	if err != nil || number < 1 || number > maxParts {
+		return errInvalidArgument("partNumber", "Part number must be an integer between 1 and 10000, inclusive")
+	}
+	u, err := c.upload()
+	if err != nil {
+		return err
+	}
+	in, err := c.receive(u.alg, maxPut)
+	if err != nil {
+		return err
+	}
+	if u.alg != "" && in.alg != u.alg {
+		return errInvalidRequest("Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s", u.alg, in.alg)
+	}
+	if _, err := c.upload(); err != nil {
+		return err // aborted or completed meanwhile
+	}
+	c.s.store.mu.Lock()
+	u.parts[number] = &part{number: number, received: in, time: c.s.store.now()}
+	c.s.store.mu.Unlock()
+	c.encryptionHeaders(u.v)
+	c.out.header.Set("Etag", `"`+in.etag()+`"`)
+	if in.alg != "" {
+		c.out.header.Set(checksumPrefix+in.alg, in.sum)
+	}
+	c.out.WriteHeader(http.StatusOK)
+	return nil
+}
+
+func (c *call) abortMultipartUpload() error {
+	u, err := c.upload()
+	if err != nil {
+		return err
+	}
+	c.s.store.mu.Lock()
+	delete(c.bucket.uploads, u.id)
+	c.s.store.mu.Unlock()
+	c.out.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// A completedPart is what the client says of a part when it completes the upload.
+type completedPart struct {
+	PartNumber        int    `xml:"PartNumber"`
+	ETag              string `xml:"ETag"`
+	ChecksumCRC32     string `xml:"ChecksumCRC32"`
+	ChecksumCRC32C    string `xml:"ChecksumCRC32C"`
+	ChecksumCRC64NVME string `xml:"ChecksumCRC64NVME"`
+	ChecksumSHA1      string `xml:"ChecksumSHA1"`
+	ChecksumSHA256    string `xml:"ChecksumSHA256"`
+}
+
+func (p completedPart) checksum() string {
+	return cmp.Or(p.ChecksumCRC32, p.ChecksumCRC32C, p.ChecksumCRC64NVME, p.ChecksumSHA1, p.ChecksumSHA256)
+}
+
+func (c *call) completeMultipartUpload() error {
+	before, err := c.precheck()
+	if err != nil {
+		return err
+	}
+	u, err := c.upload()
+	if err != nil {
+		return err
+	}
+	var in struct {
+		Parts []completedPart `xml:"Part"`
+	}
+	if err := c.readCompletion(&in); err != nil {
+		return err
+	}
+	v, err := c.assemble(u, in.Parts)
+	if err != nil {
+		return err
+	}
+	check := c.writeCheck(before)
+	if err := c.s.store.put(c.bucket, c.key, v, func(latest *version) error {
+		if c.bucket.uploads[u.id] != u {
+			return errNoSuchUpload.with("UploadId", u.id)
+		}
+		if err := check(latest); err != nil {
+			return err
+		}
+		delete(c.bucket.uploads, u.id)
+		return nil
+	}); err != nil {
+		return err
+	}
+	c.versionHeader(v.ID)
+	c.encryptionHeaders(v)
+	d := newXML("CompleteMultipartUploadResult")
+	d.elem("Location", c.s.URL()+c.r.URL.EscapedPath())
+	d.elem("Bucket", c.bucketName)
+	d.elem("Key", c.key)
+	d.etag(v.ETag)
+	c.checksumElements(d, v)
+	d.close("CompleteMultipartUploadResult")
+	c.writeXML(http.StatusOK, d)
+	return nil
+}
+
+// readCompletion reads the document; its request's checksum header speaks of the object, not of the document.
+func (c *call) readCompletion(v any) error {
+	header := c.r.Header
+	defer func() { c.r.Header = header }()
+	c.r.Header = header.Clone()
+	for alg := range checksums {
+		c.r.Header.Del(checksumPrefix + alg)
+	}
+	return c.readXML(v)
+}
+
+// assemble makes a version of the parts that the client lists.
+func (c *call) assemble(u *upload, listed []completedPart) (*version, error) {
+	if len(listed) == 0 {
+		return nil, errMalformedXML
+	}
+	c.s.store.mu.RLock()
+	have := maps.Clone(u.parts)
+	c.s.store.mu.RUnlock()
+	v := *u.v
+	sums := md5.New()
+	var composite hash.Hash
+	if u.alg != "" {
+		composite = checksums[u.alg].new()
+	}
+	for i, l := range listed {
+		p := have[l.PartNumber]
+		switch {
+		case i > 0 && l.PartNumber <= listed[i-1].PartNumber:
+			return nil, errInvalidPartOrder.with("UploadId", u.id)
+		case p == nil || strings.Trim(l.ETag, `"`) != p.etag():
+			return nil, errInvalidPart.with("UploadId", u.id).with("PartNumber", strconv.Itoa(l.PartNumber)).with("ETag", l.ETag)
+		case l.checksum() != "" && l.checksum() != p.sum:
+			return nil, errInvalidPart.with("UploadId", u.id).with("PartNumber", strconv.Itoa(l.PartNumber))
+		case l.checksum() == "" && u.alg != "" && u.sumType == "COMPOSITE":
+			return nil, errInvalidRequest("The upload was created using the %s checksum mode. The complete request must include the checksum for each part. It was missing for part %d in the request.", u.alg, l.PartNumber)
+		case i < len(listed)-1 && p.size < minPart:
+			return nil, errEntityTooSmall.with("ProposedSize", strconv.FormatInt(p.size, 10)).with("MinSizeAllowed", strconv.Itoa(minPart)).
+				with("PartNumber", strconv.Itoa(l.PartNumber))
+		}
+		sums.Write(p.md5)
+		if composite != nil {
+			composite.Write(rawSum(p.sum))
+		}
+		v.Body = append(v.Body, p.body...)
+		v.Size += p.size
+		v.Parts = append(v.Parts, p.size)
+	}
+	if v.Size > maxObject {
+		return nil, errEntityTooLarge
+	}
+	if want := c.r.Header.Get("X-Amz-Mp-Object-Size"); want != "" && want != strconv.FormatInt(v.Size, 10) {
+		return nil, errInvalidRequest("The provided 'x-amz-mp-object-size' header value %s does not match what was computed: %d", want, v.Size)
+	}
+	v.ETag = fmt.Sprintf("%s-%d", hex.EncodeToString(sums.Sum(nil)), len(listed))
+	if u.alg == "" {
+		return &v, nil
+	}
+	sum, err := u.checksum(v.Body, v.Size, composite, len(listed))
+	if err != nil {
+		return nil, err
+	}
+	if want := c.r.Header.Get(checksumPrefix + u.alg); want != "" && want != sum {
+		return nil, apiErrorf(http.StatusBadRequest, "BadDigest", "The %s you specified did not match the calculated checksum.", u.alg)
+	}
+	v.Sums, v.SumType = map[string]string{checksumPrefix + u.alg: sum}, u.sumType
+	return &v, nil
+}
+
+// checksum returns the object's checksum: of the whole object, or of the parts' checksums and "-N".
+func (u *upload) checksum(b body, size int64, composite hash.Hash, parts int) (string, error) {
+	if u.sumType == "COMPOSITE" {
+		return fmt.Sprintf("%s-%d", base64.StdEncoding.EncodeToString(composite.Sum(nil)), parts), nil
+	}
+	h := checksums[u.alg].new()
+	if err := b.writeRange(h, 0, size); err != nil {
+		return "", err
+	}
+	return base64.StdEncoding.EncodeToString(h.Sum(nil)), nil
+}
+
+func (c *call) listParts() error {
+	u, err := c.upload()
+	if err != nil {
+		return err
+	}
+	l, err := c.listing("max-parts")
+	if err != nil {
+		return err
+	}
+	after, _ := strconv.Atoi(c.query.Get("part-number-marker"))
+	c.s.store.mu.RLock()
+	numbers := slices.Sorted(maps.Keys(u.parts))
+	parts := maps.Clone(u.parts)
+	c.s.store.mu.RUnlock()
+	numbers = slices.DeleteFunc(numbers, func(n int) bool { return n <= after })
+	truncated := len(numbers) > l.max
+	numbers = numbers[:min(len(numbers), l.max)]
+
+	d := newXML("ListPartsResult")
+	d.elem("Bucket", c.bucketName)
+	d.elem("Key", l.text(c.key))
+	d.elem("UploadId", u.id)
+	d.number("PartNumberMarker", int64(after))
+	d.number("MaxParts", int64(l.max))
+	d.bool("IsTruncated", truncated)
+	if truncated && len(numbers) > 0 {
+		d.number("NextPartNumberMarker", int64(numbers[len(numbers)-1]))
+	}
+	d.optional("ChecksumAlgorithm", strings.ToUpper(u.alg))
+	d.optional("ChecksumType", u.sumType)
+	for _, n := range numbers {
+		p := parts[n]
+		d.open("Part")
+		d.number("PartNumber", int64(n))
+		d.time("LastModified", p.time)
+		d.etag(p.etag())
+		d.number("Size", p.size)
+		if p.alg != "" {
+			d.elem(checksums[p.alg].element, p.sum)
+		}
+		d.close("Part")
+	}
+	d.elem("StorageClass", storageClass(u.v))
+	d.close("ListPartsResult")
+	c.writeXML(http.StatusOK, d)
+	return nil
+}
+
+func (c *call) listMultipartUploads() error {
+	l, err := c.listing("max-uploads")
+	if err != nil {
+		return err
+	}
+	keyMarker, idMarker := c.query.Get("key-marker"), c.query.Get("upload-id-marker")
+	uploads := c.uploads(l, keyMarker, idMarker)
+
+	d := newXML("ListMultipartUploadsResult")
+	d.elem("Bucket", c.bucketName)
+	d.elem("KeyMarker", l.text(keyMarker))
+	d.elem("UploadIdMarker", idMarker)
+	d.elem("Prefix", l.text(l.prefix))
+	d.optional("Delimiter", l.text(l.delimiter))
+	d.number("MaxUploads", int64(l.max))
+	if l.encode {
+		d.elem("EncodingType", "url")
+	}
+	var prefixes []string
+	n, truncated := 0, false
+	var last *upload
+	for _, u := range uploads {
+		common := l.common(u.key)
+		if common != "" && slices.Contains(prefixes, common) {
+			continue
+		}
+		if n == l.max {
+			truncated = true
+			break
+		}
+		n++
+		last = u
+		if common != "" {
+			prefixes = append(prefixes, common)
+			continue
+		}
+		d.open("Upload")
+		d.elem("Key", l.text(u.key))
+		d.elem("UploadId", u.id)
+		d.elem("StorageClass", storageClass(u.v))
+		d.time("Initiated", u.started)
+		d.close("Upload")
+	}
+	d.bool("IsTruncated", truncated)
+	if truncated && last != nil {
+		d.elem("NextKeyMarker", l.text(last.key))
+		d.elem("NextUploadIdMarker", last.id)
+	}
+	l.prefixes(d, prefixes)
+	d.close("ListMultipartUploadsResult")
+	c.writeXML(http.StatusOK, d)
+	return nil
+}
+
+// uploads returns the uploads in progress after the markers, by key and time.
+func (c *call) uploads(l listing, keyMarker, idMarker string) []*upload {
+	c.s.store.mu.RLock()
+	defer c.s.store.mu.RUnlock()
+	marker := c.bucket.uploads[idMarker]
+	var list []*upload
+	for _, u := range c.bucket.uploads {
+		after := u.key > keyMarker || u.key == keyMarker && marker != nil && compareUploads(u, marker) > 0
+		if strings.HasPrefix(u.key, l.prefix) && (keyMarker == "" || after) {
+			list = append(list, u)
+		}
+	}
+	slices.SortFunc(list, compareUploads)
+	return list
+}
+
+func compareUploads(a, b *upload) int {
+	return cmp.Or(strings.Compare(a.key, b.key), a.started.Compare(b.started), strings.Compare(a.id, b.id))
+}

@@ -1,0 +1,453 @@
+package fakeaws
+
+import (
+	"encoding/base64"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// maxPut is the largest body of one PutObject or UploadPart: 5 GiB.
+const maxPut = 5 << 30
+
+// storedHeaders are kept with an object and repeated by GET and HEAD, as is every x-amz-meta-….
+var storedHeaders = []string{"Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Type",
+	"Expires", "X-Amz-Storage-Class", "X-Amz-Website-Redirect-Location"}
+
+// newVersion returns a version with what the request's headers say of an object, but no body.
+func (c *call) newVersion() (*version, error) {
+	v := &version{Header: map[string]string{}}
+	h := c.r.Header
+	for name, values := range h {
+		if slices.Contains(storedHeaders, name) || strings.HasPrefix(name, "X-Amz-Meta-") {
+			v.Header[name] = strings.Join(values, ",")
+		}
+	}
+	if enc, ok := v.Header["Content-Encoding"]; ok {
+		coding := slices.DeleteFunc(strings.Split(enc, ","), func(s string) bool { return strings.TrimSpace(s) == "aws-chunked" })
+		v.Header["Content-Encoding"] = strings.TrimSpace(strings.Join(coding, ","))
+	}
+	maps.DeleteFunc(v.Header, func(_, value string) bool { return value == "" })
+	if v.Header["Content-Type"] == "" {
+		v.Header["Content-Type"] = "binary/octet-stream"
+	}
+	return v, c.encryption(v)
+}
+
+// encryption checks and keeps x-amz-server-side-encryption. Nothing is encrypted; S3 says AES256 of whatever is not asked to be
+// anything else.
+func (c *call) encryption(v *version) error {
+	asked := c.r.Header.Get("X-Amz-Server-Side-Encryption")
+	if want := c.conf().RequireSSE; want != "" && asked != want {
+		return errAccessDenied
+	}
+	v.SSEKeyID = c.r.Header.Get("X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id")
+	switch v.SSE = asked; asked {
+	case "":
+		v.SSE = "AES256"
+	case "AES256":
+	case "aws:kms", "aws:kms:dsse":
+		if v.SSEKeyID == "" {
+			v.SSEKeyID = fmt.Sprintf("arn:aws:kms:%s:%s:alias/aws/s3", c.sig.region, c.who.account)
+		}
+	default:
+		return errInvalidArgument("x-amz-server-side-encryption", "The encryption method specified is not supported")
+	}
+	if v.SSEKeyID != "" && !strings.HasPrefix(asked, "aws:kms") {
+		return errInvalidArgument("x-amz-server-side-encryption",
+			"Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms")
+	}
+	return nil
+}
+
+func (c *call) encryptionHeaders(v *version) {
+	c.out.header.Set("X-Amz-Server-Side-Encryption", v.SSE)
+	if v.SSEKeyID != "" {
+		c.out.header.Set("X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id", v.SSEKeyID)
+	}
+}
+
+// versionHeader tells the version, unless the bucket never had versions.
+func (c *call) versionHeader(id string) {
+	if c.conf().Versioning != neverVersioned {
+		c.out.header.Set("X-Amz-Version-Id", id)
+	}
+}
+
+func (c *call) checksumHeaders(v *version) {
+	for name, value := range v.Sums {
+		c.out.header.Set(name, value)
+	}
+	if len(v.Sums) > 0 {
+		c.out.header.Set("X-Amz-Checksum-Type", v.SumType)
+	}
+}
+
+// setBody makes a received body that of v.
+func (v *version) setBody(in received) {
+	v.Body, v.Size, v.ETag = in.body, in.size, in.etag()
+	if in.alg != "" {
+		v.Sums, v.SumType = map[string]string{checksumPrefix + in.alg: in.sum}, "FULL_OBJECT"
+	}
+}
+
+func (c *call) putObject() error {
+	before, err := c.precheck()
+	if err != nil {
+		return err
+	}
+	v, err := c.newVersion()
+	if err != nil {
+		return err
+	}
+	in, err := c.receive("", maxPut)
+	if err != nil {
+		return err
+	}
+	v.setBody(in)
+	if err := c.s.store.put(c.bucket, c.key, v, c.writeCheck(before)); err != nil {
+		return err
+	}
+	c.out.header.Set("Etag", `"`+v.ETag+`"`)
+	c.versionHeader(v.ID)
+	c.encryptionHeaders(v)
+	c.checksumHeaders(v)
+	c.out.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// findVersion returns the version that a GET, HEAD or copy asks for; id "" is the latest. A missing object is 403 to
+// whoever may not list the bucket.
+func (c *call) findVersion(b *bucket, bucketName, key, id string) (*version, error) {
+	if id == "" {
+		v := c.s.store.latest(b, key)
+		if v != nil && !v.Deleted {
+			return v, nil
+		}
+		if err := c.allow("s3:ListBucket", "arn:aws:s3:::"+bucketName, []string{"s3://" + bucketName, key}); err != nil {
+			return nil, err
+		}
+		if v != nil {
+			return nil, errNoSuchKey.withHeader("X-Amz-Delete-Marker", "true").withHeader("X-Amz-Version-Id", v.ID)
+		}
+		return nil, errNoSuchKey
+	}
+	if id != nullVersion && len(id) != 32 {
+		return nil, errInvalidVersionID.with("ArgumentValue", id)
+	}
+	v := c.s.store.version(b, key, id)
+	if v == nil {
+		return nil, errNoSuchVersion.with("VersionId", id)
+	}
+	if v.Deleted {
+		return nil, errMarkerNotAllowed.withHeader("X-Amz-Delete-Marker", "true").withHeader("X-Amz-Version-Id", v.ID).
+			withHeader("Allow", "DELETE").withHeader("Last-Modified", v.Time.Format(http.TimeFormat))
+	}
+	return v, nil
+}
+
+// getObject is GetObject and HeadObject.
+func (c *call) getObject() error {
+	v, err := c.findVersion(c.bucket, c.bucketName, c.key, c.query.Get("versionId"))
+	if err != nil {
+		return err
+	}
+	h := c.out.header
+	h.Set("Etag", `"`+v.ETag+`"`)
+	h.Set("Last-Modified", v.Time.Format(http.TimeFormat))
+	h.Set("Accept-Ranges", "bytes")
+	c.versionHeader(v.ID)
+	if err := checkRead(c.r.Header, v); err != nil {
+		return err
+	}
+	for name, value := range v.Header {
+		h.Set(name, value)
+	}
+	c.encryptionHeaders(v)
+	off, n, status, err := c.extent(v)
+	if err != nil {
+		return err
+	}
+	if status == http.StatusPartialContent {
+		h.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", off, off+n-1, v.Size))
+	} else if strings.EqualFold(c.r.Header.Get("X-Amz-Checksum-Mode"), "enabled") {
+		c.checksumHeaders(v)
+	}
+	h.Set("Content-Length", strconv.FormatInt(n, 10))
+	c.out.WriteHeader(status)
+	if c.r.Method == http.MethodHead {
+		return nil
+	}
+	return v.Body.writeRange(c.out, off, n)
+}
+
+// extent returns what the request wants of the body: all, a range of bytes, or a part.
+func (c *call) extent(v *version) (off, n int64, status int, err error) {
+	rangeHeader := c.r.Header.Get("Range")
+	number := c.query.Get("partNumber")
+	switch {
+	case number != "" && rangeHeader != "":
+		return 0, 0, 0, errInvalidRequest("Cannot specify both Range header and partNumber query parameter")
+	case number != "":
+		return c.partExtent(v, number)
+	case rangeHeader == "":
+		return 0, v.Size, http.StatusOK, nil
+	}
+	off, n, ok := parseRange(rangeHeader, v.Size)
+	if !ok {
+		return 0, v.Size, http.StatusOK, nil
+	}
+	if n == 0 {
+		return 0, 0, 0, errInvalidRange.with("RangeRequested", rangeHeader).with("ActualObjectSize", strconv.FormatInt(v.Size, 10)).
+			withHeader("Content-Range", fmt.Sprintf("bytes */%d", v.Size))
+	}
+	return off, n, http.StatusPartialContent, nil
+}
+
+func (c *call) partExtent(v *version, number string) (off, n int64, status int, err error) {
+	i, err := strconv.Atoi(number)
+	if err != nil || i < 1 || i > maxParts {
+		return 0, 0, 0, errInvalidArgument("partNumber", "Part number must be an integer between 1 and 10000, inclusive")
+	}
+	sizes := v.Parts
+	if len(sizes) == 0 {
+		sizes = []int64{v.Size}
+	} else {
+		c.out.header.Set("X-Amz-Mp-Parts-Count", strconv.Itoa(len(sizes)))
+	}
+	if i > len(sizes) {
+		return 0, 0, 0, apiErrorf(http.StatusRequestedRangeNotSatisfiable, "InvalidPartNumber", "The requested partnumber is not satisfiable")
+	}
+	for _, size := range sizes[:i-1] {
+		off += size
+	}
+	return off, sizes[i-1], http.StatusPartialContent, nil
+}
+
+// parseRange reads a Range header of one range of bytes; ok is false for what HTTP says to ignore. Then n is 0 when nothing of the
+// range is there.
+func parseRange(header string, size int64) (off, n int64, ok bool) {
+	spec, ok := strings.CutPrefix(header, "bytes=")
+	first, last, dash := strings.Cut(strings.TrimSpace(spec), "-")
+	if !ok || !dash {
+		return 0, 0, false
+	}
+	if first == "" {
+		n, err := parseSize(last)
+		n = min(n, size)
+		return size - n, n, err == nil
+	}
+	off, err := parseSize(first)
+	if err != nil {
+		return 0, 0, false
+	}
+	end := size - 1
+	if last != "" {
+		if end, err = parseSize(last); err != nil || end < off {
+			return 0, 0, false
+		}
+		end = min(end, size-1)
+	}
+	return off, max(0, end-off+1), true
+}
+
+func (c *call) deleteObject() error {
+	id := c.query.Get("versionId")
+	marker, gone, err := c.remove(c.key, id, c.r.Header)
+	if err != nil {
+		return err
+	}
+	switch {
+	case marker != nil:
+		c.out.header.Set("X-Amz-Delete-Marker", "true")
+		c.versionHeader(marker.ID)
+	case id != "":
+		c.versionHeader(id)
+		if gone != nil && gone.Deleted {
+			c.out.header.Set("X-Amz-Delete-Marker", "true")
+		}
+	}
+	c.out.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// remove deletes a key, or one version of it for good, under the If-Match of h.
+func (c *call) remove(key, id string, h http.Header) (marker, gone *version, err error) {
+	if h.Get("If-Match") != "" {
+		if err := c.allow("s3:GetObject", "arn:aws:s3:::"+c.bucketName+"/"+key, []string{key, "s3://" + c.bucketName + "/" + key}); err != nil {
+			return nil, nil, err
+		}
+		if id != "" {
+			return nil, nil, errNotImplemented.with("Header", "If-Match")
+		}
+	}
+	if id == "" {
+		marker, err = c.s.store.del(c.bucket, key, func(latest *version) error {
+			if c.ignoreConditions {
+				return nil
+			}
+			return checkWrite(http.Header{"If-Match": h.Values("If-Match")}, latest)
+		})
+		return marker, nil, err
+	}
+	if id != nullVersion && len(id) != 32 {
+		return nil, nil, errInvalidVersionID.with("ArgumentValue", id)
+	}
+	gone, err = c.s.store.delVersion(c.bucket, key, id)
+	return nil, gone, err
+}
+
+// deleteObjects removes up to 1,000 keys, each under its own condition and permission.
+func (c *call) deleteObjects() error {
+	var in struct {
+		Quiet   bool `xml:"Quiet"`
+		Objects []struct {
+			Key       string `xml:"Key"`
+			VersionID string `xml:"VersionId"`
+			ETag      string `xml:"ETag"`
+		} `xml:"Object"`
+	}
+	if alg, err := askedChecksum(c.r.Header); err == nil && alg == "" && c.r.Header.Get("Content-Md5") == "" {
+		return errInvalidRequest("Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
+	}
+	if err := c.readXML(&in); err != nil {
+		return err
+	}
+	if len(in.Objects) == 0 || len(in.Objects) > 1000 {
+		return errMalformedXML
+	}
+	d := newXML("DeleteResult")
+	for _, o := range in.Objects {
+		h := http.Header{}
+		if o.ETag != "" {
+			h.Set("If-Match", o.ETag)
+		}
+		action := "s3:DeleteObject"
+		if o.VersionID != "" {
+			action = "s3:DeleteObjectVersion"
+		}
+		var marker, gone *version
+		var err error
+		if denied := c.allow(action, "arn:aws:s3:::"+c.bucketName+"/"+o.Key, []string{o.Key, "s3://" + c.bucketName + "/" + o.Key}); denied != nil {
+			err = denied
+		} else {
+			marker, gone, err = c.remove(o.Key, o.VersionID, h)
+		}
+		switch apiErr, _ := err.(*apiError); {
+		case apiErr != nil:
+			d.open("Error")
+			d.elem("Key", o.Key)
+			d.optional("VersionId", o.VersionID)
+			d.elem("Code", apiErr.code)
+			d.elem("Message", apiErr.msg)
+			d.close("Error")
+		case err != nil:
+			return err
+		case !in.Quiet:
+			d.open("Deleted")
+			d.elem("Key", o.Key)
+			d.optional("VersionId", o.VersionID)
+			if marker != nil {
+				d.bool("DeleteMarker", true)
+				d.elem("DeleteMarkerVersionId", marker.ID)
+			} else if gone != nil && gone.Deleted {
+				d.bool("DeleteMarker", true)
+				d.elem("DeleteMarkerVersionId", gone.ID)
+			}
+			d.close("Deleted")
+		}
+	}
+	d.close("DeleteResult")
+	c.writeXML(http.StatusOK, d)
+	return nil
+}
+
+// copyObject copies within the server; the copy shares the body.
+func (c *call) copyObject() error {
+	before, err := c.precheck()
+	if err != nil {
+		return err
+	}
+	src, err := c.copySource()
+	if err != nil {
+		return err
+	}
+	v, err := c.newVersion()
+	if err != nil {
+		return err
+	}
+	if !strings.EqualFold(c.r.Header.Get("X-Amz-Metadata-Directive"), "REPLACE") {
+		v.Header = src.Header
+	}
+	v.Body, v.Size, v.ETag, v.Parts = src.Body, src.Size, src.ETag, nil
+	v.Sums, v.SumType = src.Sums, src.SumType
+	if err := c.s.store.put(c.bucket, c.key, v, c.writeCheck(before)); err != nil {
+		return err
+	}
+	c.versionHeader(v.ID)
+	c.encryptionHeaders(v)
+	d := newXML("CopyObjectResult")
+	d.etag(v.ETag)
+	d.time("LastModified", v.Time)
+	c.checksumElements(d, v)
+	d.close("CopyObjectResult")
+	c.writeXML(http.StatusOK, d)
+	return nil
+}
+
+// copySource finds the version that x-amz-copy-source names and checks its conditions.
+func (c *call) copySource() (*version, error) {
+	path, query, _ := strings.Cut(c.r.Header.Get("X-Amz-Copy-Source"), "?")
+	path, err := url.PathUnescape(strings.TrimPrefix(path, "/"))
+	name, key, ok := strings.Cut(path, "/")
+	if err != nil || !ok || key == "" {
+		return nil, errInvalidArgument("x-amz-copy-source", "Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
+	}
+	b := c.s.store.bucket(name)
+	if b == nil {
+		return nil, errNoSuchBucket.with("BucketName", name)
+	}
+	params, err := url.ParseQuery(query)
+	if err != nil {
+		return nil, errInvalidURI
+	}
+	id, action := params.Get("versionId"), "s3:GetObject"
+	if id != "" {
+		action = "s3:GetObjectVersion"
+	}
+	if err := c.allow(action, "arn:aws:s3:::"+path, []string{key, "s3://" + path}); err != nil {
+		return nil, err
+	}
+	v, err := c.findVersion(b, name, key, id)
+	if err != nil {
+		return nil, err
+	}
+	h := http.Header{}
+	for _, name := range []string{"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"} {
+		h.Set(name, c.r.Header.Get("X-Amz-Copy-Source-"+name))
+	}
+	if err := checkRead(h, v); err != nil {
+		return nil, errPrecondition
+	}
+	if v.ID != nullVersion {
+		c.out.header.Set("X-Amz-Copy-Source-Version-Id", v.ID)
+	}
+	return v, nil
+}
+
+func (c *call) checksumElements(d *xmlDoc, v *version) {
+	for name, value := range v.Sums {
+		d.elem(checksums[strings.TrimPrefix(name, checksumPrefix)].element, value)
+	}
+	d.optional("ChecksumType", v.SumType)
+}
+
+// rawSum decodes a checksum for the computation of a composite one.
+func rawSum(sum string) []byte {
+	raw, _ := base64.StdEncoding.DecodeString(sum)
+	return raw
+}

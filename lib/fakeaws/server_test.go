@@ -1,0 +1,188 @@
+package fakeaws_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go"
+
+	"microsecrets/lib/fakeaws"
+)
+
+const bucket = fakeaws.DefaultBucket
+
+// start returns a server that the test's end closes.
+func start(t testing.TB, o fakeaws.Options) *fakeaws.Server {
+	t.Helper()
+	s, err := fakeaws.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// do runs lines of the control language and returns what the last one printed.
+func do(t testing.TB, s *fakeaws.Server, lines ...string) string {
+	t.Helper()
+	var out string
+	for _, line := range lines {
+		var err error
+		if out, err = s.DoLine("", line); err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+	}
+	return out
+}
+
+// config leads to s with the default principal, without retries.
+func config(s *fakeaws.Server) aws.Config {
+	env := map[string]string{}
+	for _, kv := range s.Environ() {
+		name, value, _ := strings.Cut(kv, "=")
+		env[name] = value
+	}
+	return configFrom(s, env)
+}
+
+func configFrom(s *fakeaws.Server, env map[string]string) aws.Config {
+	return aws.Config{
+		Region:       fakeaws.DefaultRegion,
+		BaseEndpoint: aws.String(s.URL()),
+		Credentials: credentials.NewStaticCredentialsProvider(env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"],
+			env["AWS_SESSION_TOKEN"]),
+		Retryer:    func() aws.Retryer { return aws.NopRetryer{} },
+		HTTPClient: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
+	}
+}
+
+// as makes a principal and returns a configuration with its credentials; options as of the verb principal.
+func as(t testing.TB, s *fakeaws.Server, principal string) aws.Config {
+	t.Helper()
+	env := map[string]string{}
+	for line := range strings.Lines(do(t, s, "principal "+principal)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		env[name] = value
+	}
+	return configFrom(s, env)
+}
+
+func s3Client(s *fakeaws.Server) *s3.Client   { return s3.NewFromConfig(config(s)) }
+func kmsClient(s *fakeaws.Server) *kms.Client { return kms.NewFromConfig(config(s)) }
+
+// retrying makes at most three attempts without waiting in between.
+func retrying(o *s3.Options) {
+	o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) {
+		o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return 0, nil })
+	})
+}
+
+// outcome is "200" or the like, or "404 NoSuchKey", or "transport" for an error without an answer.
+func outcome(err error) string {
+	if err == nil {
+		return "ok"
+	}
+	response, _ := errors.AsType[*awshttp.ResponseError](err)
+	apiErr, _ := errors.AsType[smithy.APIError](err)
+	switch {
+	case response == nil:
+		return "transport"
+	case apiErr == nil:
+		return response.Response.Status[:3] + " " + err.Error()
+	}
+	return response.Response.Status[:3] + " " + apiErr.ErrorCode()
+}
+
+func want(t testing.TB, what string, err error, outcomeWanted string) {
+	t.Helper()
+	if got := outcome(err); got != outcomeWanted {
+		t.Errorf("%s: %s, want %s (%v)", what, got, outcomeWanted, err)
+	}
+}
+
+func put(t testing.TB, c *s3.Client, key, text string) *s3.PutObjectOutput {
+	t.Helper()
+	out, err := c.PutObject(context.Background(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: &key, Body: strings.NewReader(text)})
+	if err != nil {
+		t.Fatalf("put %q: %v", key, err)
+	}
+	return out
+}
+
+func get(t testing.TB, c *s3.Client, in *s3.GetObjectInput) (string, *s3.GetObjectOutput) {
+	t.Helper()
+	in.Bucket = aws.String(bucket)
+	out, err := c.GetObject(context.Background(), in)
+	if err != nil {
+		t.Fatalf("get %q: %v", *in.Key, err)
+	}
+	defer out.Body.Close()
+	data, err := io.ReadAll(out.Body)
+	if err != nil {
+		t.Fatalf("get %q: %v", *in.Key, err)
+	}
+	return string(data), out
+}
+
+func TestRoundTrip(t *testing.T) {
+	s := start(t, fakeaws.Options{})
+	c := s3Client(s)
+	for _, key := range []string{"a", "myservice/env", "a//b", "../x", "white space+plus%25&=?#", "üñí/日本", "ctl\x01\n", "~*'()"} {
+		put(t, c, key, "value of "+key)
+		if got, _ := get(t, c, &s3.GetObjectInput{Key: &key}); got != "value of "+key {
+			t.Errorf("%q: got %q", key, got)
+		}
+	}
+	for _, size := range []int{0, 1, 1<<20 - 1, 1 << 20, 1<<20 + 1, 5 << 20} {
+		data := bytes.Repeat([]byte("x"), size)
+		put(t, c, "sized", string(data))
+		got, out := get(t, c, &s3.GetObjectInput{Key: aws.String("sized"), ChecksumMode: "ENABLED"})
+		if got != string(data) || *out.ContentLength != int64(size) {
+			t.Errorf("%d bytes: got %d", size, len(got))
+		}
+	}
+}
+
+func TestKMSRoundTrip(t *testing.T) {
+	s := start(t, fakeaws.Options{})
+	c := kmsClient(s)
+	ctx := context.Background()
+	key, context1 := aws.String("alias/microsecrets-x"), map[string]string{"ms-name": "x/y"}
+	made, err := c.GenerateDataKey(ctx, &kms.GenerateDataKeyInput{KeyId: key, KeySpec: "AES_256", EncryptionContext: context1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(made.CiphertextBlob) != 184 || len(made.Plaintext) != 32 || !strings.HasPrefix(*made.KeyId, "arn:aws:kms:us-east-1:111122223333:key/") {
+		t.Errorf("blob of %d bytes, key of %d, by %s", len(made.CiphertextBlob), len(made.Plaintext), *made.KeyId)
+	}
+	opened, err := c.Decrypt(ctx, &kms.DecryptInput{CiphertextBlob: made.CiphertextBlob, KeyId: key, EncryptionContext: context1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(opened.Plaintext, made.Plaintext) || *opened.KeyId != *made.KeyId {
+		t.Error("another data key came back")
+	}
+	wrapped, err := c.Encrypt(ctx, &kms.EncryptInput{Plaintext: made.Plaintext, KeyId: key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if opened, err = c.Decrypt(ctx, &kms.DecryptInput{CiphertextBlob: wrapped.CiphertextBlob}); err != nil || !bytes.Equal(opened.Plaintext, made.Plaintext) {
+		t.Error("what was encrypted did not come back", err)
+	}
+}

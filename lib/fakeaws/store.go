@@ -1,0 +1,317 @@
+package fakeaws
+
+import (
+	"crypto/md5"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+	"unicode/utf8"
+)
+
+// Versioning states of a bucket, as S3 spells them.
+const (
+	neverVersioned = ""
+	versioned      = "Enabled"
+	suspended      = "Suspended"
+)
+
+// nullVersion is the id of what was written while a bucket had no versioning.
+const nullVersion = "null"
+
+// A store holds buckets. Its lock guards everything below it but versions and bodies, which never change.
+type store struct {
+	mu      sync.RWMutex
+	buckets map[string]*bucket
+	now     func() time.Time
+	disk    *disk // nil: memory only
+}
+
+// bucketConf is what a bucket has besides objects; it is kept in the journal.
+type bucketConf struct {
+	Name       string    `json:"name"`
+	Account    string    `json:"account"`
+	Region     string    `json:"region,omitempty"` // requests signed for another region are refused; "": any is taken
+	Versioning string    `json:"versioning,omitempty"`
+	RequireSSE string    `json:"requireSSE,omitempty"` // the x-amz-server-side-encryption that writes must ask for
+	Created    time.Time `json:"created"`
+}
+
+type bucket struct {
+	bucketConf
+	objects index
+	uploads map[string]*upload
+}
+
+// An object is every version of a key, the oldest first. An index holds none without versions.
+type object struct {
+	key      string
+	versions []*version
+}
+
+type version struct {
+	ID       string            `json:"id"` // nullVersion, or 32 characters
+	Time     time.Time         `json:"time"`
+	Deleted  bool              `json:"deleted,omitempty"` // a delete marker
+	ETag     string            `json:"etag,omitempty"`    // without quotes
+	Size     int64             `json:"size,omitempty"`
+	Header   map[string]string `json:"header,omitempty"`  // what GET and HEAD repeat: Content-Type, x-amz-meta-…
+	Sums     map[string]string `json:"sums,omitempty"`    // x-amz-checksum-… header to its value
+	SumType  string            `json:"sumType,omitempty"` // COMPOSITE or FULL_OBJECT
+	Parts    []int64           `json:"parts,omitempty"`   // sizes, of an object that was uploaded in parts
+	Body     body              `json:"body,omitempty"`
+	SSE      string            `json:"sse,omitempty"`
+	SSEKeyID string            `json:"sseKeyId,omitempty"`
+}
+
+// latest returns the newest version, a delete marker perhaps; nil for a key that never was.
+func (o *object) latest() *version {
+	if o == nil || len(o.versions) == 0 {
+		return nil
+	}
+	return o.versions[len(o.versions)-1]
+}
+
+// current returns the newest version unless that is a delete marker.
+func (o *object) current() *version {
+	if v := o.latest(); v != nil && !v.Deleted {
+		return v
+	}
+	return nil
+}
+
+func (o *object) version(id string) *version {
+	if o == nil {
+		return nil
+	}
+	for _, v := range o.versions {
+		if v.ID == id {
+			return v
+		}
+	}
+	return nil
+}
+
+// insert makes v the newest version of key. There is at most one null version: an older one goes.
+func (b *bucket) insert(key string, v *version) {
+	o := b.objects.getOrInsert(key)
+	if v.ID == nullVersion {
+		o.versions = slices.DeleteFunc(o.versions, func(old *version) bool { return old.ID == nullVersion })
+	}
+	o.versions = append(o.versions, v)
+}
+
+// replace puts v in the place of the version that has its id: stored bytes that somebody altered.
+func (b *bucket) replace(key string, v *version) {
+	o := b.objects.get(key)
+	if o == nil {
+		return
+	}
+	for i, old := range o.versions {
+		if old.ID == v.ID {
+			o.versions[i] = v
+		}
+	}
+}
+
+// drop removes one version for good, and the key with its last version.
+func (b *bucket) drop(key, id string) {
+	o := b.objects.get(key)
+	if o == nil {
+		return
+	}
+	o.versions = slices.DeleteFunc(o.versions, func(v *version) bool { return v.ID == id })
+	if len(o.versions) == 0 {
+		b.objects.remove(key)
+	}
+}
+
+// put stores v, whose ID and Time it sets, as the newest version of key, if check allows it over what is there now (nil if
+// there is nothing, a delete marker perhaps).
+func (st *store) put(b *bucket, key string, v *version, check func(latest *version) error) error {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if err := check(b.objects.get(key).latest()); err != nil {
+		return err
+	}
+	return st.putLocked(b, key, v)
+}
+
+func (st *store) putLocked(b *bucket, key string, v *version) error {
+	v.ID = nullVersion
+	if b.Versioning == versioned {
+		v.ID = newID()
+	}
+	v.Time = st.now()
+	if err := st.disk.log(record{Put: &putRecord{b.Name, key, v}}); err != nil {
+		return err
+	}
+	b.insert(key, v)
+	return nil
+}
+
+// del does what DELETE without a version does: it adds a delete marker, which it returns, or, in a bucket that never had
+// versioning, removes the object and returns nil.
+func (st *store) del(b *bucket, key string, check func(latest *version) error) (*version, error) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if err := check(b.objects.get(key).latest()); err != nil {
+		return nil, err
+	}
+	if b.Versioning == neverVersioned {
+		return nil, st.dropLocked(b, key, nullVersion)
+	}
+	marker := &version{Deleted: true}
+	return marker, st.putLocked(b, key, marker)
+}
+
+// delVersion removes one version and returns it; nil if there is none.
+func (st *store) delVersion(b *bucket, key, id string) (*version, error) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	v := b.objects.get(key).version(id)
+	if v == nil {
+		return nil, nil
+	}
+	return v, st.dropLocked(b, key, id)
+}
+
+func (st *store) dropLocked(b *bucket, key, id string) error {
+	if err := st.disk.log(record{Drop: &dropRecord{b.Name, key, id}}); err != nil {
+		return err
+	}
+	b.drop(key, id)
+	return nil
+}
+
+func (st *store) bucket(name string) *bucket {
+	st.mu.RLock()
+	defer st.mu.RUnlock()
+	return st.buckets[name]
+}
+
+// latest returns the newest version of key, perhaps a delete marker, or nil.
+func (st *store) latest(b *bucket, key string) *version {
+	st.mu.RLock()
+	defer st.mu.RUnlock()
+	return b.objects.get(key).latest()
+}
+
+func (st *store) version(b *bucket, key, id string) *version {
+	st.mu.RLock()
+	defer st.mu.RUnlock()
+	return b.objects.get(key).version(id)
+}
+
+// configure creates the bucket, or changes the configuration it has.
+func (st *store) configure(conf bucketConf) error {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if conf.Created.IsZero() {
+		conf.Created = st.now()
+	}
+	if err := st.disk.log(record{Bucket: &conf}); err != nil {
+		return err
+	}
+	st.configureLocked(conf)
+	return nil
+}
+
+func (st *store) configureLocked(conf bucketConf) {
+	b := st.buckets[conf.Name]
+	if b == nil {
+		b = &bucket{uploads: map[string]*upload{}}
+		st.buckets[conf.Name] = b
+	}
+	b.bucketConf = conf
+}
+
+// removeBucket fails unless the bucket is empty.
+func (st *store) removeBucket(b *bucket) error {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if b.objects.n > 0 {
+		return errBucketNotEmpty
+	}
+	if err := st.disk.log(record{Unbucket: b.Name}); err != nil {
+		return err
+	}
+	delete(st.buckets, b.Name)
+	return nil
+}
+
+// newID returns 32 characters as version and upload ids have them. The first is never "-": ids are given as arguments.
+func newID() string {
+	var raw [24]byte
+	rand.Read(raw[:])
+	id := []byte(base64.RawURLEncoding.EncodeToString(raw[:]))
+	if id[0] == '-' {
+		id[0] = '.'
+	}
+	return string(id)
+}
+
+// putBytes stores data at any key, whether a client could write it or not, as long as S3 could hold it.
+func (st *store) putBytes(b *bucket, key string, data []byte) error {
+	if key == "" || len(key) > maxKey || !utf8.ValidString(key) {
+		return fmt.Errorf("S3 has no key %q", key)
+	}
+	content, err := st.disk.save(data)
+	if err != nil {
+		return err
+	}
+	sum := md5.Sum(data)
+	v := &version{ETag: hex.EncodeToString(sum[:]), Size: int64(len(data)), Body: content, Header: defaultHeader, SSE: "AES256"}
+	return st.put(b, key, v, func(*version) error { return nil })
+}
+
+// defaultHeader is shared by the versions that have no other; it never changes.
+var defaultHeader = map[string]string{"Content-Type": "binary/octet-stream"}
+
+// tamper alters the stored bytes of a version and nothing else.
+func (st *store) tamper(b *bucket, key string, v *version, alter func([]byte) []byte) error {
+	data, err := v.Body.bytes()
+	if err != nil {
+		return err
+	}
+	data = alter(data)
+	altered := *v
+	altered.Size = int64(len(data))
+	if altered.Body, err = st.disk.save(data); err != nil {
+		return err
+	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if err := st.disk.log(record{Replace: &putRecord{b.Name, key, &altered}}); err != nil {
+		return err
+	}
+	b.replace(key, &altered)
+	return nil
+}
+
+// fill stores n objects of size zeros, PREFIX000000000 and on; they share one body.
+func (st *store) fill(b *bucket, prefix string, n, size int) error {
+	data := make([]byte, size)
+	content, err := st.disk.save(data)
+	if err != nil {
+		return err
+	}
+	sum := md5.Sum(data)
+	etag := hex.EncodeToString(sum[:])
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.disk != nil {
+		st.disk.lazy = true
+		defer func() { st.disk.lazy = false }()
+	}
+	for i := range n {
+		v := &version{ETag: etag, Size: int64(size), Body: content, Header: defaultHeader, SSE: "AES256"}
+		if err := st.putLocked(b, fmt.Sprintf("%s%09d", prefix, i), v); err != nil {
+			return err
+		}
+	}
+	return nil
+}

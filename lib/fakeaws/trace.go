@@ -1,0 +1,139 @@
+package fakeaws
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// maxTraces bounds the log of requests; counts go on.
+const maxTraces = 20_000
+
+// A trace is what is remembered of a request.
+type trace struct {
+	op       string
+	resource string
+	who      string
+	status   int
+	code     string // of an error; "dropped"
+	depth    int
+	inFlight int // requests in flight when it arrived, itself included
+}
+
+// traces counts requests.
+//
+// The depth of a request is one more than the greatest depth among the requests that had been answered before it arrived: the number
+// of round trips that a client made one after the other. Of requests sent side by side, one may be answered before another one
+// arrives, so a test of depth holds them together first, by a rendezvous, or slows them by a delay.
+type traces struct {
+	mu       sync.Mutex
+	log      []*trace
+	counts   map[string]int
+	deepest  int // among all that arrived
+	done     int // greatest depth among those answered
+	flying   int
+	mostSide int
+}
+
+func (t *traces) arrive(c *call) *trace {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.flying++
+	tr := &trace{op: c.op, resource: c.resource(), depth: t.done + 1, inFlight: t.flying}
+	if t.counts == nil {
+		t.counts = map[string]int{}
+	}
+	t.counts[c.op]++
+	t.deepest = max(t.deepest, tr.depth)
+	t.mostSide = max(t.mostSide, t.flying)
+	if len(t.log) == maxTraces {
+		t.log = slices.Delete(t.log, 0, maxTraces/2)
+	}
+	t.log = append(t.log, tr)
+	return tr
+}
+
+// answered notes that the client is about to learn the outcome.
+func (t *traces) answered(tr *trace) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.done = max(t.done, tr.depth)
+}
+
+func (t *traces) finish(tr *trace) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.done = max(t.done, tr.depth)
+	t.flying--
+}
+
+func (t *traces) reset() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.log, t.counts, t.deepest, t.done, t.mostSide = nil, nil, 0, 0, t.flying
+}
+
+// lines returns "OP N" for each operation, sorted.
+func (t *traces) lines() []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var lines []string
+	for _, op := range slices.Sorted(maps.Keys(t.counts)) {
+		lines = append(lines, fmt.Sprintf("%s %d", op, t.counts[op]))
+	}
+	return lines
+}
+
+func (t *traces) depth() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.deepest
+}
+
+func (t *traces) most() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.mostSide
+}
+
+func (t *traces) text() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var b strings.Builder
+	for _, tr := range t.log {
+		fmt.Fprintf(&b, "%d %s %s %d %s %s\n", tr.depth, tr.op, dash(tr.resource), tr.status, dash(tr.code), dash(tr.who))
+	}
+	return b.String()
+}
+
+func dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+// resource is what the log calls the thing that was asked for.
+func (c *call) resource() string {
+	switch {
+	case c.key != "":
+		return fmt.Sprintf("%q", "s3://"+c.bucketName+"/"+c.key)
+	case c.bucketName != "":
+		return "s3://" + c.bucketName
+	}
+	return c.args.KeyId
+}
+
+func (t *traces) count(pattern string) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := 0
+	for op, count := range t.counts {
+		if glob(pattern, op) {
+			n += count
+		}
+	}
+	return n
+}
