@@ -58,6 +58,9 @@ func (e Env) Render(f Format) ([]byte, error) {
 		return nil, fmt.Errorf("%w: -f %s cannot carry it: choose another form, such as json", err, f)
 	}
 	var b bytes.Buffer
+	if f == YAML && len(e) == 0 {
+		b.WriteString("{}\n") // nothing at all would be null
+	}
 	for _, name := range e.Names() {
 		form.write(&b, name, e[name])
 	}
@@ -102,27 +105,26 @@ func writeSh(b *bytes.Buffer, name, value string) {
 	b.WriteString("export " + name + "='" + strings.ReplaceAll(value, "'", `'\''`) + "'\n")
 }
 
-// refuseDotenv refuses what .env readers disagree about: Node's and Go's take
-// single-quoted text as it is and know no escapes but \n and \r in double
-// quotes, Python's unescapes \\ in both and expands ${NAME} everywhere.
+// refuseDotenv refuses what .env readers disagree about: all take text in single
+// quotes as it is, but for backslashes before a quote or a backslash; in double
+// quotes \n is the only escape that all know; some make CR a newline, and some
+// expand ${NAME} even in single quotes.
 func refuseDotenv(name, value string) error {
 	switch {
 	case !utf8.ValidString(value):
 		return errNotUTF8
+	case strings.Contains(value, "\r"):
+		return errors.New("its value holds a carriage return, which some readers change")
 	case strings.Contains(value, "${"):
 		return errors.New(`its value holds "${", which some readers expand`)
-	case !singleQuotable(value) && !doubleQuotable(value):
-		return errors.New("its value mixes quotes, backslashes or carriage returns that readers take differently")
+	case !singleQuotable(value) && strings.ContainsAny(value, "\"\\$`"):
+		return errors.New("its value mixes quotes, dollars or backslashes that readers take differently")
 	}
 	return nil
 }
 
 func singleQuotable(value string) bool {
-	return !strings.ContainsAny(value, "'\r") && !strings.Contains(value, `\\`) && !strings.HasSuffix(value, `\`)
-}
-
-func doubleQuotable(value string) bool {
-	return !strings.ContainsAny(value, "\"\\$`")
+	return !strings.Contains(value, "'") && !strings.Contains(value, `\\`) && !strings.HasSuffix(value, `\`)
 }
 
 func writeDotenv(b *bytes.Buffer, name, value string) {
@@ -130,8 +132,7 @@ func writeDotenv(b *bytes.Buffer, name, value string) {
 		b.WriteString(name + "='" + value + "'\n")
 		return
 	}
-	value = strings.NewReplacer("\n", `\n`, "\r", `\r`).Replace(value)
-	b.WriteString(name + `="` + value + "\"\n")
+	b.WriteString(name + `="` + strings.ReplaceAll(value, "\n", `\n`) + "\"\n")
 }
 
 // writeYAML quotes the name, since bare Y, NO and null are no strings, and the

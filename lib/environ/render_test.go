@@ -49,8 +49,14 @@ func TestRender(t *testing.T) {
 			t.Errorf("%s: %q, %v; want %q", form, got, err, want)
 		}
 	}
+	for _, form := range OutputFormats {
+		want := map[Format]string{JSON: "{}\n", YAML: "{}\n"}[form]
+		if got, err := (Env{}).Render(form); string(got) != want || err != nil {
+			t.Errorf("%s of nothing: %q, %v; want %q", form, got, err, want)
+		}
+	}
 	for form, test := range map[Format]struct{ value, want string }{
-		Dotenv:     {"a\r\n'b'", "K=\"a\\r\\n'b'\"\n"},
+		Dotenv:     {"a\n'b'", "K=\"a\\n'b'\"\n"},
 		YAML:       {"\u0085\ufeff\n\"", `"K": "\u0085\ufeff\n\""` + "\n"},
 		TFVars:     {"${a} %{b} $${c} $d\n\x01\"\\\U0001F600", `K = "\u0024{a} \u0025{b} $\u0024{c} $d\n\u0001\"\\😀"` + "\n"},
 		Properties: {"  a\\=é\n\U0001F600", `K=\  a\\=\u00e9\u000a\ud83d\ude00` + "\n"},
@@ -73,9 +79,10 @@ func TestRenderRefuses(t *testing.T) {
 		{Lines, "canary\r", "K: its value ends in white space: -f lines cannot carry it" + remedy},
 		{Lines, "canary ", "K: its value ends in white space: -f lines cannot carry it" + remedy},
 		{Dotenv, "canary\xff", notUTF8 + ": -f dotenv cannot carry it" + remedy},
+		{Dotenv, "canary\r", "K: its value holds a carriage return, which some readers change: -f dotenv cannot carry it" + remedy},
 		{Dotenv, "canary${x}", `K: its value holds "${", which some readers expand: -f dotenv cannot carry it` + remedy},
-		{Dotenv, `'canary"`, "K: its value mixes quotes, backslashes or carriage returns that readers take differently: -f dotenv cannot carry it" + remedy},
-		{Dotenv, `canary\`, "K: its value mixes quotes, backslashes or carriage returns that readers take differently: -f dotenv cannot carry it" + remedy},
+		{Dotenv, `'canary"`, "K: its value mixes quotes, dollars or backslashes that readers take differently: -f dotenv cannot carry it" + remedy},
+		{Dotenv, `canary\`, "K: its value mixes quotes, dollars or backslashes that readers take differently: -f dotenv cannot carry it" + remedy},
 		{YAML, "canary\xff", notUTF8 + ": -f yaml cannot carry it" + remedy},
 		{GitHub, "canary\xff", notUTF8 + ": -f github cannot carry it" + remedy},
 		{GitHub, "canary\r", "K: its value ends in a carriage return, which runners on Windows cut off: -f github cannot carry it" + remedy},
