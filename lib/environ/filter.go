@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"slices"
 	"strings"
 )
 
@@ -23,8 +22,7 @@ type Filter struct {
 // Apply returns the variables of e that f allows; e is not changed. The error
 // lists every name that is refused, sorted, and why.
 //
-// A name in Only that e does not have is no error here: where several
-// environments are filtered, it may come from any of them. See [Filter.Missing].
+// A name in Only that e does not have is no error: Only says what may be set.
 func (f Filter) Apply(e Env) (Env, error) {
 	allowed := make(Env, len(e))
 	only := make(map[string]bool, len(f.Only))
@@ -53,19 +51,6 @@ func (f Filter) Apply(e Env) (Env, error) {
 		return nil, fmt.Errorf("not named by -only: %s: name them too, or leave them out with -drop-others", list)
 	}
 	return nil, errors.New("names that steer the program that inherits them: " + list + ": name them by -only, or give -allow-unsafe")
-}
-
-// Missing returns the names in Only that e, all filtered environments
-// together, does not have, sorted. A program that asks for a variable by name
-// needs it: ms-exec and ms-get treat them as an error.
-func (f Filter) Missing(e Env) []string {
-	has := make(map[string]bool, len(e))
-	for name := range e {
-		has[fold(name)] = true
-	}
-	missing := slices.DeleteFunc(slices.Clone(f.Only), func(name string) bool { return has[fold(name)] })
-	slices.Sort(missing)
-	return slices.Compact(missing)
 }
 
 // fold maps the names that are one variable to the operating system to one.

@@ -44,16 +44,3 @@ func TestFilter(t *testing.T) {
 		})
 	}
 }
-
-func TestMissing(t *testing.T) {
-	filter := Filter{Only: []string{"C", "A", "B", "C"}}
-	if got := strings.Join(filter.Missing(Env{"A": "", "D": ""}), " "); got != "B C" {
-		t.Errorf("missing %s, want B C", got)
-	}
-	if got := filter.Missing(Env{"A": "", "B": "", "C": ""}); len(got) != 0 {
-		t.Errorf("missing %v, want none", got)
-	}
-	if got := strings.Join(filter.Only, " "); got != "C A B C" {
-		t.Errorf("the filter was changed to %s", got)
-	}
-}

@@ -8,18 +8,15 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"runtime/debug"
 	"strings"
 	"sync"
+	"time"
 
 	"microsecrets/lib/cloud"
 	"microsecrets/lib/secret"
 	"microsecrets/lib/settings"
+	"microsecrets/lib/version"
 )
-
-// Version is set by the linker to what git describes; a program that was built
-// by go install tells its module's version.
-var Version string
 
 // Tool is one call of a program.
 type Tool struct {
@@ -78,7 +75,7 @@ func (t *Tool) Run(ctx context.Context, args []string, do func(ctx context.Conte
 	case errors.Is(err, flag.ErrHelp):
 		return t.print(t.usage)
 	case err == nil && t.version:
-		return t.print(t.Name + " " + version() + "\n")
+		return t.print(t.Name + " " + version.String() + "\n")
 	case err == nil:
 		err = do(ctx, t.Args())
 	}
@@ -97,16 +94,6 @@ func (t *Tool) print(text string) int {
 
 // errInterrupted is the end of a program that a signal has stopped.
 var errInterrupted = errors.New("interrupted")
-
-func version() string {
-	if Version != "" {
-		return Version
-	}
-	if b, ok := debug.ReadBuildInfo(); ok && b.Main.Version != "" && b.Main.Version != "(devel)" {
-		return b.Main.Version
-	}
-	return "devel"
-}
 
 // parse parses the flags. Package flag shows the values that it refuses, and a
 // value may be a secret in the wrong place: it is told which argument it was
@@ -234,6 +221,11 @@ func (t *Tool) Debugf(format string, args ...any) {
 	if t.verbose {
 		t.Notef(format, args...)
 	}
+}
+
+// Claims tells at -v who says to have written a secret, and when.
+func (t *Tool) Claims(s *secret.Secret) {
+	t.Debugf("%s: written %s by %q, as its writer says", s.Name, s.At.Format(time.RFC3339), s.By)
 }
 
 // Notef prints a line on standard error that is no failure.

@@ -11,9 +11,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime/debug"
 	"slices"
 	"strings"
+
+	"microsecrets/lib/become"
+	"microsecrets/lib/version"
 )
 
 const usage = `usage: ms PROGRAM [ARG...]    run ms-PROGRAM
@@ -24,10 +26,6 @@ const usage = `usage: ms PROGRAM [ARG...]    run ms-PROGRAM
 ms-PROGRAM is looked for in the folder that ms itself is in, then along PATH.
 The exit status is its own; 2 if there is no such program.
 `
-
-// Version is set by the linker to what git describes. It is not the one of the
-// other programs' package, which would bring the AWS SDK along.
-var Version string
 
 const (
 	failed = 1
@@ -57,7 +55,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) (int, error) 
 		return write(stdout, usage+list(front))
 	}
 	if args[0] == "-version" || args[0] == "--version" {
-		return write(stdout, "ms "+version()+"\n")
+		return write(stdout, "ms "+version.String()+"\n")
 	}
 	help := args[0] == "help"
 	if help {
@@ -81,7 +79,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) (int, error) 
 			path, argv = man, []string{"man", name}
 		}
 	}
-	status, err := replace(path, argv, stdin, stdout, stderr)
+	status, err := become.Program(path, argv, os.Environ(), stdin, stdout, stderr)
 	if err != nil {
 		return failed, fmt.Errorf("%s: cannot be run: %w", argv[0], err)
 	}
@@ -127,14 +125,4 @@ func write(w io.Writer, text string) (int, error) {
 		return failed, fmt.Errorf("standard output: %w", err)
 	}
 	return 0, nil
-}
-
-func version() string {
-	if Version != "" {
-		return Version
-	}
-	if b, ok := debug.ReadBuildInfo(); ok && b.Main.Version != "" && b.Main.Version != "(devel)" {
-		return b.Main.Version
-	}
-	return "devel"
 }

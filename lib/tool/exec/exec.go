@@ -1,0 +1,353 @@
+// Package exec is the program ms-exec.
+package exec
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"microsecrets/lib/become"
+	"microsecrets/lib/environ"
+	"microsecrets/lib/tool"
+)
+
+const usage = `usage: ms-exec [flags] SOURCE... -- COMMAND [ARG...]
+
+Become COMMAND, with secrets in its environment or in files. A SOURCE is NAME,
+an environment, or VAR=NAME: VAR gets the whole secret NAME (which has a slash).
+Later ones win. COMMAND starts only when all of them are fetched and verified.
+
+  -only VARS       the variables that environments may set, others are an error
+                   (white space between them, again for more)
+  -drop-others     with -only: leave others out instead
+  -allow-unsafe    accept variables that steer programs, such as LD_PRELOAD
+  -c HASH          the environment must match, as in ms-get; NAME=HASH for any
+                   source, or where there are several
+  -file PATH=NAME  NAME to the new file PATH, 0600 (again for more)
+  -u VARS          take these out of the inherited environment; a trailing *
+                   matches (again for more)
+  -clean           inherit no environment
+  -strict          overriding an inherited variable or a SOURCE is an error
+  -no-path         do not search PATH for COMMAND
+` + tool.Usage + `
+example:
+  ms-exec -only 'DB_URL PASSWORD' myservice/env -- ./server
+
+The exit status is COMMAND's; 125 if ms-exec failed, 126 if COMMAND cannot be
+run, 127 if it is not found.
+`
+
+// The exit statuses of ms-exec itself, as env and nohup have them.
+const (
+	failed    = 125
+	cannotRun = 126
+	notFound  = 127
+)
+
+// sideBySide is how many secrets are fetched at once.
+const sideBySide = 32
+
+type options struct {
+	filterFlags           tool.FilterFlags
+	sumFlag               tool.ChecksumFlag
+	fileFlags             tool.Strings
+	unset                 tool.Variables
+	clean, strict, noPath bool
+
+	filter  environ.Filter
+	sources []source
+	files   []file
+	sums    tool.Checksums
+}
+
+// source is a SOURCE of the command line.
+type source struct {
+	variable string // empty: NAME is an environment
+	name     string
+}
+
+// file is a -file flag.
+type file struct{ path, name string }
+
+// Run is one call of ms-exec. It returns the exit status, if it does.
+func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	t := tool.New("ms-exec", usage, stdin, stdout, stderr)
+	t.Failed = failed
+	o := options{unset: tool.Variables{Patterns: true}}
+	o.filterFlags.Register(t.FlagSet)
+	t.Var(&o.sumFlag, "c", "")
+	t.Var(&o.fileFlags, "file", "")
+	t.Var(&o.unset, "u", "")
+	t.BoolVar(&o.clean, "clean", false, "")
+	t.BoolVar(&o.strict, "strict", false, "")
+	t.BoolVar(&o.noPath, "no-path", false, "")
+	end := slices.Index(args, "--")
+	if end < 0 {
+		return t.Run(ctx, help(args), func(context.Context, []string) error {
+			return tool.Usagef(`no "--" before COMMAND (ms-exec -h shows the usage)`)
+		})
+	}
+	own, command := args[:end], args[end+1:]
+	return t.Run(ctx, own, func(ctx context.Context, sources []string) error {
+		if err := t.NoFlags(own, sources); err != nil {
+			return err
+		}
+		if err := o.check(sources, command); err != nil {
+			return err
+		}
+		return o.exec(ctx, t, command)
+	})
+}
+
+// help keeps of arguments without a COMMAND what asks for help: anything else
+// that is wrong with them is told after they have been split.
+func help(args []string) []string {
+	for _, arg := range args {
+		if slices.Contains([]string{"-h", "--h", "-help", "--help", "-version", "--version"}, arg) {
+			return []string{arg}
+		}
+	}
+	return nil
+}
+
+func (o *options) check(sources, command []string) (err error) {
+	if o.filter, err = o.filterFlags.Filter(); err != nil {
+		return err
+	}
+	for i, arg := range sources {
+		s, err := parseSource(arg)
+		if err != nil {
+			return fmt.Errorf("SOURCE %d: %w", i+1, err)
+		}
+		o.sources = append(o.sources, s)
+	}
+	for _, arg := range o.fileFlags {
+		path, name, ok := strings.Cut(arg, "=")
+		if !ok || path == "" || name == "" {
+			return tool.Usagef("flag -file: write PATH=NAME")
+		}
+		o.files = append(o.files, file{path, name})
+	}
+	switch {
+	case len(o.sources)+len(o.files) == 0:
+		return tool.Usagef("no SOURCE (ms-exec -h shows the usage)")
+	case len(command) == 0 || command[0] == "":
+		return tool.Usagef(`no COMMAND behind "--"`)
+	}
+	var environments []string
+	for _, s := range o.sources {
+		if s.variable == "" {
+			environments = append(environments, s.name)
+		}
+	}
+	o.sums, err = o.sumFlag.For(environments, o.names())
+	return err
+}
+
+// parseSource takes a SOURCE apart. "VAR=value", as env(1) has it, is refused
+// before it becomes a request: a NAME behind "=" has a slash.
+func parseSource(arg string) (source, error) {
+	variable, name, ok := strings.Cut(arg, "=")
+	switch {
+	case !ok || strings.Contains(variable, "/"):
+		return source{name: arg}, nil
+	case !environ.ValidName(variable):
+		return source{}, tool.Usagef("the VAR of VAR=NAME is [A-Za-z_][A-Za-z0-9_]*")
+	case !strings.Contains(name, "/"):
+		return source{}, tool.WithHint(
+			tool.Usagef("%s=…: what follows is no NAME with a slash", variable),
+			"values are never taken from arguments: put the value into a secret, SERVICE/NAME, or set the variable before ms-exec")
+	}
+	return source{variable, name}, nil
+}
+
+func (o *options) names() []string {
+	var names []string
+	for _, s := range o.sources {
+		names = append(names, s.name)
+	}
+	for _, f := range o.files {
+		names = append(names, f.name)
+	}
+	return names
+}
+
+func (o *options) exec(ctx context.Context, t *tool.Tool, command []string) error {
+	if err := t.CheckNames(o.names()); err != nil {
+		return err
+	}
+	program, err := o.find(command[0])
+	if err != nil {
+		return err
+	}
+	if err := o.checkFiles(); err != nil {
+		return err
+	}
+	store, err := t.Open(ctx)
+	if err != nil {
+		return err
+	}
+	got, err := tool.Fetch(ctx, store, o.names(), o.sums, sideBySide)
+	if err != nil {
+		return err
+	}
+	for _, name := range o.names() {
+		t.Claims(got[name].Secret)
+	}
+	env, err := o.environment(t, got)
+	if err != nil {
+		return err
+	}
+	if err := addMetadata(env, store.Location().String(), o.names(), got); err != nil {
+		return err
+	}
+	list := env.list()
+	if err := fits(command, list); err != nil {
+		return err
+	}
+	remove, err := o.write(got)
+	if err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		remove()
+		return context.Cause(ctx)
+	}
+	status, err := become.Program(program, command, list, t.Stdin, t.Stdout, t.Stderr)
+	if err != nil {
+		remove()
+		return o.notRun(command[0], err)
+	}
+	return &tool.Exit{Status: status}
+}
+
+// find looks COMMAND up before anything is fetched.
+func (o *options) find(command string) (string, error) {
+	if o.noPath {
+		return command, nil
+	}
+	path, err := exec.LookPath(command)
+	switch {
+	case err == nil:
+		return path, nil
+	case errors.Is(err, exec.ErrDot):
+		return "", &tool.Exit{Status: cannotRun, Err: tool.WithHint(
+			fmt.Errorf("%q is found in the working directory only, by a relative folder in PATH", command),
+			"write ./ before it if it is meant")}
+	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
+		return "", &tool.Exit{Status: notFound, Err: fmt.Errorf("%q: command not found", command)}
+	}
+	return "", o.notRun(command, err)
+}
+
+// notRun is the error of a COMMAND that could not be started.
+func (o *options) notRun(command string, err error) error {
+	status := cannotRun
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		status = notFound
+	case errors.Is(err, syscall.E2BIG):
+		return tool.WithHint(errors.New("the environment and the arguments are together too large for this system"),
+			"hand large secrets over in files, by -file")
+	}
+	var wrapped *exec.Error
+	if errors.As(err, &wrapped) {
+		err = wrapped.Err
+	}
+	err = &tool.Exit{Status: status, Err: tool.FileError(fmt.Sprintf("%q cannot be run", command), err)}
+	if errors.Is(err, syscall.ENOEXEC) {
+		err = tool.WithHint(err, "a script needs a first line that names its interpreter, #!/bin/sh")
+	}
+	return err
+}
+
+// object is what MICROSECRETS_METADATA tells of a source.
+type object struct {
+	Version string `json:"version,omitempty"`
+	ETag    string `json:"etag"`
+	By      string `json:"by"`
+	At      string `json:"at,omitempty"`
+}
+
+// The variables that are set for COMMAND: the objects that the secrets came
+// from, with white space between them, and a JSON object that tells, by name,
+// who claims to have written each, and when.
+const (
+	sourceVariable   = "MICROSECRETS_SOURCE"
+	metadataVariable = "MICROSECRETS_METADATA"
+)
+
+func addMetadata(env *variables, location string, names []string, got map[string]*tool.Fetched) error {
+	var urls []string
+	objects := map[string]object{}
+	for _, name := range names {
+		if _, ok := objects[name]; ok {
+			continue
+		}
+		f := got[name]
+		url := location + "/" + name
+		if f.Version != "" {
+			url += "?versionId=" + f.Version
+		}
+		urls = append(urls, url)
+		o := object{Version: f.Version, ETag: f.ETag, By: f.By}
+		if !f.At.IsZero() {
+			o.At = f.At.Format(time.RFC3339)
+		}
+		objects[name] = o
+	}
+	metadata, err := json.Marshal(objects)
+	if err != nil {
+		return err
+	}
+	env.set(sourceVariable, strings.Join(urls, " "))
+	env.set(metadataVariable, string(metadata))
+	return nil
+}
+
+// checkFiles refuses, before anything is fetched, the files that are there.
+func (o *options) checkFiles() error {
+	var wrong tool.Failures
+	for _, f := range o.files {
+		_, err := os.Lstat(f.path)
+		switch {
+		case err == nil:
+			wrong = append(wrong, fmt.Errorf("flag -file: the PATH for %s: %w", f.name, fs.ErrExist))
+		case !errors.Is(err, fs.ErrNotExist):
+			wrong = append(wrong, tool.FileError("flag -file: the PATH for "+f.name, err))
+		}
+	}
+	return wrong.Err()
+}
+
+// write writes the files, all or none, and returns how to remove them.
+func (o *options) write(got map[string]*tool.Fetched) (remove func(), err error) {
+	var made []string
+	remove = func() {
+		for _, path := range made {
+			os.Remove(path)
+		}
+	}
+	for _, f := range o.files {
+		out, err := os.OpenFile(f.path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err == nil {
+			made = append(made, f.path)
+			_, err = out.Write(got[f.name].Plaintext)
+			err = errors.Join(err, out.Close())
+		}
+		if err != nil {
+			remove()
+			return nil, tool.FileError("flag -file: the PATH for "+f.name, err)
+		}
+	}
+	return remove, nil
+}

@@ -1,0 +1,148 @@
+package tool
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path"
+	"path/filepath"
+	"sync"
+)
+
+// ErrCollides is the error of two names that are one file on a file system that
+// ignores case, or where one is the other's folder.
+var ErrCollides = errors.New("collides with another name on this file system")
+
+// Folder is where files appear under their names when they are whole. No name,
+// and no link that is there, leads out of it.
+type Folder struct {
+	root  *os.Root
+	force bool
+
+	mu    sync.Mutex
+	files map[string]fs.FileInfo // what was written, by name
+}
+
+// OpenFolder opens a folder to write files into, made with mode 0700 if it is
+// absent and create is set. An existing file is replaced only with force.
+func OpenFolder(dir string, create, force bool) (*Folder, error) {
+	if create {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, err
+		}
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &Folder{root: root, force: force, files: map[string]fs.FileInfo{}}, nil
+}
+
+// Close closes the folder.
+func (d *Folder) Close() error { return d.root.Close() }
+
+// Check tells early what Write would refuse: an existing file, an fs.ErrExist.
+func (d *Folder) Check(name string) error {
+	at, err := d.root.Lstat(filepath.FromSlash(name))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case !d.force:
+		return fs.ErrExist
+	case !at.Mode().IsRegular() && at.Mode()&fs.ModeSymlink == 0:
+		return errors.New("is no regular file: not replaced")
+	}
+	return nil
+}
+
+// Write makes the file name with what fill writes: in a temporary file beside
+// it, 0600, that gets its name when fill has succeeded and the bytes are on
+// disk. Where anything fails nothing is left behind. Folders on the way are
+// made with mode 0700.
+func (d *Folder) Write(name string, fill func(io.Writer) error) (err error) {
+	file := filepath.FromSlash(name)
+	if folder := path.Dir(name); folder != "." {
+		if err := d.root.MkdirAll(filepath.FromSlash(folder), 0o700); err != nil {
+			return err
+		}
+	}
+	temporary := filepath.Join(filepath.Dir(file), fmt.Sprintf(".ms-%016x.tmp", rand.Uint64()))
+	f, err := d.root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		f.Close()
+		if left := d.root.Remove(temporary); err == nil && left != nil && !errors.Is(left, fs.ErrNotExist) {
+			err = left
+		}
+	}()
+	if err := fill(f); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	written, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return d.appear(temporary, file, written)
+}
+
+// appear gives a temporary file its name. Without force a file that came there
+// meanwhile is not replaced either, where the file system has hard links.
+func (d *Folder) appear(temporary, file string, written fs.FileInfo) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	err := d.Check(file)
+	if err == nil && !d.force {
+		err = d.root.Link(temporary, file)
+		if err != nil && !errors.Is(err, fs.ErrExist) {
+			err = d.root.Rename(temporary, file)
+		}
+	} else if err == nil {
+		err = d.root.Rename(temporary, file)
+	}
+	if errors.Is(err, fs.ErrExist) {
+		if at, err := d.root.Lstat(file); err == nil && d.wrote(at) {
+			return ErrCollides
+		}
+	}
+	if err == nil {
+		d.files[file] = written
+	}
+	return err
+}
+
+func (d *Folder) wrote(at fs.FileInfo) bool {
+	for _, w := range d.files {
+		if os.SameFile(w, at) {
+			return true
+		}
+	}
+	return false
+}
+
+// Verify finds the names that another name of the same call has replaced: with
+// force, what collides is noticed when all is written.
+func (d *Folder) Verify(name string) error {
+	file := filepath.FromSlash(name)
+	written, ok := d.files[file]
+	if !ok {
+		return nil
+	}
+	at, err := d.root.Lstat(file)
+	if err == nil && !os.SameFile(at, written) {
+		err = ErrCollides
+	}
+	return err
+}

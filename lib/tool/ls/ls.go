@@ -1,0 +1,146 @@
+// Package ls is the program ms-ls.
+package ls
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"microsecrets/lib/secret"
+	"microsecrets/lib/tool"
+)
+
+const usage = `usage: ms-ls [flags] [PREFIX...]
+
+List the names that begin with PREFIX, sorted, one a line: all of them without a
+PREFIX. PREFIX is plain text; end it with "/" for a service. KMS is not asked.
+
+  -l               stored size, time, ETag, name
+  -top             one level only: the services, or what is right below PREFIX;
+                   what has more below it ends in "/"
+  -json            JSON lines: name, size, time, etag
+  -0               end each name with a NUL
+` + tool.Usage + `
+example:
+  ms-ls -top | sed 's,/$,,'
+`
+
+type options struct {
+	long, top, json, nul bool
+}
+
+// Run is one call of ms-ls. It returns the exit status.
+func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	t := tool.New("ms-ls", usage, stdin, stdout, stderr)
+	var o options
+	t.BoolVar(&o.long, "l", false, "")
+	t.BoolVar(&o.top, "top", false, "")
+	t.BoolVar(&o.json, "json", false, "")
+	t.BoolVar(&o.nul, "0", false, "")
+	return t.Run(ctx, args, func(ctx context.Context, prefixes []string) error {
+		if err := t.NoFlags(args, prefixes); err != nil {
+			return err
+		}
+		if err := o.check(); err != nil {
+			return err
+		}
+		for _, p := range prefixes {
+			if err := secret.CheckPrefix(p); err != nil {
+				return err
+			}
+		}
+		store, err := t.Open(ctx)
+		if err != nil {
+			return err
+		}
+		return o.list(ctx, t, store, distinct(prefixes))
+	})
+}
+
+func (o *options) check() error {
+	switch {
+	case o.long && o.json:
+		return tool.Usagef("flags -l and -json do not go together")
+	case o.nul && (o.json || o.long):
+		return tool.Usagef("flag -0 does not go with -l and -json")
+	}
+	return nil
+}
+
+// distinct sorts prefixes and leaves out those that another one covers, so that
+// what they list is sorted and has no name twice.
+func distinct(prefixes []string) []string {
+	if len(prefixes) == 0 {
+		return []string{""}
+	}
+	var kept []string
+	for _, p := range slices.Sorted(slices.Values(prefixes)) {
+		if n := len(kept); n == 0 || !strings.HasPrefix(p, kept[n-1]) {
+			kept = append(kept, p)
+		}
+	}
+	return kept
+}
+
+func (o *options) list(ctx context.Context, t *tool.Tool, store *secret.Store, prefixes []string) error {
+	out := bufio.NewWriterSize(t.Stdout, 64<<10)
+	left := 0
+	for _, prefix := range prefixes {
+		for e, err := range store.List(ctx, prefix, o.top) {
+			switch {
+			case err != nil:
+				out.Flush()
+				return err
+			case !e.Valid:
+				left++
+				continue
+			}
+			if err := o.print(out, e); err != nil {
+				return err
+			}
+		}
+	}
+	if left > 0 {
+		t.Notef("%d keys in %s are no names of secrets and were left out", left, store.Location())
+	}
+	return out.Flush()
+}
+
+// line is what -json prints.
+type line struct {
+	Name string     `json:"name"`
+	Size *int64     `json:"size,omitempty"`
+	Time *time.Time `json:"time,omitempty"`
+	ETag string     `json:"etag,omitempty"`
+}
+
+func (o *options) print(out *bufio.Writer, e secret.Entry) error {
+	var err error
+	switch {
+	case o.json:
+		l := line{Name: e.Name, ETag: e.ETag}
+		if !e.Group {
+			at := e.Modified.UTC()
+			l.Size, l.Time = &e.Size, &at
+		}
+		encoder := json.NewEncoder(out)
+		encoder.SetEscapeHTML(false)
+		err = encoder.Encode(l)
+	case o.long && e.Group:
+		_, err = fmt.Fprintf(out, "%12s  %20s  %32s  %s\n", "-", "-", "-", e.Name)
+	case o.long:
+		_, err = fmt.Fprintf(out, "%12d  %s  %32s  %s\n", e.Size, e.Modified.UTC().Format(time.RFC3339), e.ETag, e.Name)
+	case o.nul:
+		out.WriteString(e.Name)
+		err = out.WriteByte(0)
+	default:
+		out.WriteString(e.Name)
+		err = out.WriteByte('\n')
+	}
+	return err
+}

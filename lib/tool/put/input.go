@@ -1,0 +1,81 @@
+package put
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/term"
+
+	"microsecrets/lib/tool"
+)
+
+// source gives the errors of reading the name of an argument: what stands
+// there may be a secret in the wrong place.
+type source struct {
+	r        io.Reader
+	argument string
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	if err != nil && err != io.EOF {
+		err = tool.FileError(s.argument, err)
+	}
+	return n, err
+}
+
+// chomper leaves out one newline at the very end of what it reads.
+type chomper struct{ src *bufio.Reader }
+
+func (c chomper) Read(p []byte) (int, error) {
+	n, err := c.src.Read(p)
+	if n > 0 && p[n-1] == '\n' {
+		if _, end := c.src.Peek(1); end == io.EOF {
+			n--
+			err = io.EOF
+		}
+	}
+	return n, err
+}
+
+func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
+
+// prompt asks for a secret on a terminal, without echo, and takes one line. It
+// says where the secret will go.
+func prompt(ctx context.Context, t *tool.Tool, f *os.File, name string) ([]byte, error) {
+	s, err := t.Settings()
+	if err != nil {
+		return nil, err
+	}
+	fd := int(f.Fd())
+	state, err := term.GetState(fd)
+	if err != nil {
+		return nil, tool.FileError("standard input", err)
+	}
+	t.Notef("%s goes to %s (%s)", name, s.Store, s.Source("store"))
+	fmt.Fprint(t.Stderr, "secret, not shown: ")
+	defer fmt.Fprintln(t.Stderr)
+	type line struct {
+		text []byte
+		err  error
+	}
+	typed := make(chan line, 1)
+	go func() {
+		text, err := term.ReadPassword(fd)
+		typed <- line{text, err}
+	}()
+	select {
+	case l := <-typed:
+		if l.err != nil && !errors.Is(l.err, io.EOF) {
+			return nil, tool.FileError("standard input", l.err)
+		}
+		return l.text, nil
+	case <-ctx.Done():
+		term.Restore(fd, state)
+		return nil, context.Cause(ctx)
+	}
+}

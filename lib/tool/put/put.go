@@ -1,0 +1,255 @@
+// Package put is the program ms-put.
+package put
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"microsecrets/lib/environ"
+	"microsecrets/lib/secret"
+	"microsecrets/lib/tool"
+)
+
+const usage = `usage: ms-put [flags] NAME [FILE]
+
+Encrypt FILE, or standard input, and store it under NAME. On a terminal it asks,
+without echo. The receipt is a line as sha256sum writes it: the SHA-256 of the
+stored message, two spaces, NAME.
+
+  -e               the input is an environment: check it, store it as JSON
+  -f FORMAT        with -e: auto (the default: a "{" first means JSON, else
+                   lines), lines, json or dotenv
+  -chomp           strip one trailing newline
+  -empty           accept an empty standard input (with -e: an empty environment)
+  -sum             print the SHA-256 of the plaintext instead (it can be guessed
+                   when the secret is short: not for CI logs)
+  -json            the receipt as JSON
+  -q               no receipt
+` + tool.Usage + `
+example:
+  printf %s "$PASSWORD" | ms-put myservice/password
+`
+
+type options struct {
+	env, chomp, empty, sum, json, quiet bool
+	format                              string
+}
+
+// Run is one call of ms-put. It returns the exit status.
+func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	t := tool.New("ms-put", usage, stdin, stdout, stderr)
+	var o options
+	t.BoolVar(&o.env, "e", false, "")
+	t.StringVar(&o.format, "f", "", "")
+	t.BoolVar(&o.chomp, "chomp", false, "")
+	t.BoolVar(&o.empty, "empty", false, "")
+	t.BoolVar(&o.sum, "sum", false, "")
+	t.BoolVar(&o.json, "json", false, "")
+	t.BoolVar(&o.quiet, "q", false, "")
+	return t.Run(ctx, args, func(ctx context.Context, names []string) error {
+		if err := t.NoFlags(args, names); err != nil {
+			return err
+		}
+		format, err := o.check(names)
+		if err != nil {
+			return err
+		}
+		if err := t.CheckNames(names[:1]); err != nil {
+			return err
+		}
+		return o.put(ctx, t, names, format)
+	})
+}
+
+func (o *options) check(args []string) (environ.Format, error) {
+	switch {
+	case len(args) == 0:
+		return "", tool.Usagef("no NAME (ms-put -h shows the usage)")
+	case len(args) > 2:
+		return "", tool.Usagef("more than NAME and FILE")
+	case o.format != "" && !o.env:
+		return "", tool.Usagef("flag -f goes with -e")
+	case o.sum && o.json:
+		return "", tool.Usagef("flags -sum and -json do not go together")
+	case o.quiet && (o.sum || o.json):
+		return "", tool.Usagef("flag -q does not go with -sum and -json")
+	case o.format == "":
+		return environ.Auto, nil
+	}
+	format, err := environ.InputFormat(o.format)
+	if err != nil {
+		return "", tool.Usagef("flag -f: %v", err)
+	}
+	return format, nil
+}
+
+func (o *options) put(ctx context.Context, t *tool.Tool, args []string, format environ.Format) error {
+	name := args[0]
+	in, err := o.input(ctx, t, args)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	src, err := o.prepare(in, name, format)
+	if err != nil {
+		return err
+	}
+	store, err := t.Open(ctx)
+	if err != nil {
+		return err
+	}
+	outcome := ""
+	if o.json {
+		if outcome, err = foresee(ctx, store, name); err != nil {
+			return err
+		}
+	}
+	plain := sha256.New()
+	if o.sum {
+		src = io.TeeReader(src, plain)
+	}
+	receipt, err := store.Put(ctx, name, src)
+	if err != nil {
+		return err
+	}
+	return o.print(t.Stdout, receipt, outcome, plain.Sum(nil))
+}
+
+// input is what is to be stored, and how to speak of it.
+type input struct {
+	io.Reader
+	close func() error
+	named bool // a FILE that the user named, not standard input
+}
+
+func (in *input) Close() error { return in.close() }
+
+func (o *options) input(ctx context.Context, t *tool.Tool, args []string) (*input, error) {
+	nothing := func() error { return nil }
+	if len(args) == 2 && args[1] != "-" {
+		f, err := os.Open(args[1])
+		if err != nil {
+			return nil, tool.WithHint(tool.FileError("FILE", err),
+				"FILE is the name of a file; a secret is given on standard input, never as an argument")
+		}
+		return &input{&source{f, "FILE"}, f.Close, true}, nil
+	}
+	if f, ok := t.Stdin.(*os.File); ok && isTerminal(f) {
+		typed, err := prompt(ctx, t, f, args[0])
+		if err != nil {
+			return nil, err
+		}
+		return &input{bytes.NewReader(typed), nothing, false}, nil
+	}
+	return &input{&source{tool.Interruptible(ctx, t.Stdin), "standard input"}, nothing, false}, nil
+}
+
+// prepare checks the input as far as it can be before anything is sent.
+func (o *options) prepare(in *input, name string, format environ.Format) (io.Reader, error) {
+	ahead := bufio.NewReaderSize(in, 64<<10)
+	src := io.Reader(ahead)
+	if o.chomp {
+		src = chomper{ahead}
+	}
+	if o.env {
+		return o.environment(src, name, format)
+	}
+	head, err := ahead.Peek(2)
+	if err != nil && err != io.EOF {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	empty := len(head) == 0 || o.chomp && string(head) == "\n"
+	if empty && !in.named && !o.empty {
+		return nil, fmt.Errorf("%s: %w", name, tool.Usagef("standard input is empty: did the command before it fail? (-empty accepts it)"))
+	}
+	return src, nil
+}
+
+func (o *options) environment(src io.Reader, name string, format environ.Format) (io.Reader, error) {
+	text, err := io.ReadAll(io.LimitReader(src, environ.MaxSize+1))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	defer clear(text)
+	var env environ.Env
+	if len(text) > 0 {
+		if env, err = environ.Parse(text, format); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	if len(env) == 0 && !o.empty {
+		return nil, fmt.Errorf("%s: %w", name, tool.Usagef("the environment is empty: did the command before it fail? (-empty accepts it)"))
+	}
+	stored, err := env.Marshal()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return bytes.NewReader(stored), nil
+}
+
+// The outcomes of a put. Whoever may write and not read is told only that it is
+// written.
+const (
+	created = "created"
+	updated = "updated"
+	written = "written"
+)
+
+// foresee tells what a put of name will be.
+func foresee(ctx context.Context, store *secret.Store, name string) (outcome string, err error) {
+	exists, err := store.Exists(ctx, name)
+	switch {
+	case errors.Is(err, secret.ErrDenied):
+		return written, nil
+	case err != nil:
+		return "", err
+	case exists:
+		return updated, nil
+	}
+	return created, nil
+}
+
+// receipt is what -json prints.
+type receipt struct {
+	Name    string `json:"name"`
+	Outcome string `json:"outcome"`
+	Version string `json:"version,omitempty"`
+	ETag    string `json:"etag"`
+	SHA256  string `json:"sha256"`
+	Bytes   int64  `json:"bytes"`
+	Key     string `json:"key"`
+}
+
+func (o *options) print(w io.Writer, r *secret.Receipt, outcome string, plain []byte) error {
+	var err error
+	switch {
+	case o.quiet:
+	case o.json:
+		e := json.NewEncoder(w)
+		e.SetEscapeHTML(false)
+		err = e.Encode(receipt{
+			Name:    r.Name,
+			Outcome: outcome,
+			Version: r.Version,
+			ETag:    r.ETag,
+			SHA256:  fmt.Sprintf("%x", r.SHA256),
+			Bytes:   r.Size,
+			Key:     r.Key,
+		})
+	case o.sum:
+		_, err = fmt.Fprintf(w, "%x  %s\n", plain, r.Name)
+	default:
+		_, err = fmt.Fprintf(w, "%x  %s\n", r.SHA256, r.Name)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: stored, but the receipt cannot be printed: %w", r.Name, err)
+	}
+	return nil
+}
