@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
 
 	"microsecrets/lib/fakeaws"
@@ -181,8 +182,11 @@ func environ() []string {
 
 // wait runs cmd to its end and returns the exit status that a shell would give it.
 func wait(cmd *exec.Cmd) (int, error) {
-	stop := forward(cmd)
-	defer stop()
+	signals := catch()
+	defer func() {
+		signal.Stop(signals)
+		close(signals)
+	}()
 	err := cmd.Start()
 	switch {
 	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
@@ -190,6 +194,7 @@ func wait(cmd *exec.Cmd) (int, error) {
 	case err != nil:
 		return cannotRun, err
 	}
+	go forward(signals, cmd.Process)
 	err = cmd.Wait()
 	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
 		return failed, err

@@ -4,15 +4,16 @@ package dev
 
 import (
 	"os"
-	"os/exec"
 	"os/signal"
 )
 
-// forward keeps an interrupt, which the console sends to cmd as well, from ending this process first.
-func forward(*exec.Cmd) (stop func()) {
+// catch keeps an interrupt, which the console sends to the command as well, from ending this process first.
+func catch() chan os.Signal {
 	ch := make(chan os.Signal, 1)
 	signal.Notify(ch, os.Interrupt)
-	return func() { signal.Stop(ch) }
+	return ch
 }
+
+func forward(<-chan os.Signal, *os.Process) {}
 
 func status(p *os.ProcessState) int { return p.ExitCode() }

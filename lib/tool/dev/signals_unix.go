@@ -4,38 +4,30 @@ package dev
 
 import (
 	"os"
-	"os/exec"
 	"os/signal"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// forward passes on to cmd the signals that this process gets until stop is called. What the terminal sends goes to the whole
-// foreground group, cmd included, and is not sent twice.
-func forward(cmd *exec.Cmd) (stop func()) {
+// catch keeps the signals that end a program from ending this one.
+func catch() chan os.Signal {
 	ch := make(chan os.Signal, 8)
 	for _, sig := range []os.Signal{unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGHUP} {
 		if !signal.Ignored(sig) {
 			signal.Notify(ch, sig)
 		}
 	}
-	done := make(chan struct{})
-	go func() {
-		for {
-			select {
-			case sig := <-ch:
-				if cmd.Process != nil && (sig == unix.SIGTERM || sig == unix.SIGHUP || !foreground()) {
-					cmd.Process.Signal(sig)
-				}
-			case <-done:
-				return
-			}
+	return ch
+}
+
+// forward passes signals on to p until ch is closed. What the terminal sends goes to the whole foreground group, p included, and is
+// not sent twice.
+func forward(ch <-chan os.Signal, p *os.Process) {
+	for sig := range ch {
+		if sig == unix.SIGTERM || sig == unix.SIGHUP || !foreground() {
+			p.Signal(sig)
 		}
-	}()
-	return func() {
-		signal.Stop(ch)
-		close(done)
 	}
 }
 
