@@ -67,7 +67,7 @@ func (e Env) Merge(over Env) (merged Env, overridden []string) {
 // strings on one line, sorted by name, with no newline at its end. JSON carries
 // Unicode text alone: a value that is not valid UTF-8 is refused.
 func (e Env) Marshal() ([]byte, error) {
-	if err := e.check(requireUTF8); err != nil {
+	if err := e.checkForm(JSON, requireUTF8); err != nil {
 		return nil, err
 	}
 	if e == nil {

@@ -54,8 +54,8 @@ func (e Env) Render(f Format) ([]byte, error) {
 	if !ok {
 		return nil, errors.New("this form of an environment cannot be written")
 	}
-	if err := e.check(form.refuse); err != nil {
-		return nil, fmt.Errorf("%w: -f %s cannot carry it: choose another form, such as json", err, f)
+	if err := e.checkForm(f, form.refuse); err != nil {
+		return nil, err
 	}
 	var b bytes.Buffer
 	if f == YAML && len(e) == 0 {
@@ -65,6 +65,16 @@ func (e Env) Render(f Format) ([]byte, error) {
 		form.write(&b, name, e[name])
 	}
 	return b.Bytes(), nil
+}
+
+// checkForm is check with a remedy for what the form f refuses.
+func (e Env) checkForm(f Format, refuse func(name, value string) error) error {
+	return e.check(func(name, value string) error {
+		if err := refuse(name, value); err != nil {
+			return fmt.Errorf("%w: -f %s cannot carry it, -f %s carries everything", err, f, Nul)
+		}
+		return nil
+	})
 }
 
 func refuseNothing(_, _ string) error { return nil }
@@ -172,8 +182,8 @@ const minMask = 4
 // values. A runner sees a log line by line, so a mask of several lines would
 // never match.
 func (e Env) masks() ([]byte, error) {
-	if err := e.check(requireUTF8); err != nil {
-		return nil, fmt.Errorf("%w: -f %s cannot carry it", err, GitHubMask)
+	if err := e.checkForm(GitHubMask, requireUTF8); err != nil {
+		return nil, err
 	}
 	escape := strings.NewReplacer("%", "%25", "\r", "%0D")
 	seen := make(map[string]bool)

@@ -20,7 +20,7 @@ func TestMarshal(t *testing.T) {
 		{nil, `{}`, ""},
 		{Env{}, `{}`, ""},
 		{Env{"b": "<&>\n", "B": "é\x7f", "A_1": "\"\\"}, `{"A_1":"\"\\","B":"é` + "\x7f" + `","b":"<&>\n"}`, ""},
-		{Env{"A": "canary\xff"}, "", "A: its value is not valid UTF-8"},
+		{Env{"A": "canary\xff"}, "", "A: its value is not valid UTF-8: -f json cannot carry it, -f nul carries everything"},
 		{Env{"A": "canary\x00"}, "", "A: its value holds a NUL byte, which no environment can"},
 		{Env{"can ary": "1"}, "", "a variable's name is not [A-Za-z_][A-Za-z0-9_]*"},
 	} {
@@ -70,7 +70,7 @@ func TestRender(t *testing.T) {
 }
 
 func TestRenderRefuses(t *testing.T) {
-	const notUTF8, remedy = "K: its value is not valid UTF-8", ": choose another form, such as json"
+	const notUTF8, remedy = "K: its value is not valid UTF-8", ", -f nul carries everything"
 	for _, test := range []struct {
 		form        Format
 		value, want string
@@ -86,7 +86,7 @@ func TestRenderRefuses(t *testing.T) {
 		{YAML, "canary\xff", notUTF8 + ": -f yaml cannot carry it" + remedy},
 		{GitHub, "canary\xff", notUTF8 + ": -f github cannot carry it" + remedy},
 		{GitHub, "canary\r", "K: its value ends in a carriage return, which runners on Windows cut off: -f github cannot carry it" + remedy},
-		{GitHubMask, "canary\xff", notUTF8 + ": -f github-mask cannot carry it"},
+		{GitHubMask, "canary\xff", notUTF8 + ": -f github-mask cannot carry it" + remedy},
 		{TFVars, "canary\xff", notUTF8 + ": -f tfvars cannot carry it" + remedy},
 		{TFVars, "canarye\u0301", "K: its value is not in Unicode normalization form C, to which HCL changes it: -f tfvars cannot carry it" + remedy},
 		{Properties, "canary\xff", notUTF8 + ": -f properties cannot carry it" + remedy},
@@ -103,7 +103,7 @@ func TestRenderRefuses(t *testing.T) {
 	}
 	for _, form := range OutputFormats {
 		for _, env := range []Env{{"K": "canary\x00"}, {"can ary": "1"}, {"K\nL": "1"}} {
-			if data, err := env.Render(form); data != nil || err == nil || strings.Contains(err.Error(), "ary") {
+			if data, err := env.Render(form); data != nil || err == nil || strings.Contains(err.Error(), "canary") || strings.Contains(err.Error(), "carry") {
 				t.Errorf("%s: %q: %q, %v", form, env, data, err)
 			}
 		}
@@ -228,6 +228,24 @@ func TestReadBack(t *testing.T) {
 			t.Errorf("%s carried only %d environments", form, carried[form])
 		}
 	}
+}
+
+func FuzzRender(f *testing.F) {
+	for _, piece := range interesting {
+		f.Add("K", piece, "a"+piece+"b")
+	}
+	f.Fuzz(func(t *testing.T, name, value, other string) {
+		env := Env{name: value, "OTHER": other}
+		for _, form := range OutputFormats {
+			data, err := env.Render(form)
+			if err != nil || readers[form] == nil {
+				continue
+			}
+			if got, err := readers[form](string(data)); err != nil || !maps.Equal(got, env) {
+				t.Fatalf("%s: %q\nread back: %q, %v\nwritten: %q", form, env, got, err, data)
+			}
+		}
+	})
 }
 
 func TestGitHubDelimiter(t *testing.T) {
