@@ -226,8 +226,9 @@ func TestOtherReaders(t *testing.T) {
 	}
 }
 
-// readBy gives docs to cmd as lines of base64 and reads lines of base64 as
-// [json.Marshal] writes them: NAME, VALUE, NAME, VALUE …, one array a document.
+// readBy gives cmd docs as a JSON array of base64 strings, and reads one array
+// NAME, VALUE, NAME, VALUE … a document in the same encoding, since values may
+// hold what JSON libraries differ about.
 func readBy(t *testing.T, docs [][]byte, cmd *exec.Cmd) []environ.Env {
 	in, err := json.Marshal(docs)
 	if err != nil {
