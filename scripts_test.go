@@ -1,0 +1,115 @@
+// Package microsecrets_test runs the scenarios in testdata/scripts: the
+// programs as a user calls them, against an emulated S3 and KMS.
+package microsecrets_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"microsecrets/lib/fakeaws/fakescript"
+	"microsecrets/lib/tool"
+	"microsecrets/lib/tool/dev"
+	msexec "microsecrets/lib/tool/exec"
+	"microsecrets/lib/tool/get"
+	"microsecrets/lib/tool/ls"
+	"microsecrets/lib/tool/ms"
+	"microsecrets/lib/tool/put"
+)
+
+type run func(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int
+
+func program(run run) func() {
+	return func() {
+		ctx, end := tool.Signals()
+		status := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+		end()
+		os.Exit(status)
+	}
+}
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"ms":      program(ms.Run),
+		"ms-put":  program(put.Run),
+		"ms-get":  program(get.Run),
+		"ms-ls":   program(ls.Run),
+		"ms-exec": program(msexec.Run),
+		"ms-dev":  program(dev.Run),
+	})
+}
+
+func TestScripts(t *testing.T) {
+	commands := fakescript.Commands()
+	commands["status"] = status
+	commands["bytes"] = randomBytes
+	commands["same"] = same
+	commands["holds"] = holds
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/scripts",
+		Setup:               setup,
+		Cmds:                commands,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+	})
+}
+
+func setup(env *testscript.Env) error {
+	env.Setenv("AWS_MAX_ATTEMPTS", "2")
+	return fakescript.Setup(env)
+}
+
+// status runs a program and wants this very exit status: status 5 ms-get NAME.
+func status(ts *testscript.TestScript, neg bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	if neg || err != nil {
+		ts.Fatalf("usage: status N PROGRAM [ARG...]")
+	}
+	got := 0
+	err = ts.Exec(args[1], args[2:]...)
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		got = exit.ExitCode()
+	case err != nil:
+		ts.Fatalf("%v", err)
+	}
+	if got != want {
+		ts.Fatalf("exit status %d, not %d", got, want)
+	}
+}
+
+// randomBytes writes a file of pseudo-random bytes: bytes FILE SIZE.
+func randomBytes(ts *testscript.TestScript, neg bool, args []string) {
+	size, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	data := make([]byte, size)
+	rand.NewChaCha8([32]byte{byte(size)}).Read(data)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), data, 0o600))
+}
+
+// same wants two files to have the same bytes, which cmp, made for text, would
+// print.
+func same(ts *testscript.TestScript, neg bool, args []string) {
+	if equal := ts.ReadFile(args[0]) == ts.ReadFile(args[1]); equal == neg {
+		ts.Fatalf("%s and %s: same bytes: %v", args[0], args[1], equal)
+	}
+}
+
+// holds wants a file to hold bytes, written as a Go string: ! holds FILE hunter2.
+func holds(ts *testscript.TestScript, neg bool, args []string) {
+	want, err := strconv.Unquote(`"` + strings.ReplaceAll(args[1], `"`, `\"`) + `"`)
+	ts.Check(err)
+	if found := bytes.Contains([]byte(ts.ReadFile(args[0])), []byte(want)); found == neg {
+		ts.Fatalf("%s holds it: %v", args[0], found)
+	}
+}
