@@ -9,12 +9,14 @@ import (
 )
 
 const (
-	jobLen      = 256 << 10 // bytes of the frames in a job, or one frame where that is longer
-	inlineJobs  = 4         // jobs done by the caller before others help
-	maxWideLen  = 1 << 20   // bytes of a frame up to which they do: beyond, it would take much memory
-	maxWorkers  = 4         // that seal or open; by then memory is the limit
-	spareJobs   = 4         // jobs beyond one a worker: being filled, hashed, written, and one to choose from
-	minReadSize = 4 << 10   // bytes that a buffer begins with
+	inlineJobs  = 8       // jobs done by the caller before others help
+	maxWideLen  = 1 << 20 // bytes of a frame up to which they do: beyond, it would take much memory
+	maxWorkers  = 4       // that seal or open; by then memory is the limit
+	spareJobs   = 4       // jobs beyond one a worker: being filled, hashed, written, and one to choose from
+	minReadSize = 4 << 10 // bytes that a buffer begins with
+
+	// jobLen is the bytes of frames in a job, unless a single one is longer: small enough for a processor's cache.
+	jobLen = 4 * (DefaultFrameLength + frameOverhead)
 )
 
 // A job is a run of regular frames on its way from buffer to destination.

@@ -1,0 +1,109 @@
+package message
+
+import (
+	"bytes"
+	"io"
+	"runtime"
+	"testing"
+)
+
+// TestAllocations holds that a frame more costs no allocation more, on one processor and on several.
+func TestAllocations(t *testing.T) {
+	const short, long = 256, 512 // frames
+	plain := noise(long * DefaultFrameLength)
+	for _, cpus := range []int{1, 4} {
+		for _, suite := range suites {
+			write := func(frames int) {
+				w := must(NewWriter(io.Discard, WriterOptions{Suite: suite}, wrapTest))
+				must(w.ReadFrom(bytes.NewReader(plain[:frames*DefaultFrameLength])))
+				if err := w.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			messages := map[int][]byte{}
+			for _, frames := range []int{short, long} {
+				messages[frames] = seal(t, WriterOptions{Suite: suite}, plain[:frames*DefaultFrameLength])
+			}
+			readTo := func(frames int) {
+				r := must(NewReader(bytes.NewReader(messages[frames]), ReaderOptions{AcceptUnsigned: true}, unwrapTest))
+				must(r.WriteTo(io.Discard))
+			}
+			read := func(frames int) {
+				r := must(NewReader(bytes.NewReader(messages[frames]), ReaderOptions{AcceptUnsigned: true}, unwrapTest))
+				must(io.Copy(io.Discard, onlyReader{r}))
+			}
+			for name, run := range map[string]func(int){"ReadFrom": write, "WriteTo": readTo, "Read": read} {
+				few, many := allocations(cpus, func() { run(short) }), allocations(cpus, func() { run(long) })
+				// How many jobs there are, and how often goroutines wait, varies.
+				if many > few+(long-short)/4 {
+					t.Errorf("%s, %v, %d processors: %d allocations for %d frames, %d for %d", name, suite, cpus, few, short, many, long)
+				}
+			}
+		}
+	}
+}
+
+// allocations is the least number that run has needed.
+func allocations(cpus int, run func()) uint64 {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(cpus))
+	least := ^uint64(0)
+	for range 3 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		run()
+		runtime.ReadMemStats(&after)
+		least = min(least, after.Mallocs-before.Mallocs)
+	}
+	return least
+}
+
+// TestConstantMemory sends a gibibyte through a Writer and a Reader.
+func TestConstantMemory(t *testing.T) {
+	size := int64(1 << 30)
+	if testing.Short() {
+		size = 64 << 20
+	}
+	runtime.GC()
+	var before runtime.MemStats
+	runtime.ReadMemStats(&before)
+
+	src, dst := io.Pipe()
+	go func() {
+		w := must(NewWriter(dst, WriterOptions{Suite: Unsigned}, wrapTest))
+		must(w.ReadFrom(io.LimitReader(zeros{}, size)))
+		dst.CloseWithError(w.Close())
+	}()
+	r := must(NewReader(src, ReaderOptions{AcceptUnsigned: true}, unwrapTest))
+	var heap heapMeter
+	n, err := r.WriteTo(&heap)
+	if err != nil || n != size {
+		t.Fatalf("read %d bytes, %v", n, err)
+	}
+	// That is 8 MiB for each of the two.
+	t.Logf("the heap grew by %d KiB", (int64(heap.most)-int64(before.HeapAlloc))>>10)
+	if grown := int64(heap.most) - int64(before.HeapAlloc); grown > 16<<20 {
+		t.Errorf("the heap grew by %d KiB", grown>>10)
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
+// A heapMeter looks at the heap now and then.
+type heapMeter struct {
+	writes int
+	most   uint64
+}
+
+func (m *heapMeter) Write(p []byte) (int, error) {
+	if m.writes++; m.writes%64 == 0 {
+		var s runtime.MemStats
+		runtime.ReadMemStats(&s)
+		m.most = max(m.most, s.HeapAlloc)
+	}
+	return len(p), nil
+}

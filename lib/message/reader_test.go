@@ -1,0 +1,180 @@
+package message
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"reflect"
+	"runtime"
+	"testing"
+	"testing/iotest"
+	"testing/synctest"
+)
+
+func TestHeader(t *testing.T) {
+	o := WriterOptions{Suite: Unsigned, FrameLength: 7, Context: map[string]string{"ä": "ö", "": "x", "b": ""}}
+	var dst bytes.Buffer
+	w := must(NewWriter(&dst, o, wrapTest))
+	if w.Header().Len() != dst.Len() {
+		t.Errorf("Len is %d, header has %d bytes", w.Header().Len(), dst.Len())
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r := must(NewReader(bytes.NewReader(dst.Bytes()), ReaderOptions{AcceptUnsigned: true}, unwrapTest))
+	src := bytes.NewReader(dst.Bytes())
+	unverified := must(ReadHeader(iotest.OneByteReader(src)))
+	if taken := dst.Len() - src.Len(); taken != unverified.Len() {
+		t.Errorf("ReadHeader took %d bytes of a header of %d", taken, unverified.Len())
+	}
+	for name, h := range map[string]*Header{"NewReader": r.Header(), "ReadHeader": unverified} {
+		if !reflect.DeepEqual(h, w.Header()) {
+			t.Errorf("%s: header is %+v, want %+v", name, h, w.Header())
+		}
+	}
+}
+
+func TestUnwrap(t *testing.T) {
+	msg := seal(t, WriterOptions{Context: map[string]string{"a": "b"}}, nil)
+	for _, want := range []error{nil, errTest} {
+		key := testKey()
+		_, err := NewReader(bytes.NewReader(msg), ReaderOptions{}, func(h *Header) ([]byte, error) {
+			if h.Context["a"] != "b" || len(h.DataKeys) != 1 || h.Suite != Signed {
+				t.Errorf("unwrap gets %+v", h)
+			}
+			return key, want
+		})
+		if !errors.Is(err, want) || errors.Is(err, ErrNotAuthentic) {
+			t.Errorf("error is %v, want %v", err, want)
+		}
+		if !bytes.Equal(key, make([]byte, KeyLen)) {
+			t.Error("the data key is not wiped")
+		}
+	}
+	for _, key := range [][]byte{nil, make([]byte, 16), make([]byte, 64)} {
+		_, err := NewReader(bytes.NewReader(msg), ReaderOptions{}, func(*Header) ([]byte, error) { return key, nil })
+		if !errors.Is(err, ErrNotAuthentic) {
+			t.Errorf("data key of %d bytes: error is %v", len(key), err)
+		}
+	}
+}
+
+// TestReaderSourceErrors holds that a source's own error is not taken for a bad message, whatever it is.
+func TestReaderSourceErrors(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
+	for _, size := range []int{0, 100, 4 << 20} {
+		plain := noise(size)
+		msg := seal(t, WriterOptions{}, plain)
+		for _, srcErr := range []error{errTest, io.ErrUnexpectedEOF} {
+			for _, at := range []int{0, 1, 100, 300, len(msg) / 2, len(msg) - 1, len(msg)} {
+				for name, read := range readings {
+					if size > slowSize && slow[name] {
+						continue
+					}
+					synctest.Test(t, func(t *testing.T) {
+						src := io.MultiReader(bytes.NewReader(msg[:at]), iotest.ErrReader(srcErr))
+						r, err := NewReader(src, ReaderOptions{}, unwrapTest)
+						var got []byte
+						if err == nil {
+							got, err = read(r)
+						}
+						if !errors.Is(err, srcErr) || errors.Is(err, ErrNotAuthentic) {
+							t.Errorf("%s, failing at %d of %d: error is %v", name, at, len(msg), err)
+						}
+						if !bytes.HasPrefix(plain, got) || size > 0 && len(got) == size {
+							t.Errorf("%s, failing at %d of %d: released %d bytes", name, at, len(msg), len(got))
+						}
+					})
+				}
+			}
+		}
+	}
+	if _, err := ReadHeader(idleReader{}); !errors.Is(err, io.ErrNoProgress) {
+		t.Errorf("a source that gives nothing: %v", err)
+	}
+}
+
+// TestReaderDestinationErrors fails WriteTo, and holds the Reader to the error.
+func TestReaderDestinationErrors(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
+	for _, suite := range suites {
+		for _, size := range []int{1, 100, 4 << 20} {
+			msg := seal(t, WriterOptions{Suite: suite}, noise(size))
+			for _, left := range []int{0, size / 2, size - 1} {
+				synctest.Test(t, func(t *testing.T) {
+					r := must(NewReader(bytes.NewReader(msg), ReaderOptions{AcceptUnsigned: true}, unwrapTest))
+					n, err := r.WriteTo(&failingWriter{left})
+					if n != int64(left) || !errors.Is(err, errTest) {
+						t.Errorf("%v, %d bytes, failing at %d: WriteTo gives %d, %v", suite, size, left, n, err)
+					}
+					if n, err := r.Read(make([]byte, 1)); n != 0 || !errors.Is(err, errTest) {
+						t.Errorf("Read after it gives %d, %v", n, err)
+					}
+					if n, err := r.WriteTo(io.Discard); n != 0 || !errors.Is(err, errTest) {
+						t.Errorf("WriteTo after it gives %d, %v", n, err)
+					}
+				})
+			}
+		}
+	}
+}
+
+// TestDestinationEOF takes a destination's io.EOF for an error, and not for the end of the message.
+func TestDestinationEOF(t *testing.T) {
+	for _, size := range []int{100, 1 << 20} {
+		msg := seal(t, WriterOptions{Suite: Unsigned}, noise(size))
+		r := must(NewReader(bytes.NewReader(msg), ReaderOptions{AcceptUnsigned: true}, unwrapTest))
+		if _, err := r.WriteTo(eofWriter{}); err != io.EOF {
+			t.Errorf("%d bytes: error is %v", size, err)
+		}
+	}
+}
+
+type eofWriter struct{}
+
+func (eofWriter) Write([]byte) (int, error) { return 0, io.EOF }
+
+// TestArrival gives a message frame by frame, and each must be read before the next is there.
+func TestArrival(t *testing.T) {
+	const frameLen = 10
+	plain := []byte("0123456789abcdefghij!")
+	msg := seal(t, WriterOptions{FrameLength: frameLen}, plain)
+	head := must(ReadHeader(bytes.NewReader(msg))).Len()
+	src, in := io.Pipe()
+	defer in.Close()
+	go func() {
+		in.Write(msg[:head])
+	}()
+	r := must(NewReader(src, ReaderOptions{}, unwrapTest))
+	for i := range 2 {
+		at := head + i*(frameLen+frameOverhead)
+		go func() { in.Write(msg[at : at+frameLen+frameOverhead]) }()
+		got := make([]byte, 100)
+		n, err := r.Read(got)
+		if want := plain[i*frameLen : (i+1)*frameLen]; err != nil || !bytes.Equal(got[:n], want) {
+			t.Fatalf("frame %d: %q, %v", i+1, got[:n], err)
+		}
+	}
+	go func() {
+		in.Write(msg[head+2*(frameLen+frameOverhead):])
+		in.Close()
+	}()
+	if got, err := io.ReadAll(r); err != nil || string(got) != "!" {
+		t.Errorf("final frame: %q, %v", got, err)
+	}
+}
+
+// TestFinalFrameHeldBack stops before each of the last bytes of a signed message.
+func TestFinalFrameHeldBack(t *testing.T) {
+	plain := []byte("in one frame")
+	msg := seal(t, WriterOptions{}, plain)
+	for cut := 1; cut <= footerLen; cut++ {
+		if got, err := open(msg[:len(msg)-cut]); len(got) > 0 || !errors.Is(err, ErrNotAuthentic) {
+			t.Errorf("%d bytes short: %q, %v", cut, got, err)
+		}
+	}
+	r := must(NewReader(io.MultiReader(bytes.NewReader(msg), iotest.ErrReader(errTest)), ReaderOptions{}, unwrapTest))
+	if got, err := io.ReadAll(r); len(got) > 0 || !errors.Is(err, errTest) {
+		t.Errorf("before the end of the source: %q, %v", got, err)
+	}
+}

@@ -1,0 +1,238 @@
+package message
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"maps"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"testing/synctest"
+)
+
+// TestWriterOptions has what NewWriter refuses before it asks for a data key.
+func TestWriterOptions(t *testing.T) {
+	for name, o := range map[string]WriterOptions{
+		"unknown suite":          {Suite: 0x0378},
+		"negative frame length":  {FrameLength: -1},
+		"frame length too large": {FrameLength: MaxFrameLength + 1},
+		"reserved context key":   {Context: map[string]string{"aws-crypto-public-key": ""}},
+		"context key not UTF-8":  {Context: map[string]string{"\xff": ""}},
+		"context value not UTF-8": {Context: map[string]string{
+			"a": "\xff",
+		}},
+		"context too large": {Suite: Unsigned, Context: map[string]string{
+			"a": strings.Repeat("x", maxField-2-4),
+		}},
+		"context too large with the public key": {Context: map[string]string{
+			"a": strings.Repeat("x", maxField-2-4-1-50),
+		}},
+		"no randomness": {Rand: iotest.ErrReader(errTest)},
+	} {
+		w, err := NewWriter(io.Discard, o, func(map[string]string) ([]byte, []EncryptedDataKey, error) {
+			t.Errorf("%s: wrap is called", name)
+			return nil, nil, errTest
+		})
+		if w != nil || err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	largest := WriterOptions{Suite: Unsigned, Context: map[string]string{"a": strings.Repeat("x", maxField-2-4-1)}}
+	if got, err := open(seal(t, largest, []byte("x"))); err != nil || string(got) != "x" {
+		t.Errorf("largest context: %q, %v", got, err)
+	}
+}
+
+func TestWrap(t *testing.T) {
+	key := testKey()
+	o := WriterOptions{Context: map[string]string{"a": "b"}}
+	given := maps.Clone(o.Context)
+	w, err := NewWriter(io.Discard, o, func(context map[string]string) ([]byte, []EncryptedDataKey, error) {
+		if len(context) != 2 || context["a"] != "b" || context[PublicKey] == "" {
+			t.Errorf("wrap gets the context %v", context)
+		}
+		return key, []EncryptedDataKey{testDataKey()}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(key, make([]byte, KeyLen)) {
+		t.Error("the data key is not wiped")
+	}
+	if !maps.Equal(o.Context, given) {
+		t.Errorf("the caller's context is changed to %v", o.Context)
+	}
+	if h := w.Header(); h.Suite != Signed || h.FrameLength != DefaultFrameLength || len(h.DataKeys) != 1 {
+		t.Errorf("header is %+v", h)
+	}
+}
+
+func TestWrapRefused(t *testing.T) {
+	long := strings.Repeat("x", maxField+1)
+	one := []EncryptedDataKey{testDataKey()}
+	for name, wrap := range map[string]WrapFunc{
+		"key too short": func(map[string]string) ([]byte, []EncryptedDataKey, error) { return make([]byte, 16), one, nil },
+		"no key":        func(map[string]string) ([]byte, []EncryptedDataKey, error) { return nil, one, nil },
+		"no data keys":  func(map[string]string) ([]byte, []EncryptedDataKey, error) { return testKey(), nil, nil },
+		"17 data keys": func(map[string]string) ([]byte, []EncryptedDataKey, error) {
+			return testKey(), make([]EncryptedDataKey, 17), nil
+		},
+		"provider too long": func(map[string]string) ([]byte, []EncryptedDataKey, error) {
+			return testKey(), []EncryptedDataKey{{Provider: long}}, nil
+		},
+		"info too long": func(map[string]string) ([]byte, []EncryptedDataKey, error) {
+			return testKey(), []EncryptedDataKey{{Info: long}}, nil
+		},
+		"ciphertext too long": func(map[string]string) ([]byte, []EncryptedDataKey, error) {
+			return testKey(), []EncryptedDataKey{{Ciphertext: []byte(long)}}, nil
+		},
+	} {
+		var dst bytes.Buffer
+		if w, err := NewWriter(&dst, WriterOptions{}, wrap); w != nil || err == nil || dst.Len() > 0 {
+			t.Errorf("%s: error is %v, %d bytes written", name, err, dst.Len())
+		}
+	}
+	key := testKey()
+	_, err := NewWriter(io.Discard, WriterOptions{}, func(map[string]string) ([]byte, []EncryptedDataKey, error) {
+		return key, nil, errTest
+	})
+	if !errors.Is(err, errTest) || !bytes.Equal(key, make([]byte, KeyLen)) {
+		t.Errorf("error is %v; data key wiped: %v", err, key[0] == 0)
+	}
+}
+
+// A failingWriter takes so many bytes.
+type failingWriter struct{ left int }
+
+func (w *failingWriter) Write(p []byte) (int, error) {
+	n := min(len(p), w.left)
+	if w.left -= n; n < len(p) {
+		return n, errTest
+	}
+	return n, nil
+}
+
+// TestWriterErrors fails the destination at every place, and holds the Writer to its error.
+func TestWriterErrors(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
+	for _, suite := range suites {
+		for _, size := range []int{0, 100, 4 << 20} {
+			plain := noise(size)
+			whole := len(seal(t, WriterOptions{Suite: suite}, plain))
+			for _, left := range []int{0, 100, whole / 2, whole - 1} {
+				synctest.Test(t, func(t *testing.T) {
+					w, err := NewWriter(&failingWriter{left}, WriterOptions{Suite: suite}, wrapTest)
+					if err == nil {
+						_, err = w.Write(plain)
+					}
+					if err == nil {
+						err = w.Close()
+					}
+					if !errors.Is(err, errTest) {
+						t.Fatalf("%v, %d bytes, failing at %d: error is %v", suite, size, left, err)
+					}
+					if w == nil {
+						return
+					}
+					_, errWrite := w.Write(plain)
+					_, errRead := w.ReadFrom(bytes.NewReader(plain))
+					if err := w.Close(); !errors.Is(err, errTest) || errWrite != err || errRead != err {
+						t.Errorf("later errors are %v, %v, %v", errWrite, errRead, err)
+					}
+				})
+			}
+		}
+	}
+}
+
+// TestWriterSourceErrors holds that a source that fails does not become a shorter message.
+func TestWriterSourceErrors(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
+	for _, size := range []int{0, 100, 4 << 20} {
+		synctest.Test(t, func(t *testing.T) {
+			var dst bytes.Buffer
+			w, err := NewWriter(&dst, WriterOptions{}, wrapTest)
+			if err != nil {
+				t.Fatal(err)
+			}
+			src := io.MultiReader(bytes.NewReader(noise(size)), iotest.ErrReader(errTest))
+			n, err := w.ReadFrom(src)
+			if n != int64(size) || !errors.Is(err, errTest) {
+				t.Errorf("ReadFrom gives %d, %v", n, err)
+			}
+			if err := w.Close(); !errors.Is(err, errTest) {
+				t.Errorf("Close gives %v", err)
+			}
+			if _, err := open(dst.Bytes()); !errors.Is(err, ErrNotAuthentic) {
+				t.Errorf("what was written is read with %v", err)
+			}
+		})
+	}
+	w := must(NewWriter(io.Discard, WriterOptions{}, wrapTest))
+	if _, err := w.ReadFrom(idleReader{}); !errors.Is(err, io.ErrNoProgress) {
+		t.Errorf("a source that gives nothing: %v", err)
+	}
+}
+
+type idleReader struct{}
+
+func (idleReader) Read([]byte) (int, error) { return 0, nil }
+
+func TestShortWrite(t *testing.T) {
+	w := must(NewWriter(&shortWriter{header: true}, WriterOptions{}, wrapTest))
+	if err := w.Close(); !errors.Is(err, io.ErrShortWrite) {
+		t.Errorf("error is %v", err)
+	}
+}
+
+// A shortWriter takes the header, then less than it is given without saying so.
+type shortWriter struct{ header bool }
+
+func (w *shortWriter) Write(p []byte) (int, error) {
+	if w.header {
+		w.header = false
+		return len(p), nil
+	}
+	return len(p) - 1, nil
+}
+
+func TestClose(t *testing.T) {
+	var dst bytes.Buffer
+	w := must(NewWriter(&dst, WriterOptions{}, wrapTest))
+	for range 2 {
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	length := dst.Len()
+	if _, err := w.Write([]byte("x")); err == nil {
+		t.Error("Write after Close is accepted")
+	}
+	if _, err := w.ReadFrom(strings.NewReader("x")); err == nil {
+		t.Error("ReadFrom after Close is accepted")
+	}
+	if dst.Len() != length {
+		t.Error("something was written after Close")
+	}
+}
+
+// TestTooManyFrames begins near the last sequence number.
+func TestTooManyFrames(t *testing.T) {
+	const frameLen = jobLen // a frame a job
+	for _, tt := range []struct {
+		seq uint32 // of the first frame
+		ok  bool
+	}{{finalMark - 2, true}, {finalMark - 1, false}} {
+		w := must(NewWriter(io.Discard, WriterOptions{Suite: Unsigned, FrameLength: frameLen}, wrapTest))
+		w.seq = tt.seq
+		_, err := w.Write(make([]byte, 2*frameLen+1)) // two regular frames and a final one
+		if (err == nil) != tt.ok {
+			t.Errorf("from frame %d: error is %v", tt.seq, err)
+		}
+		if errClose := w.Close(); (errClose == nil) != tt.ok {
+			t.Errorf("from frame %d: Close gives %v", tt.seq, errClose)
+		}
+	}
+}
