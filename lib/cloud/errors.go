@@ -182,8 +182,9 @@ func kind(e *Error, err error) error {
 // the answer did not arrive whole.
 func broken(err error) bool {
 	var send *smithyhttp.RequestSendError
-	var network net.Error
-	return errors.As(err, &send) || errors.As(err, &network) ||
+	var network *net.OpError
+	var timeout interface{ Timeout() bool }
+	return errors.As(err, &send) || errors.As(err, &network) || errors.As(err, &timeout) && timeout.Timeout() ||
 		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed)
 }
 

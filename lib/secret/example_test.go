@@ -1,0 +1,53 @@
+package secret_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"os"
+	"strings"
+
+	"microsecrets/lib/fakeaws"
+	"microsecrets/lib/secret"
+)
+
+// emulated starts an S3 and KMS for an example and leads the AWS SDK there.
+func emulated() (stop func()) {
+	server, err := fakeaws.New(fakeaws.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, entry := range server.Environ() {
+		name, value, _ := strings.Cut(entry, "=")
+		os.Setenv(name, value)
+	}
+	return func() { server.Close() }
+}
+
+func Example() {
+	defer emulated()()
+	ctx := context.Background()
+
+	store, err := secret.Open(ctx, secret.Options{Store: "s3://example-microsecrets/prod"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := store.Put(ctx, "myservice/password", strings.NewReader("hunter2")); err != nil {
+		log.Fatal(err)
+	}
+	password, err := store.Get(ctx, "myservice/password")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%s\n", password)
+
+	for entry, err := range store.List(ctx, "myservice/", false) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(entry.Name)
+	}
+	// Output:
+	// hunter2
+	// myservice/password
+}

@@ -1,0 +1,90 @@
+package secret
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+func TestCheckName(t *testing.T) {
+	for _, name := range []string{
+		"a", "myservice/env", "myservice/tls.key", "a/b/c/d", "-", "...", "a/.b", "ä/ö", "a b", "a=b", strings.Repeat("x", 1024),
+	} {
+		if err := CheckName(name); err != nil {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	for _, name := range []string{
+		"", "/", "/a", "a/", "a//b", ".", "..", "a/.", "a/..", "../a", "a/./b", "a/../b", "a\nb", "a\x00b", "a\x7f", "a\u0085b",
+		"a\xff", strings.Repeat("x", 1025),
+	} {
+		if err := CheckName(name); !errors.Is(err, ErrBadName) {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
+func TestParseLocation(t *testing.T) {
+	for in, want := range map[string]string{
+		"s3://bucket":          "s3://bucket",
+		"bucket":               "s3://bucket",
+		"bucket/":              "s3://bucket",
+		"s3://bucket/prefix":   "s3://bucket/prefix",
+		"s3://bucket/prefix/":  "s3://bucket/prefix",
+		"bucket/a/b":           "s3://bucket/a/b",
+		"Old_Bucket.of.us-1/a": "s3://Old_Bucket.of.us-1/a",
+	} {
+		l, err := ParseLocation(in)
+		if err != nil || l.String() != want {
+			t.Errorf("%q: %q, %v", in, l, err)
+		}
+	}
+	for _, in := range []string{
+		"", "s3://", "s3:///prefix", "bu", "http://bucket", "s3://bucket//a", "s3://bucket/a//", "s3://bucket/../a", "a?b", "bucket/a\n",
+		"-bucket", "bu..cket", "bücket", "user@bucket",
+	} {
+		if l, err := ParseLocation(in); !errors.Is(err, ErrBadName) {
+			t.Errorf("%q: %q, %v", in, l, err)
+		}
+	}
+}
+
+func TestService(t *testing.T) {
+	for name, want := range map[string]string{"a": "default", "a/b": "a", "a/b/c": "a"} {
+		if got := Service(name); got != want {
+			t.Errorf("%q: %q", name, got)
+		}
+	}
+}
+
+func TestKeyOfPrefix(t *testing.T) {
+	l := Location{"bucket", strings.Repeat("p", 1000)}
+	if _, err := l.key(strings.Repeat("n", 23)); err != nil {
+		t.Errorf("1,024 bytes: %v", err)
+	}
+	if _, err := l.key(strings.Repeat("n", 24)); !errors.Is(err, ErrBadName) {
+		t.Errorf("1,025 bytes: %v", err)
+	}
+}
+
+// FuzzParseLocation holds that what is accepted is canonical when written, and
+// makes no key that leaves the store.
+func FuzzParseLocation(f *testing.F) {
+	for _, s := range []string{"s3://bucket/prefix", "bucket", "s3://bucket/a//b", "s3://s3://b", "b\x00t"} {
+		f.Add(s, "a/b")
+	}
+	f.Fuzz(func(t *testing.T, store, name string) {
+		l, err := ParseLocation(store)
+		if err != nil {
+			return
+		}
+		again, err := ParseLocation(l.String())
+		if err != nil || again != l {
+			t.Fatalf("%q: %q, then %q, %v", store, l, again, err)
+		}
+		key, err := l.key(name)
+		if err == nil && (!strings.HasPrefix(key, l.prefix()) || strings.Contains("/"+key+"/", "/../")) {
+			t.Fatalf("%q, %q: %q", store, name, key)
+		}
+	})
+}
