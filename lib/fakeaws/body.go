@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 )
 
 // pieceSize is the size of the pieces in which a body is read from the network and kept in memory.
@@ -14,10 +15,14 @@ const pieceSize = 1 << 20
 type body []piece
 
 type piece struct {
-	Data []byte `json:"data,omitempty"` // only in memory
-	File string `json:"file,omitempty"` // path of a file, only with a directory
+	Data []byte `json:"-"`    // in memory
+	File string `json:"file"` // or else in this file
 	Size int64  `json:"size"`
+
+	dir string // of the file; not kept, so that a store can be moved
 }
+
+func (p piece) path() string { return filepath.Join(p.dir, p.File) }
 
 func memoryBody(data []byte) body {
 	if len(data) == 0 {
@@ -58,13 +63,13 @@ func (p piece) writeRange(w io.Writer, off, n int64) error {
 		_, err := w.Write(p.Data[off : off+n])
 		return err
 	}
-	f, err := os.Open(p.File)
+	f, err := os.Open(p.path())
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 	if m, err := io.Copy(w, io.NewSectionReader(f, off, n)); err != nil || m != n {
-		return fmt.Errorf("%s: %d bytes of %d: %w", p.File, m, n, err)
+		return fmt.Errorf("%s: %d bytes of %d: %w", p.path(), m, n, err)
 	}
 	return nil
 }

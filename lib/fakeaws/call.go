@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -25,8 +26,9 @@ type call struct {
 
 	bucketName, key string // S3
 	bucket          *bucket
-	json            []byte   // KMS: the body
-	args            kmsInput // KMS: the same, decoded
+	s3op            *s3Operation
+	json            []byte    // KMS: the body
+	args            *kmsInput // KMS: the same, decoded
 
 	sig              *signature
 	who              *principal
@@ -82,10 +84,20 @@ func (c *call) fail(err error) {
 		apiErr = apiErrorf(http.StatusInternalServerError, "InternalError", "%v", err)
 	}
 	c.trace.code = apiErr.code
+	c.drain()
 	for name, value := range apiErr.header {
 		c.out.header.Set(name, value)
 	}
 	c.protocol.fail(c, apiErr)
+}
+
+// maxDrain is how much of a refused body is read, so that the client has sent it when it gets the answer.
+const maxDrain = 64 << 20
+
+func (c *call) drain() {
+	if c.r.Header.Get("Expect") == "" {
+		io.CopyN(io.Discard, c.r.Body, maxDrain)
+	}
 }
 
 // authenticate finds out who signed the request.
@@ -97,7 +109,7 @@ func (c *call) authenticate() error {
 	if sig == nil {
 		return c.protocol.authErr(apiErrorf(http.StatusForbidden, "MissingAuthenticationToken", "Request is missing Authentication Token"))
 	}
-	if c.json != nil || sig.service == "kms" {
+	if c.args != nil {
 		sig.payload = hexSHA256(c.json)
 	}
 	c.sig = sig

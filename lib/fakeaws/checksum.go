@@ -186,7 +186,7 @@ func (d *disk) receive(r io.Reader, size int64, sums []hash.Hash) (body, error) 
 		os.Remove(file.Name())
 		return nil, err
 	}
-	return body{{File: file.Name(), Size: size}}, nil
+	return d.body(file, size), nil
 }
 
 func readPieces(r io.Reader, size int64, pieces chan<- []byte, file *os.File) (body, error) {

@@ -241,36 +241,30 @@ func (l *line) key() (*bucket, string) {
 	return b, key
 }
 
-var verbs map[string]func(*line) (string, error)
+var verbs = map[string]func(*line) (string, error){
+	"help": func(*line) (string, error) { return Help, nil },
 
-func init() {
-	verbs = map[string]func(*line) (string, error){
-		"help": func(*line) (string, error) { return Help, nil },
+	"bucket": (*line).doBucket, "ls": (*line).doList, "versions": (*line).doVersions, "uploads": (*line).doUploads,
+	"put": (*line).doPut, "write": (*line).doWrite, "cat": (*line).doCat, "copy": (*line).doCopy, "rm": (*line).doRemove,
+	"flip": (*line).doFlip, "truncate": (*line).doTruncate, "fill": (*line).doFill,
 
-		"bucket": (*line).doBucket, "ls": (*line).doList, "versions": (*line).doVersions, "uploads": (*line).doUploads,
-		"put": (*line).doPut, "write": (*line).doWrite, "cat": (*line).doCat, "copy": (*line).doCopy, "rm": (*line).doRemove,
-		"flip": (*line).doFlip, "truncate": (*line).doTruncate, "fill": (*line).doFill,
+	"key": (*line).doKey, "auto": (*line).doAuto,
 
-		"key": (*line).doKey, "auto": (*line).doAuto,
+	"principal": (*line).doPrincipal, "deny": (*line).doRule, "allow": (*line).doRule, "permit": (*line).doPermit,
+	"expire": (*line).doExpire, "clock": (*line).doClock,
 
-		"principal": (*line).doPrincipal, "deny": (*line).doRule, "allow": (*line).doRule, "permit": (*line).doPermit,
-		"expire": (*line).doExpire, "clock": (*line).doClock,
+	"fault": (*line).doFault, "faults": (*line).doFaults, "clear": (*line).doClear, "release": (*line).doRelease,
+	"await": (*line).doAwait,
 
-		"fault": (*line).doFault, "faults": (*line).doFaults, "clear": (*line).doClear, "release": (*line).doRelease,
-		"await": (*line).doAwait,
-
-		"counts": (*line).doCounts, "count": (*line).doCount, "depth": (*line).doDepth, "side": (*line).doSide,
-		"log": (*line).doLog, "reset": (*line).doReset, "want": (*line).doWant,
-	}
+	"counts": (*line).doCounts, "count": (*line).doCount, "depth": (*line).doDepth, "side": (*line).doSide,
+	"log": (*line).doLog, "reset": (*line).doReset, "want": (*line).doWant,
 }
 
 func (l *line) doBucket() (string, error) {
 	name := l.next("NAME")
 	conf := bucketConf{Name: name, Account: DefaultAccount}
 	if b := l.s.store.bucket(name); b != nil {
-		l.s.store.mu.RLock()
-		conf = b.bucketConf
-		l.s.store.mu.RUnlock()
+		conf = l.s.store.conf(b)
 	}
 	conf.Region = l.option("region", conf.Region)
 	conf.Account = l.option("account", conf.Account)
@@ -355,9 +349,10 @@ func (l *line) doUploads() (string, error) {
 	if !l.end() {
 		return "", nil
 	}
-	c := call{s: l.s, bucket: b}
 	var out strings.Builder
-	for _, u := range c.uploads(listing{prefix: prefix}, "", "") {
+	l.s.store.mu.RLock()
+	defer l.s.store.mu.RUnlock()
+	for _, u := range b.sortedUploads(prefix) {
 		fmt.Fprintf(&out, "%s %s %d\n", plain(u.key), u.id, len(u.parts))
 	}
 	return out.String(), nil
@@ -645,7 +640,7 @@ func (l *line) doClock() (string, error) {
 }
 
 func (l *line) doFault() (string, error) {
-	f := &fault{text: strings.Join(l.words, " ")}
+	f := &fault{text: strings.Join(l.words, " "), dir: l.dir}
 	f.keys = l.option("key", "")
 	f.times = l.number("times", l.option("times", "-1"))
 	f.skip = l.number("skip", l.option("skip", "0"))

@@ -21,6 +21,7 @@ import (
 type disk struct {
 	dir     string
 	journal *os.File
+	lock    *os.File
 	lazy    bool // do not sync each record: while many are written
 }
 
@@ -59,13 +60,20 @@ func openDisk(dir string, st *store) (*disk, error) {
 	if err := os.MkdirAll(d.path("bodies"), 0o700); err != nil {
 		return nil, err
 	}
-	if err := d.replay(st); err != nil {
-		return nil, err
+	if d.lock, err = lockFile(d.path("lock")); err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
-	if err := d.compact(st); err != nil {
-		return nil, err
+	err = d.replay(st)
+	if err == nil {
+		err = d.compact(st)
 	}
-	return d, d.sweep(st)
+	if err == nil {
+		err = d.sweep(st)
+	}
+	if err != nil {
+		return nil, errors.Join(err, d.close())
+	}
+	return d, nil
 }
 
 func (d *disk) replay(st *store) error {
@@ -90,18 +98,25 @@ func (d *disk) replay(st *store) error {
 		if err := json.Unmarshal(line, &rec); err != nil {
 			return fmt.Errorf("%s: line %d: %w", f.Name(), n, err)
 		}
-		if err := st.apply(rec); err != nil {
+		if err := d.apply(st, rec); err != nil {
 			return fmt.Errorf("%s: line %d: %w", f.Name(), n, err)
 		}
 	}
 }
 
-func (st *store) apply(rec record) error {
+func (d *disk) apply(st *store, rec record) error {
 	find := func(name string) (*bucket, error) {
 		if b := st.buckets[name]; b != nil {
 			return b, nil
 		}
 		return nil, fmt.Errorf("no bucket %q", name)
+	}
+	for _, put := range []*putRecord{rec.Put, rec.Replace} {
+		if put != nil && put.Version != nil {
+			for i := range put.Version.Body {
+				put.Version.Body[i].dir = d.path("bodies")
+			}
+		}
 	}
 	switch {
 	case rec.Bucket != nil:
@@ -182,8 +197,8 @@ func (d *disk) sweep(st *store) error {
 	}
 	files, err := os.ReadDir(d.path("bodies"))
 	for _, f := range files {
-		if name := d.path("bodies", f.Name()); !used[name] {
-			err = errors.Join(err, os.Remove(name))
+		if !used[f.Name()] {
+			err = errors.Join(err, os.Remove(d.path("bodies", f.Name())))
 		}
 	}
 	return err
@@ -222,7 +237,12 @@ func (d *disk) save(data []byte) (body, error) {
 		os.Remove(f.Name())
 		return nil, err
 	}
-	return body{{File: f.Name(), Size: int64(len(data))}}, nil
+	return d.body(f, int64(len(data))), nil
+}
+
+// body is what has been written to f.
+func (d *disk) body(f *os.File, size int64) body {
+	return body{{File: filepath.Base(f.Name()), Size: size, dir: d.path("bodies")}}
 }
 
 // writeFile replaces a file below the directory in one step.
@@ -243,7 +263,11 @@ func (d *disk) close() error {
 	if d == nil {
 		return nil
 	}
-	return d.journal.Close()
+	var err error
+	if d.journal != nil {
+		err = d.journal.Close()
+	}
+	return errors.Join(err, d.lock.Close())
 }
 
 // readFile returns nil for a file that is not there.

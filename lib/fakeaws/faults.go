@@ -31,6 +31,7 @@ type fault struct {
 	code   string
 	n      int64
 	line   string
+	dir    string // that the line's file names are relative to
 
 	waiting int           // rendezvous: requests that have arrived
 	gate    chan struct{} // rendezvous, hold, hold-reply: closed to let them go
@@ -110,7 +111,7 @@ func (c *call) before(matched []*fault) error {
 		case "rendezvous":
 			err = c.rendezvous(f)
 		case "do":
-			_, err = c.s.DoLine("", f.line)
+			_, err = c.s.DoLine(f.dir, f.line)
 		case "throttle":
 			err = c.protocol.throttled()
 		case "answer":
@@ -131,7 +132,7 @@ func (c *call) before(matched []*fault) error {
 			c.out.onSend = append(c.out.onSend, func() error { return c.hold(f) })
 		case "do-after":
 			c.out.onSend = append(c.out.onSend, func() error {
-				_, err := c.s.DoLine("", f.line)
+				_, err := c.s.DoLine(f.dir, f.line)
 				return err
 			})
 		}

@@ -69,7 +69,7 @@ var kmsOperations = map[string]func(*kms, *call) (any, error){
 
 // parse reads the body at once: it is small, and patterns match what is in it.
 func (kmsProtocol) parse(c *call) error {
-	c.op = "Unknown"
+	c.op, c.args = "Unknown", &kmsInput{}
 	name, ok := strings.CutPrefix(c.r.Header.Get("X-Amz-Target"), kmsTarget)
 	if !ok || c.r.Method != http.MethodPost || kmsOperations[name] == nil {
 		return apiErrorf(http.StatusBadRequest, "UnknownOperationException", "")
@@ -80,7 +80,7 @@ func (kmsProtocol) parse(c *call) error {
 		return apiErrorf(http.StatusBadRequest, "SerializationException", "the body is cut short or too long")
 	}
 	c.json = data
-	if err := json.Unmarshal(data, &c.args); err != nil {
+	if err := json.Unmarshal(data, c.args); err != nil {
 		return apiErrorf(http.StatusBadRequest, "SerializationException", "Could not deserialize the request: %v", err)
 	}
 	for _, name := range []string{c.args.KeyId, c.args.SourceKeyId, c.args.DestinationKeyId, c.args.AliasName} {

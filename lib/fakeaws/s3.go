@@ -114,20 +114,25 @@ func (s3Protocol) parse(c *call) error {
 	if _, err := url.ParseQuery(c.r.URL.RawQuery); err != nil {
 		return errInvalidURI.with("URI", c.r.URL.String())
 	}
-	op := c.operation()
-	if op == nil {
+	if c.s3op = c.operation(); c.s3op == nil {
 		return errNotImplemented
 	}
-	c.op = op.name
+	c.op = c.s3op.name
 	return nil
 }
 
 func (s3Protocol) act(c *call) error {
 	c.out.header.Set("X-Amz-Request-Id", c.id)
 	c.out.header.Set("X-Amz-Id-2", hostID(c.id))
-	op := c.operation()
-	if op.do == nil {
+	op := c.s3op
+	switch {
+	case op.do == nil:
 		return errNotImplemented
+	case c.sig.service != "s3":
+		return apiErrorf(http.StatusBadRequest, "AuthorizationHeaderMalformed",
+			"The authorization header is malformed; incorrect service %q. This endpoint belongs to \"s3\".", c.sig.service)
+	case c.sig.payload == "":
+		return errInvalidRequest("Missing required header for this request: x-amz-content-sha256")
 	}
 	if len(c.key) > maxKey {
 		return errKeyTooLong.with("Size", strconv.Itoa(len(c.key))).with("MaxSizeAllowed", strconv.Itoa(maxKey))
@@ -163,11 +168,7 @@ func (c *call) findBucket() error {
 }
 
 // conf returns the bucket's configuration as it is now.
-func (c *call) conf() bucketConf {
-	c.s.store.mu.RLock()
-	defer c.s.store.mu.RUnlock()
-	return c.bucket.bucketConf
-}
+func (c *call) conf() bucketConf { return c.s.store.conf(c.bucket) }
 
 func (c *call) arn() string {
 	if c.key == "" {

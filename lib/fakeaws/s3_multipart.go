@@ -385,15 +385,21 @@ func (c *call) listMultipartUploads() error {
 	return nil
 }
 
-// uploads returns the uploads in progress after the markers, by key and time.
+// uploads returns the uploads in progress after the markers.
 func (c *call) uploads(l listing, keyMarker, idMarker string) []*upload {
 	c.s.store.mu.RLock()
 	defer c.s.store.mu.RUnlock()
 	marker := c.bucket.uploads[idMarker]
+	return slices.DeleteFunc(c.bucket.sortedUploads(l.prefix), func(u *upload) bool {
+		return u.key < keyMarker || u.key == keyMarker && (marker == nil || compareUploads(u, marker) <= 0)
+	})
+}
+
+// sortedUploads returns the uploads in progress, by key and time.
+func (b *bucket) sortedUploads(prefix string) []*upload {
 	var list []*upload
-	for _, u := range c.bucket.uploads {
-		after := u.key > keyMarker || u.key == keyMarker && marker != nil && compareUploads(u, marker) > 0
-		if strings.HasPrefix(u.key, l.prefix) && (keyMarker == "" || after) {
+	for _, u := range b.uploads {
+		if strings.HasPrefix(u.key, prefix) {
 			list = append(list, u)
 		}
 	}

@@ -1,7 +1,9 @@
 package fakeaws
 
 import (
+	"crypto/md5"
 	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"net/http"
@@ -383,8 +385,9 @@ func (c *call) copyObject() error {
 	if !strings.EqualFold(c.r.Header.Get("X-Amz-Metadata-Directive"), "REPLACE") {
 		v.Header = src.Header
 	}
-	v.Body, v.Size, v.ETag, v.Parts = src.Body, src.Size, src.ETag, nil
-	v.Sums, v.SumType = src.Sums, src.SumType
+	if err := v.setCopy(src); err != nil {
+		return err
+	}
 	if err := c.s.store.put(c.bucket, c.key, v, c.writeCheck(before)); err != nil {
 		return err
 	}
@@ -399,6 +402,21 @@ func (c *call) copyObject() error {
 	return nil
 }
 
+// setCopy makes the body of src that of v. Of what was uploaded in parts the ETag is now that of a whole.
+func (v *version) setCopy(src *version) error {
+	v.Body, v.Size, v.ETag = src.Body, src.Size, src.ETag
+	if src.SumType != "COMPOSITE" {
+		v.Sums, v.SumType = src.Sums, src.SumType
+	}
+	if len(src.Parts) == 0 {
+		return nil
+	}
+	h := md5.New()
+	err := src.Body.writeRange(h, 0, src.Size)
+	v.ETag = hex.EncodeToString(h.Sum(nil))
+	return err
+}
+
 // copySource finds the version that x-amz-copy-source names and checks its conditions.
 func (c *call) copySource() (*version, error) {
 	path, query, _ := strings.Cut(c.r.Header.Get("X-Amz-Copy-Source"), "?")
@@ -410,6 +428,9 @@ func (c *call) copySource() (*version, error) {
 	b := c.s.store.bucket(name)
 	if b == nil {
 		return nil, errNoSuchBucket.with("BucketName", name)
+	}
+	if owner := c.r.Header.Get("X-Amz-Source-Expected-Bucket-Owner"); owner != "" && owner != c.s.store.conf(b).Account {
+		return nil, errAccessDenied
 	}
 	params, err := url.ParseQuery(query)
 	if err != nil {

@@ -8,10 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -85,13 +83,6 @@ func as(t testing.TB, s *fakeaws.Server, principal string) aws.Config {
 
 func s3Client(s *fakeaws.Server) *s3.Client   { return s3.NewFromConfig(config(s)) }
 func kmsClient(s *fakeaws.Server) *kms.Client { return kms.NewFromConfig(config(s)) }
-
-// retrying makes at most three attempts without waiting in between.
-func retrying(o *s3.Options) {
-	o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) {
-		o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return 0, nil })
-	})
-}
 
 // outcome is "200" or the like, or "404 NoSuchKey", or "transport" for an error without an answer.
 func outcome(err error) string {

@@ -193,6 +193,13 @@ func (st *store) bucket(name string) *bucket {
 	return st.buckets[name]
 }
 
+// conf returns a bucket's configuration as it is now.
+func (st *store) conf(b *bucket) bucketConf {
+	st.mu.RLock()
+	defer st.mu.RUnlock()
+	return b.bucketConf
+}
+
 // latest returns the newest version of key, perhaps a delete marker, or nil.
 func (st *store) latest(b *bucket, key string) *version {
 	st.mu.RLock()

@@ -123,7 +123,10 @@ func (c *call) resource() string {
 	case c.bucketName != "":
 		return "s3://" + c.bucketName
 	}
-	return c.args.KeyId
+	if c.args != nil {
+		return c.args.KeyId
+	}
+	return ""
 }
 
 func (t *traces) count(pattern string) int {
