@@ -116,8 +116,13 @@ func (t *Tool) parse(args []string) error {
 		case !given && at == len(args)-1:
 			return Usagef("flag -%s needs a value", name)
 		}
+		_, value, _ := strings.Cut(args[at], "=")
+		if !given {
+			value = args[at+1]
+		}
+		// Package flag keeps only the text of the reason, with the value in it.
 		var refused *Refusal
-		if errors.As(err, &refused) {
+		if errors.As(f.Value.Set(value), &refused) {
 			return Usagef("flag -%s: %s", name, refused.Reason)
 		}
 		return Usagef("flag -%s: that is no value for it", name)
@@ -209,7 +214,9 @@ func (t *Tool) CheckNames(names []string) error {
 	for _, name := range names {
 		err := secret.CheckName(name)
 		if err == nil {
-			err = secret.CheckKey(s.Key, name)
+			if err = secret.CheckKey(s.Key, name); err != nil {
+				err = fmt.Errorf("%s: %w", name, err)
+			}
 		}
 		failed = append(failed, err)
 	}
