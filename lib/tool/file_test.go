@@ -1,0 +1,143 @@
+package tool
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+func write(text string) func(io.Writer) error {
+	return func(w io.Writer) error {
+		_, err := io.WriteString(w, text)
+		return err
+	}
+}
+
+func open(t *testing.T, dir string, force bool) *Folder {
+	t.Helper()
+	d, err := OpenFolder(dir, true, force)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	return d
+}
+
+// files lists every file below dir, temporary ones too.
+func files(t *testing.T, dir string) []string {
+	t.Helper()
+	var found []string
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err == nil && !e.IsDir() {
+			path, err = filepath.Rel(dir, path)
+			found = append(found, filepath.ToSlash(path))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func TestFolderWrite(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "new")
+	d := open(t, dir, false)
+	if err := d.Write("a/b", write("text")); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]fs.FileMode{".": 0o700, "a": 0o700, "a/b": 0o600} {
+		at, err := os.Stat(filepath.Join(dir, path))
+		if err != nil || at.Mode().Perm() != want {
+			t.Errorf("%s: %v, %v", path, at.Mode(), err)
+		}
+	}
+	if err := d.Write("a/b", write("other")); !errors.Is(err, ErrCollides) {
+		t.Errorf("twice in one call: %v", err)
+	}
+	if err := open(t, dir, false).Write("a/b", write("other")); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("existing: %v", err)
+	}
+	if err := open(t, dir, true).Write("a/b", write("forced")); err != nil {
+		t.Errorf("forced: %v", err)
+	}
+	if got, _ := os.ReadFile(filepath.Join(dir, "a/b")); string(got) != "forced" {
+		t.Errorf("%q", got)
+	}
+	if got := files(t, dir); !slices.Equal(got, []string{"a/b"}) {
+		t.Errorf("files %q", got)
+	}
+}
+
+// TestFolderLeavesNothing has a filling fail, and a file come there meanwhile.
+func TestFolderLeavesNothing(t *testing.T) {
+	dir := t.TempDir()
+	d := open(t, dir, false)
+	broken := errors.New("broken")
+	err := d.Write("a", func(w io.Writer) error {
+		io.WriteString(w, "half")
+		return broken
+	})
+	if !errors.Is(err, broken) || len(files(t, dir)) != 0 {
+		t.Errorf("%v, %q", err, files(t, dir))
+	}
+	err = d.Write("a", func(io.Writer) error {
+		return os.WriteFile(filepath.Join(dir, "a"), []byte("theirs"), 0o600)
+	})
+	if !errors.Is(err, fs.ErrExist) || !slices.Equal(files(t, dir), []string{"a"}) {
+		t.Errorf("%v, %q", err, files(t, dir))
+	}
+	if got, _ := os.ReadFile(filepath.Join(dir, "a")); string(got) != "theirs" {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestFolderLinks has links in the folder that lead out of it, and one in the
+// place of a file.
+func TestFolderLinks(t *testing.T) {
+	outside, dir := t.TempDir(), t.TempDir()
+	for link, target := range map[string]string{"out": outside, "up": "../" + filepath.Base(outside), "file": filepath.Join(outside, "f")} {
+		if err := os.Symlink(target, filepath.Join(dir, link)); err != nil {
+			t.Skip(err)
+		}
+	}
+	for _, force := range []bool{false, true} {
+		d := open(t, dir, force)
+		for _, name := range []string{"out/a", "up/a"} {
+			if err := d.Write(name, write("text")); err == nil {
+				t.Errorf("%s: written", name)
+			}
+		}
+	}
+	if err := open(t, dir, false).Write("file", write("text")); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("a link in the way: %v", err)
+	}
+	if err := open(t, dir, true).Write("file", write("text")); err != nil {
+		t.Errorf("a link in the way, forced: %v", err)
+	}
+	if got := files(t, outside); len(got) != 0 {
+		t.Errorf("outside: %q", got)
+	}
+}
+
+// TestFolderVerify has one name's file replaced by another's, as a file system
+// that ignores case would do.
+func TestFolderVerify(t *testing.T) {
+	dir := t.TempDir()
+	d := open(t, dir, true)
+	for _, name := range []string{"env", "ENV"} {
+		if err := d.Write(name, write(name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Rename(filepath.Join(dir, "ENV"), filepath.Join(dir, "env")); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Verify("env"); !errors.Is(err, ErrCollides) {
+		t.Errorf("%v", err)
+	}
+}
