@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -20,19 +21,20 @@ const resumes = 2
 // again where it broke, on condition that the object is still the same.
 type Object struct {
 	Info
-	ctx    context.Context
-	bucket *Bucket
-	body   io.ReadCloser
-	read   int64
-	left   int // resumes
+	ctx     context.Context
+	bucket  *Bucket
+	version string // that was asked for
+	body    io.ReadCloser
+	read    int64
+	left    int // resumes
 }
 
-// Get begins to read an object; the caller closes it. An absent one is a
-// cloud.ErrNotFound.
-func (b *Bucket) Get(ctx context.Context, key string) (*Object, error) {
-	out, err := b.client.GetObject(ctx, b.getInput(key))
+// Get begins to read a version of an object, or the latest; the caller closes
+// it. An absent one, or a deletion, is a cloud.ErrNotFound.
+func (b *Bucket) Get(ctx context.Context, key, version string) (*Object, error) {
+	out, err := b.client.GetObject(ctx, b.getInput(key, version))
 	if err != nil {
-		return nil, cloud.Classify(ctx, "GetObject", err)
+		return nil, absent(version, cloud.Classify(ctx, "GetObject", err))
 	}
 	return &Object{
 		Info: Info{
@@ -42,19 +44,49 @@ func (b *Bucket) Get(ctx context.Context, key string) (*Object, error) {
 			ETag:     aws.ToString(out.ETag),
 			Version:  aws.ToString(out.VersionId),
 		},
-		ctx:    ctx,
-		bucket: b,
-		body:   out.Body,
-		left:   resumes,
+		ctx:     ctx,
+		bucket:  b,
+		version: version,
+		body:    out.Body,
+		left:    resumes,
 	}, nil
 }
 
-func (b *Bucket) getInput(key string) *s3.GetObjectInput {
+func (b *Bucket) getInput(key, version string) *s3.GetObjectInput {
 	return &s3.GetObjectInput{
 		Bucket:              &b.name,
 		Key:                 &key,
+		VersionId:           optional(version),
 		ExpectedBucketOwner: b.owner,
 	}
+}
+
+// Peek reads the first n bytes, or all if it is shorter, of a version of an
+// object, or of the latest.
+func (b *Bucket) Peek(ctx context.Context, key, version string, n int) ([]byte, Info, error) {
+	o, err := b.Get(ctx, key, version)
+	if err != nil {
+		return nil, Info{}, err
+	}
+	defer o.Close()
+	head, err := io.ReadAll(io.LimitReader(o, int64(n)))
+	return head, o.Info, err
+}
+
+// absent makes a cloud.ErrNotFound of the answers to a version that is none, or
+// a deletion.
+func absent(version string, err error) error {
+	var e *cloud.Error
+	if version == "" || !errors.As(err, &e) {
+		return err
+	}
+	switch e.Status {
+	case http.StatusMethodNotAllowed:
+		e.Kind, e.Detail = cloud.ErrNotFound, "that version is a deletion"
+	case http.StatusBadRequest, http.StatusNotFound:
+		e.Kind, e.Detail = cloud.ErrNotFound, "no such version"
+	}
+	return err
 }
 
 // Read reads the object's bytes. An error other than io.EOF is a *cloud.Error,
@@ -83,7 +115,7 @@ func (o *Object) resume(cause error) error {
 		return failure
 	}
 	o.left--
-	in := o.bucket.getInput(o.Key)
+	in := o.bucket.getInput(o.Key, o.version)
 	in.Range = aws.String(fmt.Sprintf("bytes=%d-", o.read))
 	in.IfMatch = &o.ETag
 	out, err := o.bucket.client.GetObject(o.ctx, in)

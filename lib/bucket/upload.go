@@ -44,9 +44,10 @@ func partSize(i int) int { return partUnit * (1 + i/partsAlike) }
 // object appears when Close succeeds; whoever does not get there must Abort.
 // An Upload is used by one goroutine.
 type Upload struct {
-	ctx    context.Context
-	bucket *Bucket
-	key    string
+	ctx       context.Context
+	bucket    *Bucket
+	key       string
+	condition Condition
 
 	buf   *bytes.Buffer
 	free  chan *bytes.Buffer
@@ -56,9 +57,10 @@ type Upload struct {
 	sctx  context.Context
 }
 
-// Upload begins to write an object. No request is made before a part is full.
-func (b *Bucket) Upload(ctx context.Context, key string) *Upload {
-	return &Upload{ctx: ctx, bucket: b, key: key, buf: new(bytes.Buffer)}
+// Upload begins to write an object, which appears on a condition. No request is
+// made before a part is full.
+func (b *Bucket) Upload(ctx context.Context, key string, c Condition) *Upload {
+	return &Upload{ctx: ctx, bucket: b, key: key, condition: c, buf: new(bytes.Buffer)}
 }
 
 func (u *Upload) Write(p []byte) (int, error) {
@@ -79,6 +81,9 @@ func (u *Upload) Write(p []byte) (int, error) {
 
 // begin starts the multipart upload.
 func (u *Upload) begin() error {
+	if err := u.bucket.honours(u.ctx, completeMultipartUpload, u.key, u.condition); err != nil {
+		return err
+	}
 	out, err := u.bucket.client.CreateMultipartUpload(u.ctx, &s3.CreateMultipartUploadInput{
 		Bucket:               &u.bucket.name,
 		Key:                  &u.key,
@@ -144,7 +149,7 @@ func (u *Upload) send() error {
 // Close sends what is left and makes the object appear.
 func (u *Upload) Close() (Written, error) {
 	if u.id == "" {
-		return u.bucket.put(u.ctx, u.key, u.buf.Bytes())
+		return u.bucket.put(u.ctx, u.key, u.buf.Bytes(), u.condition)
 	}
 	if u.buf.Len() > 0 {
 		if err := u.send(); err != nil {
@@ -154,15 +159,18 @@ func (u *Upload) Close() (Written, error) {
 	if err := u.sent.Wait(); err != nil {
 		return Written{}, err
 	}
+	var doubt cloud.Doubt
 	out, err := u.bucket.client.CompleteMultipartUpload(u.ctx, &s3.CompleteMultipartUploadInput{
 		Bucket:              &u.bucket.name,
 		Key:                 &u.key,
 		UploadId:            &u.id,
 		MultipartUpload:     &types.CompletedMultipartUpload{Parts: u.parts},
 		ExpectedBucketOwner: u.bucket.owner,
-	})
+		IfMatch:             optional(u.condition.IfMatch),
+		IfNoneMatch:         u.condition.ifNoneMatch(),
+	}, doubt.Watch)
 	if err != nil {
-		return Written{}, cloud.Classify(u.ctx, "CompleteMultipartUpload", err)
+		return Written{}, u.condition.refused(doubt.Classify(u.ctx, completeMultipartUpload, err))
 	}
 	u.id = ""
 	return Written{ETag: aws.ToString(out.ETag), Version: aws.ToString(out.VersionId)}, nil
@@ -185,7 +193,12 @@ func (u *Upload) Abort() error {
 		ExpectedBucketOwner: u.bucket.owner,
 	})
 	u.id = ""
-	return cloud.Classify(ctx, "AbortMultipartUpload", err)
+	err = cloud.Classify(ctx, "AbortMultipartUpload", err)
+	var e *cloud.Error
+	if errors.As(err, &e) && e.Code == "NoSuchUpload" {
+		return nil // a completion whose answer was lost
+	}
+	return err
 }
 
 // errAborted ends the parts that are still being sent.

@@ -36,6 +36,7 @@ type Error struct {
 	RequestID string
 	Detail    string // what happened, in words
 	Advice    string // what may be done about it, for a hint line
+	Doubt     bool   // what was asked for may have been done; see the type Doubt
 	Err       error
 }
 

@@ -44,7 +44,7 @@ func (s *Store) put(ctx context.Context, name string, src io.Reader) (*Receipt, 
 	if s.options.Origin != "" {
 		return nil, ErrReplica
 	}
-	upload := s.bucket.Upload(ctx, key)
+	upload := s.bucket.Upload(ctx, key, bucket.Condition{})
 	receipt, err := s.encrypt(ctx, name, src, upload)
 	if err != nil {
 		if left := upload.Abort(); left != nil {
@@ -102,7 +102,7 @@ func (s *Store) Exists(ctx context.Context, name string) (bool, error) {
 	if err != nil {
 		return false, &nameError{name, err}
 	}
-	_, err = s.bucket.Head(ctx, key)
+	_, err = s.bucket.Head(ctx, key, "")
 	err = s.named(name, err)
 	if errors.Is(err, ErrNotFound) {
 		return false, nil

@@ -17,6 +17,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
 	"microsecrets/lib/bucket"
 	"microsecrets/lib/cloud"
 	"microsecrets/lib/keyring"
@@ -69,6 +71,10 @@ type Options struct {
 	Owner string // the account that must own the bucket, 12 digits
 	SSE   string // the server-side encryption header, aws:kms or AES256
 
+	// LastWriterWins goes on at a server that ignores the conditions of writes,
+	// where the writer that comes last silently undoes what others wrote.
+	LastWriterWins bool
+
 	cloud.Options
 }
 
@@ -102,14 +108,23 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	client := c.S3()
 	return &Store{
 		location: location,
 		origin:   origin,
 		options:  o,
 		cloud:    c,
-		bucket:   bucket.New(c.S3(), location.Bucket, bucket.Options{Owner: o.Owner, SSE: o.SSE}),
+		bucket: bucket.New(client, location.Bucket, bucket.Options{
+			Owner:   o.Owner,
+			SSE:     o.SSE,
+			Trusted: resolvedBySDK(client) || o.LastWriterWins,
+		}),
 	}, nil
 }
+
+// resolvedBySDK tells whether a client goes to S3 itself, which honours
+// conditions: no endpoint was configured.
+func resolvedBySDK(c *s3.Client) bool { return c.Options().BaseEndpoint == nil }
 
 // Location is where the store is.
 func (s *Store) Location() Location { return s.location }
