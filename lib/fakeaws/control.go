@@ -29,7 +29,8 @@ Buckets and objects
   cat KEY [FILE] [version=ID]      the stored bytes, printed or to a file
   copy KEY1 KEY2 [version=ID]      store KEY1's bytes at KEY2
   rm KEY [version=ID]     delete as S3 does; with version for good
-  flip KEY OFFSET [version=ID]     alter one stored byte, keeping version and ETag; from the end if negative
+  flip KEY OFFSET [version=ID]     alter one stored byte, keeping version and ETag but no checksum;
+                          an OFFSET below 0 counts from the end
   truncate KEY SIZE [version=ID]   cut stored bytes, likewise
   fill N PREFIX [size=B]  N objects PREFIX000000000… of B bytes (default 16)
 
@@ -52,6 +53,7 @@ Principals
   clock DURATION          set the server's clock ahead (1h) or back (-1h)
 
 Faults: fault KIND [ARG] OP [key=PATTERN] [times=N] [skip=N] [by=NAME]
+  They befall a request in the order in which they were given; each counts the requests that it fits. key is as PATTERN of deny.
   delay D                 wait before acting
   throttle                503 SlowDown, ThrottlingException
   answer STATUS CODE      that error instead of acting

@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -65,8 +68,10 @@ func configFrom(s *fakeaws.Server, env map[string]string) aws.Config {
 		BaseEndpoint: aws.String(s.URL()),
 		Credentials: credentials.NewStaticCredentialsProvider(env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"],
 			env["AWS_SESSION_TOKEN"]),
-		Retryer:    func() aws.Retryer { return aws.NopRetryer{} },
-		HTTPClient: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
+		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenSupported,
+		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenSupported,
+		Retryer:                    func() aws.Retryer { return aws.NopRetryer{} },
+		HTTPClient:                 &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
 	}
 }
 
@@ -84,7 +89,7 @@ func as(t testing.TB, s *fakeaws.Server, principal string) aws.Config {
 func s3Client(s *fakeaws.Server) *s3.Client   { return s3.NewFromConfig(config(s)) }
 func kmsClient(s *fakeaws.Server) *kms.Client { return kms.NewFromConfig(config(s)) }
 
-// outcome is "200" or the like, or "404 NoSuchKey", or "transport" for an error without an answer.
+// outcome is "ok", or "404 NoSuchKey", or "transport" for an error without an answer.
 func outcome(err error) string {
 	if err == nil {
 		return "ok"
@@ -92,12 +97,12 @@ func outcome(err error) string {
 	response, _ := errors.AsType[*awshttp.ResponseError](err)
 	apiErr, _ := errors.AsType[smithy.APIError](err)
 	switch {
-	case response == nil:
+	case response == nil || response.HTTPStatusCode() == 0:
 		return "transport"
 	case apiErr == nil:
-		return response.Response.Status[:3] + " " + err.Error()
+		return fmt.Sprint(response.HTTPStatusCode())
 	}
-	return response.Response.Status[:3] + " " + apiErr.ErrorCode()
+	return fmt.Sprintf("%d %s", response.HTTPStatusCode(), apiErr.ErrorCode())
 }
 
 func want(t testing.TB, what string, err error, outcomeWanted string) {
@@ -176,4 +181,38 @@ func TestKMSRoundTrip(t *testing.T) {
 	if opened, err = c.Decrypt(ctx, &kms.DecryptInput{CiphertextBlob: wrapped.CiphertextBlob}); err != nil || !bytes.Equal(opened.Plaintext, made.Plaintext) {
 		t.Error("what was encrypted did not come back", err)
 	}
+}
+
+// raw sends a request that is signed over payloadHash, whatever its body is, and returns the answer's status and error code.
+func raw(t testing.TB, s *fakeaws.Server, method, path, payloadHash, body string, header http.Header) string {
+	t.Helper()
+	r, err := http.NewRequest(method, s.URL()+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range header {
+		r.Header.Set(name, header.Get(name))
+	}
+	r.Header.Set("X-Amz-Content-Sha256", payloadHash)
+	c := config(s)
+	identity, err := c.Credentials.Retrieve(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true })
+	if err := signer.SignHTTP(ctx, identity, r, payloadHash, "s3", c.Region, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	response, err := c.HTTPClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, code, _ := strings.Cut(string(text), "<Code>")
+	code, _, _ = strings.Cut(code, "</Code>")
+	return strings.TrimSpace(response.Status[:3] + " " + code)
 }
