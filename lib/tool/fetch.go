@@ -22,8 +22,8 @@ const budget = secret.Held + 1<<20
 
 // Fetch gets secrets side by side, at most sideBySide at once, and returns them
 // by name when all of them are verified. What together has over secret.Held
-// bytes fails with secret.ErrTooLarge. If any fails, the Failures tell of each that did, in the
-// order of the names.
+// bytes fails with secret.ErrTooLarge. If any fails, the Failures tell of each
+// that did, in the order of the names, and the others are returned beside them.
 func Fetch(ctx context.Context, store *secret.Store, names []string, sums Checksums, sideBySide int) (map[string]*Fetched, error) {
 	got := make([]*Fetched, len(names))
 	failed := make(Failures, len(names))
@@ -45,16 +45,13 @@ func Fetch(ctx context.Context, store *secret.Store, names []string, sums Checks
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	if err := failed.Err(); err != nil {
-		return nil, err
-	}
 	all := make(map[string]*Fetched, len(seen))
 	for i, f := range got {
 		if f != nil {
 			all[names[i]] = f
 		}
 	}
-	return all, nil
+	return all, failed.Err()
 }
 
 func fetch(ctx context.Context, store *secret.Store, name string, sums Checksums, held *atomic.Int64) (*Fetched, error) {

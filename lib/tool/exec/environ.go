@@ -2,8 +2,10 @@ package exec
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"runtime"
 	"slices"
@@ -24,11 +26,11 @@ type variables struct {
 // inherited is where a variable came from that ms-exec has inherited.
 const inherited = "the inherited environment"
 
-func (v *variables) set(name, value string) {
+func (v *variables) set(from, name, value string) {
 	if _, ok := v.values[name]; !ok {
 		v.names = append(v.names, name)
 	}
-	v.values[name] = value
+	v.values[name], v.from[name] = value, from
 }
 
 func (v *variables) list() []string {
@@ -39,47 +41,59 @@ func (v *variables) list() []string {
 	return list
 }
 
-// environment puts together what COMMAND inherits. Everything that is wrong
-// with the sources is told at once.
-func (o *options) environment(t *tool.Tool, got map[string]*tool.Fetched) (*variables, error) {
+// environment puts together what COMMAND inherits. Everything that is wrong is
+// told at once: wrong begins with the sources that could not be had.
+func (o *options) environment(t *tool.Tool, got map[string]*tool.Fetched, wrong tool.Failures) (*variables, error) {
 	v := &variables{values: map[string]string{}, from: map[string]string{}}
 	if !o.clean {
 		o.inherit(v)
 	}
-	var wrong tool.Failures
 	for _, s := range o.sources {
-		env, err := o.read(s, got[s.name].Plaintext)
+		f, ok := got[s.name]
+		if !ok {
+			continue
+		}
+		env, err := o.read(s, f.Plaintext)
 		if err != nil {
 			wrong = append(wrong, fmt.Errorf("%s: %w", s.name, err))
 			continue
 		}
 		for _, name := range env.Names() {
-			if before, ok := v.from[fold(name)]; ok {
-				if o.strict {
-					wrong = append(wrong, fmt.Errorf("%s: %s would override the one of %s (-strict)", s.name, name, before))
-					continue
-				}
-				t.Debugf("%s: %s overrides the one of %s", s.name, name, before)
-			}
-			v.from[fold(name)] = s.name
-			v.set(fold(name), env[name])
+			wrong = append(wrong, o.override(t, v, s.name, name, env[name]))
 		}
 	}
+	for _, m := range o.mems {
+		wrong = append(wrong, o.override(t, v, m.name, m.variable, ""))
+	}
+	wrong = append(wrong, v.oversized()...)
 	return v, wrong.Err()
+}
+
+// override sets a variable of a source, over what came before.
+func (o *options) override(t *tool.Tool, v *variables, from, name, value string) error {
+	name = fold(name)
+	if before, ok := v.from[name]; ok {
+		if o.strict {
+			return fmt.Errorf("%s: %s would override the one of %s (-strict)", from, name, before)
+		}
+		t.Debugf("%s: %s overrides the one of %s", from, name, before)
+	}
+	v.set(from, name, value)
+	return nil
 }
 
 // read returns the variables that a source sets.
 func (o *options) read(s source, plaintext []byte) (environ.Env, error) {
 	if s.variable != "" {
 		if bytes.IndexByte(plaintext, 0) >= 0 {
-			return nil, tool.WithHint(fmt.Errorf("holds a NUL byte, which the variable %s cannot", s.variable),
-				"hand it over in a file, by -file")
+			return nil, tool.WithHint(fmt.Errorf("holds a NUL byte, which the variable %s cannot", s.variable), "hand it over "+byFlags)
 		}
 		return environ.Env{s.variable: string(plaintext)}, nil
 	}
 	env, err := environ.Parse(plaintext, environ.Auto)
 	if err != nil {
-		return nil, fmt.Errorf("is no environment: %w", err)
+		return nil, tool.WithHint(fmt.Errorf("is no environment: %w", err),
+			"ms-put -e checks one when it is stored; any other secret is given as VAR=NAME, or "+byFlags)
 	}
 	return o.filter.Apply(env)
 }
@@ -91,8 +105,7 @@ func (o *options) inherit(v *variables) {
 		if i == 0 || slices.ContainsFunc(o.unset.Names, func(p string) bool { return matches(p, entry[:i]) }) {
 			continue
 		}
-		v.from[fold(entry[:i])] = inherited
-		v.set(fold(entry[:i]), entry[i+1:])
+		v.set(inherited, fold(entry[:i]), entry[i+1:])
 	}
 }
 
@@ -118,24 +131,39 @@ func fold(name string) string {
 // at its end included (MAX_ARG_STRLEN).
 const stringMax = 128 << 10
 
-// fits refuses what Linux would refuse, by name.
-func fits(command, env []string) error {
-	if runtime.GOOS != "linux" {
-		return nil
-	}
-	var wrong tool.Failures
-	for _, entry := range env {
-		if len(entry) >= stringMax {
-			name, _, _ := strings.Cut(entry, "=")
+// oversized finds the variables that Linux would refuse.
+func (v *variables) oversized() (wrong tool.Failures) {
+	for _, name := range v.names {
+		if size := v.size(name); runtime.GOOS == "linux" && size > stringMax {
 			wrong = append(wrong, tool.WithHint(
-				fmt.Errorf("the variable %s is too large for the environment: %d bytes, and Linux takes %d", name, len(entry), stringMax-1),
-				"hand it over in a file, by -file"))
+				fmt.Errorf("%s: the variable %s is too large for the environment: %d bytes, and Linux takes %d", v.from[name], name, size, stringMax),
+				"hand it over "+byFlags))
 		}
 	}
+	return wrong
+}
+
+// size is what a variable takes of an environment, in bytes: NAME=VALUE and a
+// NUL.
+func (v *variables) size(name string) int { return len(name) + 1 + len(v.values[name]) + 1 }
+
+// tooLarge is the error of an environment that the system refuses together with
+// the arguments of COMMAND.
+func (v *variables) tooLarge(command []string) error {
+	arguments := len(command)
 	for _, arg := range command {
-		if len(arg) >= stringMax {
-			wrong = append(wrong, errors.New("an argument of COMMAND is too large"))
-		}
+		arguments += len(arg)
 	}
-	return wrong.Err()
+	sizes := map[string]int{}
+	for _, name := range v.names {
+		sizes[v.from[name]] += v.size(name)
+	}
+	largestFirst := func(a, b string) int { return cmp.Or(sizes[b]-sizes[a], strings.Compare(a, b)) }
+	parts := []string{fmt.Sprintf("%d bytes of arguments", arguments)}
+	for _, from := range slices.SortedFunc(maps.Keys(sizes), largestFirst) {
+		parts = append(parts, fmt.Sprintf("%d of %s", sizes[from], from))
+	}
+	return tool.WithHint(
+		errors.New("the environment and the arguments are together too large for this system: "+strings.Join(parts, ", ")),
+		"hand large secrets over "+byFlags)
 }

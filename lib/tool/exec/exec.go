@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -32,6 +31,8 @@ Later ones win. COMMAND starts only when all of them are fetched and verified.
   -allow-unsafe    accept variables that steer programs, such as LD_PRELOAD
   -c HASH          the environment must match, as in ms-get; NAME=HASH for any
                    source, or where there are several
+  -mem VAR=NAME    NAME in a sealed file in memory, its path in VAR: nothing on
+                   disk, gone with COMMAND (again for more; Linux only)
   -file PATH=NAME  NAME to the new file PATH, 0600 (again for more)
   -u VARS          take these out of the inherited environment; a trailing *
                    matches (again for more)
@@ -59,17 +60,18 @@ const sideBySide = 32
 type options struct {
 	filterFlags           tool.FilterFlags
 	sumFlag               tool.ChecksumFlag
-	fileFlags             tool.Strings
+	memFlags, fileFlags   tool.Strings
 	unset                 tool.Variables
 	clean, strict, noPath bool
 
 	filter  environ.Filter
 	sources []source
+	mems    []source
 	files   []file
 	sums    tool.Checksums
 }
 
-// source is a SOURCE of the command line.
+// source is a SOURCE of the command line, or a -mem flag.
 type source struct {
 	variable string // empty: NAME is an environment
 	name     string
@@ -85,6 +87,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	o := options{unset: tool.Variables{Patterns: true}}
 	o.filterFlags.Register(t.FlagSet)
 	t.Var(&o.sumFlag, "c", "")
+	t.Var(&o.memFlags, "mem", "")
 	t.Var(&o.fileFlags, "file", "")
 	t.Var(&o.unset, "u", "")
 	t.BoolVar(&o.clean, "clean", false, "")
@@ -104,7 +107,9 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		if err := o.check(sources, command); err != nil {
 			return err
 		}
-		return o.exec(ctx, t, command)
+		return o.exec(ctx, t, command, func(program string, env []string) (int, error) {
+			return become.Program(program, command, env, stdin, stdout, stderr)
+		})
 	})
 }
 
@@ -130,15 +135,30 @@ func (o *options) check(sources, command []string) (err error) {
 		}
 		o.sources = append(o.sources, s)
 	}
+	for _, arg := range o.memFlags {
+		variable, name, ok := strings.Cut(arg, "=")
+		switch {
+		case !ok || !environ.ValidName(variable) || name == "":
+			return tool.Usagef("flag -mem: write VAR=NAME, where VAR is [A-Za-z_][A-Za-z0-9_]*")
+		case slices.ContainsFunc(o.mems, func(m source) bool { return fold(m.variable) == fold(variable) }):
+			return tool.Usagef("flag -mem is given twice for the variable %s", variable)
+		}
+		o.mems = append(o.mems, source{variable, name})
+	}
 	for _, arg := range o.fileFlags {
 		path, name, ok := strings.Cut(arg, "=")
-		if !ok || path == "" || name == "" {
+		switch {
+		case !ok || path == "" || name == "":
 			return tool.Usagef("flag -file: write PATH=NAME")
+		case slices.ContainsFunc(o.files, func(f file) bool { return f.path == path }):
+			return tool.Usagef("flag -file is given twice for one PATH")
 		}
 		o.files = append(o.files, file{path, name})
 	}
 	switch {
-	case len(o.sources)+len(o.files) == 0:
+	case len(o.mems) > 0 && !hasMemory:
+		return tool.WithHint(tool.Usagef("flag -mem: this system has no sealed files in memory"), "write it to a file, by -file PATH=NAME")
+	case len(o.sources)+len(o.mems)+len(o.files) == 0:
 		return tool.Usagef("no SOURCE (ms-exec -h shows the usage)")
 	case len(command) == 0 || command[0] == "":
 		return tool.Usagef(`no COMMAND behind "--"`)
@@ -175,13 +195,18 @@ func (o *options) names() []string {
 	for _, s := range o.sources {
 		names = append(names, s.name)
 	}
+	for _, m := range o.mems {
+		names = append(names, m.name)
+	}
 	for _, f := range o.files {
 		names = append(names, f.name)
 	}
 	return names
 }
 
-func (o *options) exec(ctx context.Context, t *tool.Tool, command []string) error {
+// exec does all that can fail, COMMAND at last. What is left on disk when that
+// fails too is removed.
+func (o *options) exec(ctx context.Context, t *tool.Tool, command []string, run func(program string, env []string) (int, error)) error {
 	if err := t.CheckNames(o.names()); err != nil {
 		return err
 	}
@@ -189,45 +214,65 @@ func (o *options) exec(ctx context.Context, t *tool.Tool, command []string) erro
 	if err != nil {
 		return err
 	}
-	if err := o.checkFiles(); err != nil {
+	if err := o.checkPlaces(); err != nil {
 		return err
 	}
-	store, err := t.Open(ctx)
+	env, got, err := o.fetch(ctx, t)
 	if err != nil {
-		return err
-	}
-	got, err := tool.Fetch(ctx, store, o.names(), o.sums, sideBySide)
-	if err != nil {
-		return err
-	}
-	for _, name := range o.names() {
-		t.Claims(got[name].Secret)
-	}
-	env, err := o.environment(t, got)
-	if err != nil {
-		return err
-	}
-	if err := addMetadata(env, store.Location().String(), o.names(), got); err != nil {
-		return err
-	}
-	list := env.list()
-	if err := fits(command, list); err != nil {
 		return err
 	}
 	remove, err := o.write(got)
 	if err != nil {
 		return err
 	}
-	if err := ctx.Err(); err != nil {
+	if ctx.Err() != nil {
 		remove()
 		return context.Cause(ctx)
 	}
-	status, err := become.Program(program, command, list, t.Stdin, t.Stdout, t.Stderr)
-	if err != nil {
-		remove()
-		return o.notRun(command[0], err)
+	status, err := run(program, env.list())
+	switch {
+	case err == nil:
+		return &tool.Exit{Status: status}
+	case errors.Is(err, syscall.E2BIG):
+		err = env.tooLarge(command)
+	default:
+		err = o.notRun(command[0], err)
 	}
-	return &tool.Exit{Status: status}
+	remove()
+	return err
+}
+
+// fetch gets all sources and puts together what COMMAND inherits.
+func (o *options) fetch(ctx context.Context, t *tool.Tool) (*variables, map[string]*tool.Fetched, error) {
+	store, err := t.Open(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	got, err := tool.Fetch(ctx, store, o.names(), o.sums, sideBySide)
+	var missing tool.Failures
+	if err != nil && !errors.As(err, &missing) {
+		return nil, nil, err
+	}
+	for _, name := range o.names() {
+		if f, ok := got[name]; ok {
+			t.Claims(f.Secret)
+		}
+	}
+	env, err := o.environment(t, got, missing)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := addMetadata(env, store.Location().String(), o.names(), got); err != nil {
+		return nil, nil, err
+	}
+	for _, m := range o.mems {
+		path, err := memory(got[m.name].Plaintext)
+		if err != nil {
+			return nil, nil, fmt.Errorf("flag -mem: %s: %w", m.name, err)
+		}
+		env.set(m.name, fold(m.variable), path)
+	}
+	return env, got, nil
 }
 
 // find looks COMMAND up before anything is fetched.
@@ -252,12 +297,8 @@ func (o *options) find(command string) (string, error) {
 // notRun is the error of a COMMAND that could not be started.
 func (o *options) notRun(command string, err error) error {
 	status := cannotRun
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	if errors.Is(err, fs.ErrNotExist) {
 		status = notFound
-	case errors.Is(err, syscall.E2BIG):
-		return tool.WithHint(errors.New("the environment and the arguments are together too large for this system"),
-			"hand large secrets over in files, by -file")
 	}
 	var wrapped *exec.Error
 	if errors.As(err, &wrapped) {
@@ -309,45 +350,7 @@ func addMetadata(env *variables, location string, names []string, got map[string
 	if err != nil {
 		return err
 	}
-	env.set(sourceVariable, strings.Join(urls, " "))
-	env.set(metadataVariable, string(metadata))
+	env.set("ms-exec", sourceVariable, strings.Join(urls, " "))
+	env.set("ms-exec", metadataVariable, string(metadata))
 	return nil
-}
-
-// checkFiles refuses, before anything is fetched, the files that are there.
-func (o *options) checkFiles() error {
-	var wrong tool.Failures
-	for _, f := range o.files {
-		_, err := os.Lstat(f.path)
-		switch {
-		case err == nil:
-			wrong = append(wrong, fmt.Errorf("flag -file: the PATH for %s: %w", f.name, fs.ErrExist))
-		case !errors.Is(err, fs.ErrNotExist):
-			wrong = append(wrong, tool.FileError("flag -file: the PATH for "+f.name, err))
-		}
-	}
-	return wrong.Err()
-}
-
-// write writes the files, all or none, and returns how to remove them.
-func (o *options) write(got map[string]*tool.Fetched) (remove func(), err error) {
-	var made []string
-	remove = func() {
-		for _, path := range made {
-			os.Remove(path)
-		}
-	}
-	for _, f := range o.files {
-		out, err := os.OpenFile(f.path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-		if err == nil {
-			made = append(made, f.path)
-			_, err = out.Write(got[f.name].Plaintext)
-			err = errors.Join(err, out.Close())
-		}
-		if err != nil {
-			remove()
-			return nil, tool.FileError("flag -file: the PATH for "+f.name, err)
-		}
-	}
-	return remove, nil
 }

@@ -1,0 +1,75 @@
+package exec
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"microsecrets/lib/tool"
+)
+
+const (
+	// hasMemory tells whether files in memory can be made.
+	hasMemory = true
+
+	// byFlags is how a COMMAND gets what cannot be in its environment.
+	byFlags = "in memory, by -mem, or in a file, by -file"
+)
+
+// checkMemory tells whether COMMAND will find itself under /proc, where the
+// paths of files in memory are.
+func checkMemory() error {
+	self, err := os.Readlink("/proc/self")
+	if err == nil && self == strconv.Itoa(os.Getpid()) {
+		return nil
+	}
+	return tool.WithHint(errors.New("flag -mem: /proc is not mounted, or belongs to other processes"), "write it to a file, by -file PATH=NAME")
+}
+
+// leastDescriptor is the first that no portable shell script uses by number: a
+// redirection of COMMAND's own does not close the file.
+const leastDescriptor = 10
+
+// memory puts a secret into a file in memory that this process, and what it
+// becomes, has open, and returns the path by which that program and its children
+// open it as well. The file can only be read, ends with the last process that
+// has it, and is in no file system.
+func memory(secret []byte) (path string, err error) {
+	f, err := memfd()
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	// WriteAt leaves the descriptor at the file's beginning.
+	if _, err := f.WriteAt(secret, 0); err != nil {
+		return "", err
+	}
+	if err := f.Chmod(0o400); err != nil {
+		return "", err
+	}
+	if _, err := unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, unix.F_SEAL_WRITE|unix.F_SEAL_GROW|unix.F_SEAL_SHRINK|unix.F_SEAL_SEAL); err != nil {
+		return "", err
+	}
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD, leastDescriptor)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), fd), nil
+}
+
+// memfd returns a new file in memory, one that nobody can ever execute where
+// the kernel has that.
+func memfd() (*os.File, error) {
+	const name, flags = "secret", unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING
+	fd, err := unix.MemfdCreate(name, flags|unix.MFD_NOEXEC_SEAL)
+	if errors.Is(err, unix.EINVAL) { // before Linux 6.3
+		fd, err = unix.MemfdCreate(name, flags)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
