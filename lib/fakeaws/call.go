@@ -56,7 +56,7 @@ func (c *call) serve() {
 		err = c.serveParsed()
 	}
 	if errors.Is(err, errDrop) || errors.Is(err, errGone) {
-		c.trace.code = "dropped"
+		c.s.traces.note(c.trace, "dropped")
 		panic(http.ErrAbortHandler)
 	}
 	if err != nil {
@@ -83,7 +83,7 @@ func (c *call) fail(err error) {
 	if !ok {
 		apiErr = apiErrorf(http.StatusInternalServerError, "InternalError", "%v", err)
 	}
-	c.trace.code = apiErr.code
+	c.s.traces.note(c.trace, apiErr.code)
 	c.drain()
 	for name, value := range apiErr.header {
 		c.out.header.Set(name, value)
@@ -130,7 +130,7 @@ func (c *call) authenticate() error {
 	if c.who.expired {
 		return c.protocol.authErr(apiErrorf(http.StatusBadRequest, "ExpiredToken", "The provided token has expired."))
 	}
-	c.trace.who = c.who.name
+	c.s.traces.signed(c.trace, c.who.name)
 	if err := sig.checkTime(c.s.now()); err != nil {
 		return c.protocol.authErr(err)
 	}

@@ -85,28 +85,22 @@ func (c *call) receive(alg string, limit int64) (received, error) {
 	if asked != "" {
 		alg = asked
 	}
-	in := received{alg: alg}
 	src, size, err := c.payload()
+	if err != nil {
+		return received{}, err
+	}
+	if size > limit {
+		return received{}, errEntityTooLarge
+	}
+	var payload []hash.Hash
+	if kind := c.sig.payload; !strings.HasPrefix(kind, "STREAMING-") && kind != unsignedPayload {
+		payload = []hash.Hash{sha256.New()}
+	}
+	in, err := c.s.store.disk.read(src, size, alg, payload...)
 	if err != nil {
 		return in, err
 	}
-	if size > limit {
-		return in, errEntityTooLarge
-	}
-	sums := []hash.Hash{md5.New()}
-	if alg != "" {
-		sums = append(sums, checksums[alg].new())
-	}
-	payloadHash := c.sig.payload
-	checkPayload := !strings.HasPrefix(payloadHash, "STREAMING-") && payloadHash != unsignedPayload
-	if checkPayload {
-		sums = append(sums, sha256.New())
-	}
-	if in.body, err = c.s.store.disk.receive(src, size, sums); err != nil {
-		return in, err
-	}
-	in.size, in.md5 = size, sums[0].Sum(nil)
-	if checkPayload && hex.EncodeToString(sums[len(sums)-1].Sum(nil)) != payloadHash {
+	if payload != nil && hex.EncodeToString(payload[0].Sum(nil)) != c.sig.payload {
 		return in, errContentSHA256
 	}
 	if want := c.r.Header.Get("Content-Md5"); want != "" {
@@ -121,7 +115,6 @@ func (c *call) receive(alg string, limit int64) (received, error) {
 	if alg == "" {
 		return in, nil
 	}
-	in.sum = base64.StdEncoding.EncodeToString(sums[1].Sum(nil))
 	claimed := c.r.Header.Get(checksumPrefix + alg)
 	if chunked, ok := src.(*chunkedReader); ok && c.r.Header.Get("X-Amz-Trailer") != "" {
 		if claimed = chunked.trailer.Get(checksumPrefix + alg); claimed == "" {
@@ -153,6 +146,23 @@ func (c *call) payload() (io.Reader, int64, error) {
 		return nil, 0, errMissingLength
 	}
 	return c.r.Body, c.r.ContentLength, nil
+}
+
+// read reads exactly size bytes, and computes their MD5, the checksum alg unless it is "", and the further hashes.
+func (d *disk) read(r io.Reader, size int64, alg string, further ...hash.Hash) (received, error) {
+	sums := []hash.Hash{md5.New()}
+	if alg != "" {
+		sums = append(sums, checksums[alg].new())
+	}
+	b, err := d.receive(r, size, append(sums, further...))
+	if err != nil {
+		return received{}, err
+	}
+	in := received{body: b, size: size, md5: sums[0].Sum(nil), alg: alg}
+	if alg != "" {
+		in.sum = base64.StdEncoding.EncodeToString(sums[1].Sum(nil))
+	}
+	return in, nil
 }
 
 // receive reads exactly size bytes in pieces, to memory, or to a file where d is not nil. What has been read is hashed while

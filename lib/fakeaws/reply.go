@@ -24,14 +24,13 @@ func (p *reply) Header() http.Header { return p.header }
 
 func (p *reply) WriteHeader(status int) {
 	p.status = status
-	p.trace.status = status
 	for _, f := range p.onSend {
 		if err := f(); err != nil {
-			p.trace.code = "forgotten"
+			p.traces.note(p.trace, "forgotten")
 			panic(http.ErrAbortHandler)
 		}
 	}
-	p.traces.answered(p.trace)
+	p.traces.answered(p.trace, status)
 	for name, values := range p.header {
 		if p.badChecksum && strings.HasPrefix(strings.ToLower(name), checksumPrefix) && !strings.HasSuffix(name, "-Type") {
 			values = []string{wrongChecksum(values[0])}

@@ -52,7 +52,7 @@ var s3Operations = []s3Operation{
 	{"DELETE", bucketLevel, "", "", "DeleteBucket", "s3:DeleteBucket", (*call).deleteBucket},
 	{"POST", bucketLevel, "delete", "", "DeleteObjects", "", (*call).deleteObjects},
 
-	{"PUT", keyLevel, "uploadId", "X-Amz-Copy-Source", "UploadPartCopy", "", nil},
+	{"PUT", keyLevel, "uploadId", "X-Amz-Copy-Source", "UploadPartCopy", "s3:PutObject", (*call).uploadPartCopy},
 	{"PUT", keyLevel, "uploadId", "", "UploadPart", "s3:PutObject", (*call).uploadPart},
 	{"PUT", keyLevel, "", "X-Amz-Copy-Source", "CopyObject", "s3:PutObject", (*call).copyObject},
 	{"PUT", keyLevel, "", "", "PutObject", "s3:PutObject", (*call).putObject},
@@ -126,8 +126,6 @@ func (s3Protocol) act(c *call) error {
 	c.out.header.Set("X-Amz-Id-2", hostID(c.id))
 	op := c.s3op
 	switch {
-	case op.do == nil:
-		return errNotImplemented
 	case c.sig.service != "s3":
 		return apiErrorf(http.StatusBadRequest, "AuthorizationHeaderMalformed",
 			"The authorization header is malformed; incorrect service %q. This endpoint belongs to \"s3\".", c.sig.service)

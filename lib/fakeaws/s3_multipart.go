@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash"
+	"io"
 	"maps"
 	"net/http"
 	"slices"
@@ -100,11 +101,7 @@ func (c *call) upload() (*upload, error) {
 }
 
 func (c *call) uploadPart() error {
-	number, err := strconv.Atoi(c.query.Get("partNumber"))
-	if err != nil || number < 1 || number > maxParts {
-		return errInvalidArgument("partNumber", "Part number must be an integer between 1 and 10000, inclusive")
-	}
-	u, err := c.upload()
+	number, u, err := c.part()
 	if err != nil {
 		return err
 	}
@@ -115,18 +112,75 @@ func (c *call) uploadPart() error {
 	if u.alg != "" && in.alg != u.alg {
 		return errInvalidRequest("Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s", u.alg, in.alg)
 	}
-	if _, err := c.upload(); err != nil {
-		return err // aborted or completed meanwhile
+	if err := c.addPart(u, number, in); err != nil {
+		return err
 	}
-	c.s.store.mu.Lock()
-	u.parts[number] = &part{number: number, received: in, time: c.s.store.now()}
-	c.s.store.mu.Unlock()
 	c.encryptionHeaders(u.v)
 	c.out.header.Set("Etag", `"`+in.etag()+`"`)
 	if in.alg != "" {
 		c.out.header.Set(checksumPrefix+in.alg, in.sum)
 	}
 	c.out.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// uploadPartCopy is a part that is a range of an object, as clients copy large ones.
+func (c *call) uploadPartCopy() error {
+	number, u, err := c.part()
+	if err != nil {
+		return err
+	}
+	src, err := c.copySource()
+	if err != nil {
+		return err
+	}
+	off, n := int64(0), src.Size
+	if spec := c.r.Header.Get("X-Amz-Copy-Source-Range"); spec != "" {
+		var ok bool
+		if off, n, ok = parseRange(spec, src.Size); !ok || n == 0 {
+			return errInvalidArgument("x-amz-copy-source-range", "The x-amz-copy-source-range value must be of the form bytes=first-last")
+		}
+	}
+	r, w := io.Pipe()
+	go func() { w.CloseWithError(src.Body.writeRange(w, off, n)) }()
+	in, err := c.s.store.disk.read(r, n, u.alg)
+	r.Close()
+	if err != nil {
+		return err
+	}
+	if err := c.addPart(u, number, in); err != nil {
+		return err
+	}
+	c.encryptionHeaders(u.v)
+	d := newXML("CopyPartResult")
+	d.etag(in.etag())
+	d.time("LastModified", c.s.now())
+	if in.alg != "" {
+		d.elem(checksums[in.alg].element, in.sum)
+	}
+	d.close("CopyPartResult")
+	c.writeXML(http.StatusOK, d)
+	return nil
+}
+
+// part finds the upload and the number of the part that the request brings.
+func (c *call) part() (int, *upload, error) {
+	number, err := strconv.Atoi(c.query.Get("partNumber"))
+	if err != nil || number < 1 || number > maxParts {
+		return 0, nil, errInvalidArgument("partNumber", "Part number must be an integer between 1 and 10000, inclusive")
+	}
+	u, err := c.upload()
+	return number, u, err
+}
+
+// addPart keeps a part, unless the upload was aborted or completed meanwhile.
+func (c *call) addPart(u *upload, number int, in received) error {
+	c.s.store.mu.Lock()
+	defer c.s.store.mu.Unlock()
+	if c.bucket.uploads[u.id] != u {
+		return errNoSuchUpload.with("UploadId", u.id)
+	}
+	u.parts[number] = &part{number: number, received: in, time: c.s.store.now()}
 	return nil
 }
 

@@ -404,6 +404,26 @@ func TestMultipartRefused(t *testing.T) {
 	}
 }
 
+func TestUploadPartCopy(t *testing.T) {
+	s := start(t, fakeaws.Options{})
+	c := s3Client(s)
+	put(t, c, "source", "0123456789")
+	in, _ := upload(t, c, "CRC32", "", bigPart)
+	out, err := c.UploadPartCopy(ctx, &s3.UploadPartCopyInput{Bucket: in.Bucket, Key: in.Key, UploadId: in.UploadId, PartNumber: aws.Int32(2),
+		CopySource: aws.String(bucket + "/source"), CopySourceRange: aws.String("bytes=3-5")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.MultipartUpload.Parts = append(in.MultipartUpload.Parts, types.CompletedPart{PartNumber: aws.Int32(2), ETag: out.CopyPartResult.ETag,
+		ChecksumCRC32: out.CopyPartResult.ChecksumCRC32})
+	if _, err := c.CompleteMultipartUpload(ctx, in); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := get(t, c, &s3.GetObjectInput{Key: aws.String("k"), PartNumber: aws.Int32(2)}); got != "345" {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestListMultipartUploads(t *testing.T) {
 	s := start(t, fakeaws.Options{})
 	c := s3Client(s)

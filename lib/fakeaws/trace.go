@@ -17,9 +17,8 @@ type trace struct {
 	resource string
 	who      string
 	status   int
-	code     string // of an error; "dropped"
+	code     string // of an error; "dropped", "forgotten"
 	depth    int
-	inFlight int // requests in flight when it arrived, itself included
 }
 
 // traces counts requests.
@@ -41,7 +40,7 @@ func (t *traces) arrive(c *call) *trace {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.flying++
-	tr := &trace{op: c.op, resource: c.resource(), depth: t.done + 1, inFlight: t.flying}
+	tr := &trace{op: c.op, resource: c.resource(), depth: t.done + 1}
 	if t.counts == nil {
 		t.counts = map[string]int{}
 	}
@@ -56,10 +55,24 @@ func (t *traces) arrive(c *call) *trace {
 }
 
 // answered notes that the client is about to learn the outcome.
-func (t *traces) answered(tr *trace) {
+func (t *traces) answered(tr *trace, status int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	tr.status = status
 	t.done = max(t.done, tr.depth)
+}
+
+// note keeps an error code, or what else became of the request.
+func (t *traces) note(tr *trace, code string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	tr.code = code
+}
+
+func (t *traces) signed(tr *trace, who string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	tr.who = who
 }
 
 func (t *traces) finish(tr *trace) {
