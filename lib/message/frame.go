@@ -32,6 +32,9 @@ func (b *body) stride() int { return b.frameLen + frameOverhead }
 // perJob is the number of frames in a full job.
 func (b *body) perJob() int { return max(1, jobLen/b.stride()) }
 
+// jobSize is the length of a full job's frames as stored.
+func (b *body) jobSize() int { return b.perJob() * b.stride() }
+
 // aad writes to dst the additional data of a frame: its message, its kind, its place and its length.
 func (b *body) aad(dst []byte, content string, seq uint32, length int) []byte {
 	dst = append(dst[:0], b.id[:]...)

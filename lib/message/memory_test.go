@@ -57,32 +57,31 @@ func allocations(cpus int, run func()) uint64 {
 	return least
 }
 
-// TestConstantMemory sends a gibibyte through a Writer and a Reader.
+// TestConstantMemory sends much through a Writer and a Reader, up to a gibibyte.
 func TestConstantMemory(t *testing.T) {
-	size := int64(1 << 30)
-	if testing.Short() {
-		size = 64 << 20
-	}
-	runtime.GC()
-	var before runtime.MemStats
-	runtime.ReadMemStats(&before)
+	for _, tt := range []struct {
+		frameLen int
+		size     int64
+	}{{DefaultFrameLength, 1 << 30}, {DefaultFrameLength + 1, 64 << 20}, {1000, 64 << 20}, {300 << 10, 64 << 20}} {
+		runtime.GC()
+		var before runtime.MemStats
+		runtime.ReadMemStats(&before)
 
-	src, dst := io.Pipe()
-	go func() {
-		w := must(NewWriter(dst, WriterOptions{Suite: Unsigned}, wrapTest))
-		must(w.ReadFrom(io.LimitReader(zeros{}, size)))
-		dst.CloseWithError(w.Close())
-	}()
-	r := must(NewReader(src, ReaderOptions{AcceptUnsigned: true}, unwrapTest))
-	var heap heapMeter
-	n, err := r.WriteTo(&heap)
-	if err != nil || n != size {
-		t.Fatalf("read %d bytes, %v", n, err)
-	}
-	// That is 8 MiB for each of the two.
-	t.Logf("the heap grew by %d KiB", (int64(heap.most)-int64(before.HeapAlloc))>>10)
-	if grown := int64(heap.most) - int64(before.HeapAlloc); grown > 16<<20 {
-		t.Errorf("the heap grew by %d KiB", grown>>10)
+		src, dst := io.Pipe()
+		go func() {
+			w := must(NewWriter(dst, WriterOptions{Suite: Unsigned, FrameLength: tt.frameLen}, wrapTest))
+			must(w.ReadFrom(io.LimitReader(zeros{}, tt.size)))
+			dst.CloseWithError(w.Close())
+		}()
+		r := must(NewReader(src, ReaderOptions{AcceptUnsigned: true}, unwrapTest))
+		var heap heapMeter
+		n, err := r.WriteTo(&heap)
+		if err != nil || n != tt.size {
+			t.Fatalf("frames of %d: read %d bytes, %v", tt.frameLen, n, err)
+		}
+		if grown := int64(heap.most) - int64(before.HeapAlloc); grown > 8<<20 {
+			t.Errorf("frames of %d: the heap grew by %d KiB", tt.frameLen, grown>>10)
+		}
 	}
 }
 
@@ -100,7 +99,7 @@ type heapMeter struct {
 }
 
 func (m *heapMeter) Write(p []byte) (int, error) {
-	if m.writes++; m.writes%64 == 0 {
+	if m.writes++; m.writes%32 == 0 {
 		var s runtime.MemStats
 		runtime.ReadMemStats(&s)
 		m.most = max(m.most, s.HeapAlloc)

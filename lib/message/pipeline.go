@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	inlineJobs  = 8       // jobs done by the caller before others help
+	inlineJobs  = 16      // jobs done by the caller before others help
 	maxWideLen  = 1 << 20 // bytes of a frame up to which they do: beyond, it would take much memory
 	maxWorkers  = 4       // that seal or open; by then memory is the limit
 	spareJobs   = 4       // jobs beyond one a worker: being filled, hashed, written, and one to choose from
@@ -97,7 +97,9 @@ func write(dst io.Writer, b []byte) (int, error) {
 	return n, err
 }
 
-// spread is run with goroutines: this one fills, several work, one hashes, one writes.
+// spread is run with goroutines: this one fills, several work, one hashes, one writes. A worker that goes on at once
+// would keep its processor from those who wait for what it has done, and soon there would be nothing to work on; so
+// it lets them go first.
 func (p *pipeline) spread(l lane, hash hash.Hash, dst io.Writer) (written int64, err error) {
 	workers := min(runtime.GOMAXPROCS(0), maxWorkers)
 	limit := workers + spareJobs
@@ -113,6 +115,7 @@ func (p *pipeline) spread(l lane, hash hash.Hash, dst io.Writer) (written int64,
 			for j := range todo {
 				l.work(j)
 				j.done <- struct{}{}
+				runtime.Gosched()
 			}
 		})
 	}

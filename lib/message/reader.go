@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"hash"
 	"io"
-	"slices"
 )
 
 // ReaderOptions say which messages are read.
@@ -173,8 +172,10 @@ func (r *Reader) fill(j *job) (bool, error) {
 			}
 		}
 	}
-	tail := append(slices.Grow(j.buf[:0], cap(r.buf)), r.buf[used:]...)
-	j.buf, r.buf = r.buf, tail
+	if room := min(2*len(r.buf), r.jobSize()); cap(j.buf) < room {
+		j.buf = make([]byte, 0, room)
+	}
+	j.buf, r.buf = r.buf, append(j.buf[:0], r.buf[used:]...)
 	j.in, j.seq = j.buf[:used], r.seq
 	r.seq = seq
 	return true, nil
@@ -182,7 +183,7 @@ func (r *Reader) fill(j *job) (bool, error) {
 
 // more reads into r.buf, which need not have more than limit bytes or a full job.
 func (r *Reader) more(limit int) error {
-	limit = max(limit, r.perJob()*r.stride())
+	limit = max(limit, r.jobSize())
 	r.buf = grow(r.buf, limit)
 	n, err := read(r.src, r.buf[len(r.buf):min(limit, cap(r.buf))])
 	r.buf = r.buf[:len(r.buf)+n]
