@@ -108,6 +108,27 @@ func TestConditions(t *testing.T) {
 	}
 }
 
+// What met another request is closed once more.
+func TestCloseAgain(t *testing.T) {
+	for _, test := range []struct{ operation, text string }{{"PutObject", "new"}, {"CompleteMultipartUpload", big}} {
+		s, b := start(t, bucket.Options{Trusted: true})
+		do(t, s, "fault answer 409 ConditionalRequestConflict times=1 "+test.operation)
+		u := b.Upload(context.Background(), "k", bucket.Condition{IfAbsent: true})
+		if _, err := io.WriteString(u, test.text); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := u.Close(); !errors.Is(err, cloud.ErrConflict) {
+			t.Fatalf("%s: %v", test.operation, err)
+		}
+		if _, err := u.Close(); err != nil {
+			t.Fatalf("%s: the second time: %v", test.operation, err)
+		}
+		if got := do(t, s, "cat k"); got != test.text {
+			t.Errorf("%s: stored %d bytes", test.operation, len(got))
+		}
+	}
+}
+
 func TestMatch(t *testing.T) {
 	_, b := start(t, bucket.Options{Trusted: true})
 	first, err := put(b, "k", "1", bucket.Condition{IfAbsent: true})
@@ -273,9 +294,13 @@ func TestVersions(t *testing.T) {
 		if _, err := b.Get(context.Background(), "k", version); !errors.Is(err, cloud.ErrNotFound) {
 			t.Errorf("version %s: %v", version, err)
 		}
-		if _, err := b.Head(context.Background(), "k", version); !errors.Is(err, cloud.ErrNotFound) {
-			t.Errorf("head of version %s: %v", version, err)
-		}
+	}
+	if _, err := b.Head(context.Background(), "k", strings.Repeat("0", 32)); !errors.Is(err, cloud.ErrNotFound) {
+		t.Errorf("head of a version that is none: %v", err)
+	}
+	do(t, s, "fault answer 400 ExpiredToken GetObject times=1")
+	if _, err := b.Get(context.Background(), "k", got[1].Version); !errors.Is(err, cloud.ErrDenied) {
+		t.Errorf("expired credentials: %v", err)
 	}
 
 	do(t, s, "fill 1100 f/ size=1")

@@ -110,7 +110,7 @@ func (b *Bucket) tryUpload(ctx context.Context, key string, c Condition, parts b
 		if err := u.begin(); err != nil {
 			return "", err
 		}
-		u.buf.WriteByte(0)
+		u.Write([]byte{0})
 	}
 	written, err := u.Close()
 	if err != nil {

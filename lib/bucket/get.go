@@ -80,10 +80,10 @@ func absent(version string, err error) error {
 	if version == "" || !errors.As(err, &e) {
 		return err
 	}
-	switch e.Status {
-	case http.StatusMethodNotAllowed:
+	switch {
+	case e.Status == http.StatusMethodNotAllowed:
 		e.Kind, e.Detail = cloud.ErrNotFound, "that version is a deletion"
-	case http.StatusBadRequest, http.StatusNotFound:
+	case e.Kind == cloud.ErrNotFound, e.Code == "InvalidArgument":
 		e.Kind, e.Detail = cloud.ErrNotFound, "no such version"
 	}
 	return err

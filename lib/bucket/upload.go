@@ -146,7 +146,8 @@ func (u *Upload) send() error {
 	}
 }
 
-// Close sends what is left and makes the object appear.
+// Close sends what is left and makes the object appear. When it was refused it
+// may be tried again.
 func (u *Upload) Close() (Written, error) {
 	if u.id == "" {
 		return u.bucket.put(u.ctx, u.key, u.buf.Bytes(), u.condition)

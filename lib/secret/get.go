@@ -51,7 +51,7 @@ func (s *Store) open(ctx context.Context, name string) (*Secret, error) {
 	if err != nil {
 		return nil, err
 	}
-	object, err := s.bucket.Get(ctx, key, "")
+	object, err := s.bucket.Get(ctx, key, s.version)
 	if err != nil {
 		return nil, hinted(err)
 	}

@@ -8,6 +8,9 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"microsecrets/lib/bucket"
+	"microsecrets/lib/cloud"
 )
 
 // Entry is a line of a listing.
@@ -18,6 +21,11 @@ type Entry struct {
 	Size     int64
 	Modified time.Time
 	ETag     string // without its quotes
+
+	// Of a line of Versions.
+	Version string // its id; "null" where the bucket kept no versions when it was written
+	Latest  bool
+	Deleted bool // a deletion: it has no Size and no ETag
 }
 
 // List lists the names that begin with prefix, a plain text, in the order of
@@ -35,18 +43,54 @@ func (s *Store) List(ctx context.Context, prefix string, oneLevel bool) iter.Seq
 				yield(Entry{}, fmt.Errorf("%s: %w", s.location, err))
 				return
 			}
-			name := strings.TrimPrefix(e.Key, under)
-			entry := Entry{
-				Name:     name,
-				Group:    e.Common,
-				Valid:    CheckName(strings.TrimSuffix(name, "/")) == nil && (e.Common || !strings.HasSuffix(name, "/")),
-				Size:     e.Size,
-				Modified: e.Modified,
-				ETag:     unquote(e.ETag),
-			}
-			if !yield(entry, nil) {
+			if !yield(entry(under, e.Info, e.Common), nil) {
 				return
 			}
+		}
+	}
+}
+
+func entry(under string, i bucket.Info, group bool) Entry {
+	name := strings.TrimPrefix(i.Key, under)
+	return Entry{
+		Name:     name,
+		Group:    group,
+		Valid:    CheckName(strings.TrimSuffix(name, "/")) == nil && (group || !strings.HasSuffix(name, "/")),
+		Size:     i.Size,
+		Modified: i.Modified,
+		ETag:     unquote(i.ETag),
+		Version:  i.Version,
+	}
+}
+
+// Versions lists every version and deletion, the newest of each name first, of
+// the names that begin with prefix, if that is empty or ends in a slash, else of
+// the one name that it is; without any that is an ErrNotFound.
+func (s *Store) Versions(ctx context.Context, prefix string) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		if err := CheckPrefix(prefix); err != nil {
+			yield(Entry{}, err)
+			return
+		}
+		one, any := prefix != "" && !strings.HasSuffix(prefix, "/"), false
+		under := s.location.prefix()
+		for v, err := range s.bucket.ListVersions(ctx, under+prefix) {
+			if err != nil {
+				yield(Entry{}, fmt.Errorf("%s: %w", s.location, err))
+				return
+			}
+			e := entry(under, v.Info, false)
+			if one && e.Name != prefix {
+				break // the keys are sorted: this one, and what goes on behind it
+			}
+			any = true
+			e.Latest, e.Deleted = v.Latest, v.Deleted
+			if !yield(e, nil) {
+				return
+			}
+		}
+		if one && !any {
+			yield(Entry{}, s.named(prefix, cloud.ErrNotFound))
 		}
 	}
 }

@@ -85,6 +85,7 @@ type Store struct {
 	options  Options
 	cloud    *cloud.Cloud
 	bucket   *bucket.Bucket
+	version  string // to read, of every secret; empty: the latest
 }
 
 // Open returns a store. It obtains credentials, but makes no request to S3 or
@@ -136,6 +137,15 @@ func CheckKey(key, name string) error {
 	return err
 }
 
+// At returns a store that reads this version of a secret in place of the latest
+// one: a version id, as Versions lists it. A version that is none, or that is a
+// deletion, is an ErrNotFound.
+func (s *Store) At(version string) *Store {
+	at := *s
+	at.version = version
+	return &at
+}
+
 func (s *Store) keyring(name string) (*keyring.Keyring, error) {
 	keys, err := keyring.Keys(s.options.Key, Service(name))
 	if err != nil {
@@ -166,7 +176,12 @@ func (s *Store) named(name string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if errors.Is(err, cloud.ErrNotFound) {
+	var e *cloud.Error
+	switch {
+	case !errors.Is(err, cloud.ErrNotFound):
+	case s.version != "" && errors.As(err, &e):
+		err = &advised{fmt.Errorf("%w in %s: %s", ErrNotFound, s.location, e.Detail), "ms-ls -versions lists the versions"}
+	default:
 		err = fmt.Errorf("%w in %s", ErrNotFound, s.location)
 	}
 	return &nameError{name, err}

@@ -71,3 +71,19 @@ func (f *FilterFlags) Filter() (environ.Filter, error) {
 	filter.Only = f.only.Names
 	return filter, nil
 }
+
+// Version is a flag that names a version of a secret. An empty one is refused:
+// a script whose variable is unset must not get the latest instead.
+type Version string
+
+// String is part of flag.Value.
+func (v *Version) String() string { return "" }
+
+// Set is part of flag.Value.
+func (v *Version) Set(s string) error {
+	if s == "" {
+		return &Refusal{"an empty VERSION"}
+	}
+	*v = Version(s)
+	return nil
+}

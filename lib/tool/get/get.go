@@ -31,6 +31,8 @@ after the other, as cat does. NAME "-" reads names from standard input.
   -only VARS       with -f: the variables that it may have, others are an error
   -drop-others     with -only: leave others out instead
   -allow-unsafe    with -f sh and -f github: also names that steer programs
+  -at VERSION      that version in place of the latest (one NAME): an id as
+                   ms-ls -versions lists it
   -c HASH          must match: the stored message's SHA-256 (a receipt), or the
                    plaintext's SHA-1, 256, 384 or 512, in hex; NAME=HASH where
                    there are several
@@ -45,6 +47,7 @@ const sideBySide = 8
 
 type options struct {
 	file, dir, variable, format string
+	at                          tool.Version
 	force, nul                  bool
 	filterFlags                 tool.FilterFlags
 	sumFlag                     tool.ChecksumFlag
@@ -63,6 +66,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	t.BoolVar(&o.force, "force", false, "")
 	t.StringVar(&o.variable, "k", "", "")
 	t.StringVar(&o.format, "f", "", "")
+	t.Var(&o.at, "at", "")
 	t.BoolVar(&o.nul, "0", false, "")
 	t.Var(&o.sumFlag, "c", "")
 	o.filterFlags.Register(t.FlagSet)
@@ -99,6 +103,8 @@ func (o *options) check(names []string) (err error) {
 		return tool.Usagef("flags -o and -d do not go together")
 	case o.file != "" && (len(names) > 1 || fromStdin > 0):
 		return tool.Usagef("flag -o is for one NAME; -d takes several")
+	case o.at != "" && (len(names) > 1 || fromStdin > 0):
+		return tool.Usagef("flag -at is for one NAME")
 	case o.force && o.file == "" && o.dir == "":
 		return tool.Usagef("flag -force goes with -o or -d")
 	case o.variable != "" && o.format != "":
@@ -147,7 +153,7 @@ func (o *options) get(ctx context.Context, t *tool.Tool, names []string) error {
 	case o.dir != "":
 		return o.toFolder(ctx, t, names)
 	}
-	store, err := t.Open(ctx)
+	store, err := o.open(ctx, t)
 	if err != nil {
 		return err
 	}
@@ -170,6 +176,15 @@ func (o *options) get(ctx context.Context, t *tool.Tool, names []string) error {
 		}
 	}
 	return nil
+}
+
+// open opens the store, at the version that was asked for.
+func (o *options) open(ctx context.Context, t *tool.Tool) (*secret.Store, error) {
+	store, err := t.Open(ctx)
+	if err == nil && o.at != "" {
+		store = store.At(string(o.at))
+	}
+	return store, err
 }
 
 // render makes of a secret what -k or -f asks for.
@@ -216,7 +231,7 @@ func (o *options) toFile(ctx context.Context, t *tool.Tool, name string) error {
 	if err := folder.Check(base); err != nil {
 		return exists("flag -o: FILE", err)
 	}
-	store, err := t.Open(ctx)
+	store, err := o.open(ctx, t)
 	if err != nil {
 		return err
 	}
@@ -238,7 +253,7 @@ func (o *options) toFolder(ctx context.Context, t *tool.Tool, names []string) er
 	if err := failed.Err(); err != nil {
 		return err
 	}
-	store, err := t.Open(ctx)
+	store, err := o.open(ctx, t)
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,11 @@ PREFIX. PREFIX is plain text; end it with "/" for a service. KMS is not asked.
   -l               stored size, time, ETag, name
   -top             one level only: the services, or what is right below PREFIX;
                    what has more below it ends in "/"
-  -json            JSON lines: name, size, time, etag
+  -versions        every version and deletion, newest first; a PREFIX without "/"
+                   at its end is then one exact NAME; -l adds VERSION and STATE:
+                   latest, old or deleted
+  -json            JSON lines: name, size, time, etag; with -versions also
+                   version, latest, deleted
   -0               end each name with a NUL
 ` + tool.Usage + `
 example:
@@ -31,7 +35,7 @@ example:
 `
 
 type options struct {
-	long, top, json, nul bool
+	long, top, versions, json, nul bool
 }
 
 // Run is one call of ms-ls. It returns the exit status.
@@ -40,6 +44,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	var o options
 	t.BoolVar(&o.long, "l", false, "")
 	t.BoolVar(&o.top, "top", false, "")
+	t.BoolVar(&o.versions, "versions", false, "")
 	t.BoolVar(&o.json, "json", false, "")
 	t.BoolVar(&o.nul, "0", false, "")
 	return t.Run(ctx, args, func(ctx context.Context, prefixes []string) error {
@@ -58,7 +63,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		if err != nil {
 			return err
 		}
-		return o.list(ctx, t, store, distinct(prefixes))
+		return o.list(ctx, t, store, o.distinct(prefixes))
 	})
 }
 
@@ -66,32 +71,47 @@ func (o *options) check() error {
 	switch {
 	case o.long && o.json:
 		return tool.Usagef("flags -l and -json do not go together")
-	case o.nul && (o.json || o.long):
-		return tool.Usagef("flag -0 does not go with -l and -json")
+	case o.nul && (o.json || o.long || o.versions):
+		return tool.Usagef("flag -0 does not go with -l, -json and -versions")
+	case o.top && o.versions:
+		return tool.Usagef("flags -top and -versions do not go together")
 	}
 	return nil
 }
 
 // distinct sorts prefixes and leaves out those that another one covers, so that
 // what they list is sorted and has no name twice.
-func distinct(prefixes []string) []string {
+func (o *options) distinct(prefixes []string) []string {
 	if len(prefixes) == 0 {
 		return []string{""}
 	}
 	var kept []string
 	for _, p := range slices.Sorted(slices.Values(prefixes)) {
-		if n := len(kept); n == 0 || !strings.HasPrefix(p, kept[n-1]) {
+		if n := len(kept); n == 0 || !o.covers(kept[n-1], p) {
 			kept = append(kept, p)
 		}
 	}
 	return kept
 }
 
+// covers tells whether what a prefix lists has all that another one does. With
+// -versions one that does not end in a slash is a name.
+func (o *options) covers(prefix, other string) bool {
+	if o.versions && prefix != "" && !strings.HasSuffix(prefix, "/") {
+		return prefix == other
+	}
+	return strings.HasPrefix(other, prefix)
+}
+
 func (o *options) list(ctx context.Context, t *tool.Tool, store *secret.Store, prefixes []string) error {
 	out := bufio.NewWriterSize(t.Stdout, 64<<10)
-	left := 0
+	left, history, printed := 0, false, false
 	for _, prefix := range prefixes {
-		for e, err := range store.List(ctx, prefix, o.top) {
+		entries := store.List(ctx, prefix, o.top)
+		if o.versions {
+			entries = store.Versions(ctx, prefix)
+		}
+		for e, err := range entries {
 			switch {
 			case err != nil:
 				out.Flush()
@@ -100,6 +120,7 @@ func (o *options) list(ctx context.Context, t *tool.Tool, store *secret.Store, p
 				left++
 				continue
 			}
+			history, printed = history || e.Version != nullVersion, true
 			if err := o.print(out, e); err != nil {
 				return err
 			}
@@ -107,6 +128,9 @@ func (o *options) list(ctx context.Context, t *tool.Tool, store *secret.Store, p
 	}
 	if left > 0 {
 		t.Notef("%d keys in %s are no names of secrets and were left out", left, store.Location())
+	}
+	if o.versions && printed && !history {
+		t.Notef("%s keeps no versions, or kept none when these were written: what they replaced is gone", store.Location())
 	}
 	return out.Flush()
 }
@@ -117,6 +141,11 @@ type line struct {
 	Size *int64     `json:"size,omitempty"`
 	Time *time.Time `json:"time,omitempty"`
 	ETag string     `json:"etag,omitempty"`
+
+	// With -versions.
+	Version string `json:"version,omitempty"`
+	Latest  *bool  `json:"latest,omitempty"`
+	Deleted *bool  `json:"deleted,omitempty"`
 }
 
 func (o *options) print(out *bufio.Writer, e secret.Entry) error {
@@ -128,9 +157,17 @@ func (o *options) print(out *bufio.Writer, e secret.Entry) error {
 			at := e.Modified.UTC()
 			l.Size, l.Time = &e.Size, &at
 		}
+		if o.versions {
+			l.Version, l.Latest, l.Deleted = e.Version, &e.Latest, &e.Deleted
+		}
+		if e.Deleted {
+			l.Size = nil
+		}
 		encoder := json.NewEncoder(out)
 		encoder.SetEscapeHTML(false)
 		err = encoder.Encode(l)
+	case o.versions:
+		err = o.printVersion(out, e)
 	case o.long && e.Group:
 		_, err = fmt.Fprintf(out, "%12s  %20s  %32s  %s\n", "-", "-", "-", e.Name)
 	case o.long:

@@ -1,0 +1,36 @@
+package ls
+
+import (
+	"bufio"
+	"fmt"
+	"time"
+
+	"microsecrets/lib/secret"
+)
+
+// nullVersion is the id of what was written while the bucket kept no versions.
+const nullVersion = "null"
+
+// state says in a word what a version is.
+func state(e secret.Entry) string {
+	switch {
+	case e.Deleted:
+		return "deleted"
+	case e.Latest:
+		return "latest"
+	}
+	return "old"
+}
+
+// printVersion prints a line of -versions that is not JSON.
+func (o *options) printVersion(out *bufio.Writer, e secret.Entry) error {
+	if o.long {
+		size, etag := "-", "-"
+		if !e.Deleted {
+			size, etag = fmt.Sprint(e.Size), e.ETag
+		}
+		fmt.Fprintf(out, "%12s  %s  %32s  ", size, e.Modified.UTC().Format(time.RFC3339), etag)
+	}
+	_, err := fmt.Fprintf(out, "%32s  %-7s  %s\n", e.Version, state(e), e.Name)
+	return err
+}
