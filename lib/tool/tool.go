@@ -8,9 +8,12 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/term"
 
 	"microsecrets/lib/cloud"
 	"microsecrets/lib/secret"
@@ -33,6 +36,7 @@ type Tool struct {
 	usage    string
 	settings *settings.Flags
 	told     *settings.Settings
+	terminal bool
 	verbose  bool
 	version  bool
 }
@@ -46,6 +50,9 @@ func New(name, usage string, stdin io.Reader, stdout, stderr io.Writer) *Tool {
 		Stdout:  stdout,
 		Stderr:  &locked{w: stderr},
 		usage:   usage,
+	}
+	if f, ok := stderr.(*os.File); ok {
+		t.terminal = term.IsTerminal(int(f.Fd()))
 	}
 	t.SetOutput(io.Discard)
 	t.BoolVar(&t.verbose, "v", false, "")
@@ -229,6 +236,9 @@ func (t *Tool) Debugf(format string, args ...any) {
 		t.Notef(format, args...)
 	}
 }
+
+// OnTerminal tells whether a person reads what is said.
+func (t *Tool) OnTerminal() bool { return t.terminal }
 
 // Claims tells at -v who says to have written a secret, and when.
 func (t *Tool) Claims(s *secret.Secret) {

@@ -54,8 +54,8 @@ type lines []string
 func (l *lines) String() string     { return strings.Join(*l, "\n") }
 func (l *lines) Set(s string) error { *l = append(*l, s); return nil }
 
-// Run runs ms-dev with the arguments that follow its name and returns its exit status. It passes the signals on that are sent to
-// this process while COMMAND runs.
+// Run runs ms-dev with the arguments that follow its name and returns its exit status. While COMMAND runs it passes on the signals
+// that this process gets; COMMAND decides what they mean, so the end of ctx ends -tell only.
 func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	status, err := run(ctx, args, stdin, stdout, stderr)
 	if err != nil {
@@ -94,7 +94,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		}
 		return post(ctx, tell, stdout)
 	}
-	return serve(ctx, o, before, command, stdin, stdout, stderr)
+	return serve(o, before, command, stdin, stdout, stderr)
 }
 
 func write(w io.Writer, text string) (int, error) {
@@ -137,7 +137,7 @@ func post(ctx context.Context, tell lines, stdout io.Writer) (int, error) {
 }
 
 // serve runs command, or the shell, against a server that lives as long.
-func serve(ctx context.Context, o fakeaws.Options, before, command []string, stdin io.Reader, stdout, stderr io.Writer) (int, error) {
+func serve(o fakeaws.Options, before, command []string, stdin io.Reader, stdout, stderr io.Writer) (int, error) {
 	server, err := fakeaws.New(o)
 	if err != nil {
 		return failed, err
@@ -156,7 +156,7 @@ func serve(ctx context.Context, o fakeaws.Options, before, command []string, std
 		command = []string{shell()}
 		fmt.Fprintf(stderr, "ms-dev: S3 and KMS are at %s until this shell ends\n", server.URL())
 	}
-	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, stderr
 	cmd.Env = append(environ(), server.Environ()...)
 	return wait(cmd)

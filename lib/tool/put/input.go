@@ -44,19 +44,28 @@ func (c chomper) Read(p []byte) (int, error) {
 
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
-// prompt asks for a secret on a terminal, without echo, and takes one line. It
-// says where the secret will go.
-func prompt(ctx context.Context, t *tool.Tool, f *os.File, name string) ([]byte, error) {
+// announce tells a person at a terminal where the secret will go, and which file
+// says so: it may have been found in a folder far above.
+func announce(t *tool.Tool, name string) error {
+	stdin, ok := t.Stdin.(*os.File)
+	if !t.OnTerminal() && !(ok && isTerminal(stdin)) {
+		return nil
+	}
 	s, err := t.Settings()
 	if err != nil {
-		return nil, err
+		return err
 	}
+	t.Notef("%s goes to %s (%s)", name, s.Store, s.Source("store"))
+	return nil
+}
+
+// prompt asks for a secret on a terminal, without echo, and takes one line.
+func prompt(ctx context.Context, t *tool.Tool, f *os.File) ([]byte, error) {
 	fd := int(f.Fd())
 	state, err := term.GetState(fd)
 	if err != nil {
 		return nil, tool.FileError("standard input", err)
 	}
-	t.Notef("%s goes to %s (%s)", name, s.Store, s.Source("store"))
 	fmt.Fprint(t.Stderr, "secret, not shown: ")
 	defer fmt.Fprintln(t.Stderr)
 	type line struct {

@@ -92,6 +92,9 @@ func (o *options) check(args []string) (environ.Format, error) {
 
 func (o *options) put(ctx context.Context, t *tool.Tool, args []string, format environ.Format) error {
 	name := args[0]
+	if err := announce(t, name); err != nil {
+		return err
+	}
 	in, err := o.input(ctx, t, args)
 	if err != nil {
 		return err
@@ -142,7 +145,7 @@ func (o *options) input(ctx context.Context, t *tool.Tool, args []string) (*inpu
 		return &input{&source{f, "FILE"}, f.Close, true}, nil
 	}
 	if f, ok := t.Stdin.(*os.File); ok && isTerminal(f) {
-		typed, err := prompt(ctx, t, f, args[0])
+		typed, err := prompt(ctx, t, f)
 		if err != nil {
 			return nil, err
 		}
