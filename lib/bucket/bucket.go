@@ -3,8 +3,8 @@
 package bucket
 
 import (
-	"bytes"
 	"context"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -46,6 +46,7 @@ type Bucket struct {
 	sse     types.ServerSideEncryption
 	trusted bool
 	tried   trials
+	wide    sync.Mutex // held by the Object that fetches ranges ahead
 }
 
 // New returns the bucket of that name. No request is made.
@@ -94,16 +95,17 @@ type Written struct {
 }
 
 // put stores data under key in one request.
-func (b *Bucket) put(ctx context.Context, key string, data []byte, c Condition) (Written, error) {
+func (b *Bucket) put(ctx context.Context, key string, data *buffer, c Condition) (Written, error) {
 	if err := b.honours(ctx, putObject, key, c); err != nil {
 		return Written{}, err
 	}
 	var doubt cloud.Doubt
+	data.at = 0
 	out, err := b.client.PutObject(ctx, &s3.PutObjectInput{
 		Bucket:               &b.name,
 		Key:                  &key,
-		Body:                 bytes.NewReader(data),
-		ContentLength:        aws.Int64(int64(len(data))),
+		Body:                 data,
+		ContentLength:        aws.Int64(int64(data.size)),
 		ExpectedBucketOwner:  b.owner,
 		ServerSideEncryption: b.sse,
 		IfMatch:              optional(c.IfMatch),

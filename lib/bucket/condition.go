@@ -122,7 +122,7 @@ func (b *Bucket) tryUpload(ctx context.Context, key string, c Condition, parts b
 // repeat does the first write that was to be made only where there is nothing
 // once more: the server must refuse it, since now there is something. The test
 // with an If-Match says nothing of If-None-Match.
-func (b *Bucket) repeat(ctx context.Context, key string, data []byte, c Condition) error {
+func (b *Bucket) repeat(ctx context.Context, key string, data *buffer, c Condition) error {
 	if b.trusted || !c.IfAbsent {
 		return nil
 	}

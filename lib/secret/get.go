@@ -1,7 +1,6 @@
 package secret
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -15,69 +14,134 @@ import (
 	"microsecrets/lib/message"
 )
 
-// Secret is a secret that is being read. Bytes come out as soon as the frame
-// that holds them is authenticated, the last frame only after the signature
-// too: whoever must not act on a part of a secret holds all until io.EOF.
-type Secret struct {
+// Stored tells of a secret's object.
+type Stored struct {
 	Name    string
 	Size    int64  // of the stored message, in bytes
 	ETag    string // without its quotes
 	Version string // empty where the bucket keeps no versions
-	Claims
-
-	object *bucket.Object
-	reader *message.Reader
-	sum    hash.Hash
-	named  func(error) error
 }
 
-// Open begins to read a secret, which the caller closes: one GetObject and one
-// Decrypt. A header that is altered, unsigned, or bound to another store, name
-// or key is an ErrNotAuthentic, an absent secret an ErrNotFound.
+// Secret is a secret that is being read. Bytes come out as soon as the frame
+// that holds them is authenticated, the last frame only after the signature
+// too: whoever must not act on a part of a secret holds all until io.EOF, or
+// has it verified first, by Verify.
+type Secret struct {
+	Stored
+	Claims
+
+	store   *Store
+	object  *bucket.Object
+	sum     hash.Hash
+	content content
+	begin   func(*Secret) error // sets content
+}
+
+type content interface {
+	io.Reader
+	io.WriterTo
+}
+
+// Open begins to read a secret, which the caller closes: one GetObject, of a
+// large one several, and one Decrypt. A header that is altered, unsigned, or
+// bound to another store, name or key is an ErrNotAuthentic, an absent secret
+// an ErrNotFound. A secret that changes while it is read is an ErrConflict.
 func (s *Store) Open(ctx context.Context, name string) (*Secret, error) {
-	opened, err := s.open(ctx, name)
+	ring, err := s.keyring(name)
 	if err != nil {
+		return nil, s.named(name, err)
+	}
+	return s.open(ctx, name, func(opened *Secret) error {
+		r, err := message.NewReader(opened.stored(), message.ReaderOptions{AcceptUnsigned: s.options.Unsigned},
+			func(h *message.Header) ([]byte, error) {
+				if err := s.bound(h, name); err != nil {
+					return nil, err
+				}
+				return ring.Unwrap(ctx, h)
+			})
+		if err != nil {
+			return err
+		}
+		opened.content, opened.Claims = r, claims(r.Header())
+		return nil
+	})
+}
+
+// OpenRaw begins to read the message that holds a secret, in the place of the
+// secret: encrypted, and not verified in any way. KMS is not asked.
+func (s *Store) OpenRaw(ctx context.Context, name string) (*Secret, error) {
+	return s.open(ctx, name, func(opened *Secret) error {
+		opened.content = raw{opened.stored()}
+		return nil
+	})
+}
+
+// raw is content that is what is stored.
+type raw struct{ io.Reader }
+
+func (r raw) WriteTo(w io.Writer) (int64, error) {
+	return io.CopyBuffer(struct{ io.Writer }{w}, r.Reader, make([]byte, 256<<10))
+}
+
+func (s *Store) open(ctx context.Context, name string, begin func(*Secret) error) (*Secret, error) {
+	key, err := s.location.key(name)
+	if err != nil {
+		return nil, s.named(name, err)
+	}
+	object, err := s.bucket.Get(ctx, key, s.version)
+	if err != nil {
+		return nil, s.named(name, hinted(err))
+	}
+	opened := &Secret{
+		Stored: Stored{name, object.Size, unquote(object.ETag), object.Version},
+		store:  s,
+		object: object,
+		sum:    sha256.New(),
+		begin:  begin,
+	}
+	if err := begin(opened); err != nil {
+		object.Close()
 		return nil, s.named(name, err)
 	}
 	return opened, nil
 }
 
-func (s *Store) open(ctx context.Context, name string) (*Secret, error) {
-	key, err := s.location.key(name)
+// again begins to read the same once more, on condition that the object has not
+// changed.
+func (s *Secret) again(ctx context.Context) (*Secret, error) {
+	object, err := s.object.Again(ctx)
 	if err != nil {
-		return nil, err
+		return nil, s.named(err)
 	}
-	ring, err := s.keyring(name)
-	if err != nil {
-		return nil, err
-	}
-	object, err := s.bucket.Get(ctx, key, s.version)
-	if err != nil {
-		return nil, hinted(err)
-	}
-	sum := sha256.New()
-	r, err := message.NewReader(io.TeeReader(object, sum), message.ReaderOptions{AcceptUnsigned: s.options.Unsigned},
-		func(h *message.Header) ([]byte, error) {
-			if err := s.bound(h, name); err != nil {
-				return nil, err
-			}
-			return ring.Unwrap(ctx, h)
-		})
-	if err != nil {
+	opened := &Secret{Stored: s.Stored, store: s.store, object: object}
+	if err := s.begin(opened); err != nil {
 		object.Close()
-		return nil, err
+		return nil, s.named(err)
 	}
-	return &Secret{
-		Name:    name,
-		Size:    object.Size,
-		ETag:    unquote(object.ETag),
-		Version: object.Version,
-		Claims:  claims(r.Header()),
-		object:  object,
-		reader:  r,
-		sum:     sum,
-		named:   func(err error) error { return s.named(name, err) },
-	}, nil
+	return opened, nil
+}
+
+// stored yields the message's bytes.
+func (s *Secret) stored() io.Reader {
+	if s.sum == nil {
+		return s.object
+	}
+	return io.TeeReader(s.object, s.sum)
+}
+
+func (s *Secret) named(err error) error { return s.store.named(s.Name, err) }
+
+// Inspect reads the header of the message that holds a secret: one GetObject,
+// and nothing of KMS. It is well-formed, and not verified in any way; where
+// there is none the error is an ErrNotAuthentic.
+func (s *Store) Inspect(ctx context.Context, name string) (Stored, *message.Header, error) {
+	opened, err := s.OpenRaw(ctx, name)
+	if err != nil {
+		return Stored{}, nil, err
+	}
+	defer opened.Close()
+	h, err := message.ReadHeader(opened.stored())
+	return opened.Stored, h, s.named(name, err)
 }
 
 // bound compares what a message says that it is with what was asked for.
@@ -101,7 +165,7 @@ func (s *Store) bound(h *message.Header, name string) error {
 // Read yields the plaintext. An error before io.EOF means that the rest, and
 // with it all that was read, is not to be trusted.
 func (s *Secret) Read(p []byte) (int, error) {
-	n, err := s.reader.Read(p)
+	n, err := s.content.Read(p)
 	if err != nil && err != io.EOF {
 		err = s.named(err)
 	}
@@ -110,7 +174,7 @@ func (s *Secret) Read(p []byte) (int, error) {
 
 // WriteTo writes the plaintext to w, frame by frame as each is authenticated.
 func (s *Secret) WriteTo(w io.Writer) (int64, error) {
-	n, err := s.reader.WriteTo(w)
+	n, err := s.content.WriteTo(w)
 	return n, s.named(err)
 }
 
@@ -127,17 +191,26 @@ var ErrTooLarge = fmt.Errorf("a secret of over %d MiB cannot be held in memory u
 // More than limit bytes, or than Held, are an ErrTooLarge.
 func (s *Secret) All(limit int64) ([]byte, error) {
 	limit = min(limit, Held)
-	var b bytes.Buffer
-	b.Grow(int(min(max(s.Size, 0), limit)) + bytes.MinRead)
-	switch n, err := io.Copy(&b, io.LimitReader(s, limit+1)); {
-	case err != nil:
-		clear(b.Bytes())
+	h := held{make([]byte, 0, min(max(s.Size, 0), limit)), limit}
+	if _, err := s.WriteTo(&h); err != nil {
+		clear(h.bytes)
 		return nil, err
-	case n > limit:
-		clear(b.Bytes())
-		return nil, s.named(ErrTooLarge)
 	}
-	return b.Bytes(), nil
+	return h.bytes, nil
+}
+
+// held takes what it is given, up to a limit.
+type held struct {
+	bytes []byte
+	limit int64
+}
+
+func (h *held) Write(p []byte) (int, error) {
+	if int64(len(h.bytes)+len(p)) > h.limit {
+		return 0, ErrTooLarge
+	}
+	h.bytes = append(h.bytes, p...)
+	return len(p), nil
 }
 
 // Get returns a secret, all of it verified.

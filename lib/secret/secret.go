@@ -29,6 +29,7 @@ import (
 // for one, is for a person to judge.
 var (
 	ErrNotFound     = errors.New("no such secret")
+	ErrConflict     = cloud.ErrConflict // it has changed meanwhile
 	ErrDenied       = cloud.ErrDenied
 	ErrNotAuthentic = message.ErrNotAuthentic
 	ErrUnreachable  = cloud.ErrUnreachable
@@ -86,6 +87,7 @@ type Store struct {
 	cloud    *cloud.Cloud
 	bucket   *bucket.Bucket
 	version  string // to read, of every secret; empty: the latest
+	anyKey   bool
 }
 
 // Open returns a store. It obtains credentials, but makes no request to S3 or
@@ -146,12 +148,24 @@ func (s *Store) At(version string) *Store {
 	return &at
 }
 
+// AnyKey returns a store that reads whatever KMS decrypts for the caller, under
+// whichever key it was made, an attacker's own included.
+func (s *Store) AnyKey() *Store {
+	lifted := *s
+	lifted.anyKey = true
+	return &lifted
+}
+
 func (s *Store) keyring(name string) (*keyring.Keyring, error) {
 	keys, err := keyring.Keys(s.options.Key, Service(name))
 	if err != nil {
-		return nil, &nameError{name, err}
+		return nil, err
 	}
-	return keyring.New(s.cloud, keys), nil
+	ring := keyring.New(s.cloud, keys)
+	if s.anyKey {
+		ring = ring.AnyKey()
+	}
+	return ring, nil
 }
 
 func (s *Store) suite() message.Suite {
@@ -170,11 +184,12 @@ type nameError struct {
 func (e *nameError) Error() string { return e.name + ": " + e.err.Error() }
 func (e *nameError) Unwrap() error { return e.err }
 
-// named puts the secret's name before its error, and says in the words of
+// named puts the secret's name before its error, once, and says in the words of
 // secrets what S3 says in those of objects.
 func (s *Store) named(name string, err error) error {
-	if err == nil {
-		return nil
+	var done *nameError
+	if err == nil || errors.As(err, &done) {
+		return err
 	}
 	var e *cloud.Error
 	switch {

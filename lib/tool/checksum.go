@@ -24,20 +24,43 @@ var algorithms = map[int]func() hash.Hash{
 	sha512.Size:    sha512.New,
 }
 
-// Hash returns the algorithm for the plaintext.
-func (c Checksum) Hash() hash.Hash { return algorithms[len(c)]() }
-
-// Check compares. A difference is an ErrMismatch, which tells the stored
-// message's hash and never the plaintext's.
-func (c Checksum) Check(name string, message [sha256.Size]byte, plain []byte) error {
-	if subtle.ConstantTimeCompare(c, message[:])|subtle.ConstantTimeCompare(c, plain) == 1 {
-		return nil
-	}
-	return fmt.Errorf("%s: %w: the stored message's SHA-256 is %x", name, ErrMismatch, message)
-}
-
 // Checksums are checksums by the secret's name.
 type Checksums map[string]Checksum
+
+// Check is the check of one secret, whose plaintext is written to it.
+type Check struct {
+	name  string
+	sum   Checksum
+	plain hash.Hash // nil where there is nothing to check
+}
+
+// Check begins the check of the secret of that name.
+func (s Checksums) Check(name string) *Check {
+	sum, ok := s[name]
+	if !ok {
+		return new(Check)
+	}
+	return &Check{name, sum, algorithms[len(sum)]()}
+}
+
+// Needed tells whether there is a checksum to compare with.
+func (c *Check) Needed() bool { return c.plain != nil }
+
+func (c *Check) Write(p []byte) (int, error) {
+	if c.plain != nil {
+		c.plain.Write(p)
+	}
+	return len(p), nil
+}
+
+// Verify compares. A difference is an ErrMismatch, which tells the stored
+// message's hash and never the plaintext's.
+func (c *Check) Verify(message [sha256.Size]byte) error {
+	if c.plain == nil || subtle.ConstantTimeCompare(c.sum, message[:])|subtle.ConstantTimeCompare(c.sum, c.plain.Sum(nil)) == 1 {
+		return nil
+	}
+	return fmt.Errorf("%s: %w: the stored message's SHA-256 is %x", c.name, ErrMismatch, message)
+}
 
 // ChecksumFlag is the flag -c, which may be given again: HASH, or NAME=HASH.
 type ChecksumFlag struct {

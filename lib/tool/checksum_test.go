@@ -28,14 +28,17 @@ func TestChecksum(t *testing.T) {
 			t.Errorf("%s: %v", digits, err)
 			continue
 		}
-		h := sums["a"].Hash()
-		h.Write(plain)
-		if err := sums["a"].Check("a", stored, h.Sum(nil)); err != nil {
+		check := sums.Check("a")
+		check.Write(plain)
+		if err := check.Verify(stored); err != nil {
 			t.Errorf("%s: %v", digits, err)
 		}
-		h.Write([]byte("!"))
-		if err := sums["a"].Check("a", [32]byte{}, h.Sum(nil)); !errors.Is(err, ErrMismatch) {
+		check.Write([]byte("!"))
+		if err := check.Verify([32]byte{}); !errors.Is(err, ErrMismatch) {
 			t.Errorf("%s: %v", digits, err)
+		}
+		if err := sums.Check("b").Verify([32]byte{}); err != nil {
+			t.Errorf("nothing to check: %v", err)
 		}
 	}
 }

@@ -3,6 +3,8 @@ package tool
 import (
 	"context"
 	"fmt"
+	"io"
+	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -13,23 +15,44 @@ import (
 // Fetched is a secret, all of it verified.
 type Fetched struct {
 	*secret.Secret
-	Plaintext []byte
+	Plaintext []byte // nil if it was too large to be held
+	large     *secret.Verified
+}
+
+// CopyTo writes the secret to w; it reads it again if it was not held.
+func (f *Fetched) CopyTo(ctx context.Context, w io.Writer) error {
+	if f.large != nil {
+		return f.large.CopyTo(ctx, w)
+	}
+	_, err := w.Write(f.Plaintext)
+	return err
 }
 
 // budget bounds the messages whose plaintexts are held at once, in bytes: a
 // message is little longer than its plaintext.
 const budget = secret.Held + 1<<20
 
-// Fetch gets secrets side by side, at most sideBySide at once, and returns them
-// by name when all of them are verified. What together has over secret.Held
-// bytes fails with secret.ErrTooLarge. If any fails, the Failures tell of each
-// that did, in the order of the names, and the others are returned beside them.
-func Fetch(ctx context.Context, store *secret.Store, names []string, sums Checksums, sideBySide int) (map[string]*Fetched, error) {
+// Fetcher gets secrets side by side.
+type Fetcher struct {
+	Store      *secret.Store
+	Sums       Checksums
+	SideBySide int  // at most so many at once
+	Large      bool // what cannot be held is verified and, by CopyTo, read again
+	Raw        bool // the stored messages in place of the secrets: only Sums verify them
+
+	held    atomic.Int64
+	reading sync.Mutex // by whoever reads what is not held: one at a time, for the memory that takes
+}
+
+// Fetch returns the secrets by name when all of them are verified. Without
+// Large, what together has over secret.Held bytes fails with
+// secret.ErrTooLarge. If any fails, the Failures tell of each that did, in the
+// order of the names, and the others are returned beside them.
+func (f *Fetcher) Fetch(ctx context.Context, names []string) (map[string]*Fetched, error) {
 	got := make([]*Fetched, len(names))
 	failed := make(Failures, len(names))
-	var held atomic.Int64
 	var group errgroup.Group
-	group.SetLimit(sideBySide)
+	group.SetLimit(f.SideBySide)
 	seen := map[string]bool{}
 	for i, name := range names {
 		if seen[name] {
@@ -37,7 +60,7 @@ func Fetch(ctx context.Context, store *secret.Store, names []string, sums Checks
 		}
 		seen[name] = true
 		group.Go(func() error {
-			got[i], failed[i] = fetch(ctx, store, name, sums, &held)
+			got[i], failed[i] = f.fetch(ctx, name)
 			return nil
 		})
 	}
@@ -54,25 +77,55 @@ func Fetch(ctx context.Context, store *secret.Store, names []string, sums Checks
 	return all, failed.Err()
 }
 
-func fetch(ctx context.Context, store *secret.Store, name string, sums Checksums, held *atomic.Int64) (*Fetched, error) {
-	opened, err := store.Open(ctx, name)
+// Open begins to read a secret, or its message if that is asked for.
+func (f *Fetcher) Open(ctx context.Context, name string) (*secret.Secret, error) {
+	if f.Raw {
+		return f.Store.OpenRaw(ctx, name)
+	}
+	return f.Store.Open(ctx, name)
+}
+
+func (f *Fetcher) fetch(ctx context.Context, name string) (*Fetched, error) {
+	opened, err := f.Open(ctx, name)
 	if err != nil {
 		return nil, err
 	}
 	defer opened.Close()
-	if held.Add(opened.Size) > budget {
+	got := &Fetched{Secret: opened}
+	check := f.Sums.Check(name)
+	switch {
+	case f.hold(opened.Size):
+		if got.Plaintext, err = opened.All(secret.Held); err == nil {
+			check.Write(got.Plaintext)
+		}
+	case !f.Large:
 		return nil, fmt.Errorf("%s: %w", name, secret.ErrTooLarge)
+	case f.Raw && !check.Needed():
+		got.large = opened.Unread()
+		return got, nil
+	default:
+		f.reading.Lock()
+		defer f.reading.Unlock()
+		got.large, err = opened.Verify(check)
 	}
-	plaintext, err := opened.All(secret.Held)
+	if err == nil {
+		err = check.Verify(opened.MessageSum())
+	}
 	if err != nil {
 		return nil, err
 	}
-	if sum, ok := sums[name]; ok {
-		plain := sum.Hash()
-		plain.Write(plaintext)
-		if err := sum.Check(name, opened.MessageSum(), plain.Sum(nil)); err != nil {
-			return nil, err
-		}
+	return got, nil
+}
+
+// hold tells whether a message of that size can be held beside the others.
+func (f *Fetcher) hold(size int64) bool {
+	limit := int64(budget)
+	if f.Large {
+		limit = secret.Held
 	}
-	return &Fetched{opened, plaintext}, nil
+	if f.held.Add(size) <= limit {
+		return true
+	}
+	f.held.Add(-size)
+	return false
 }

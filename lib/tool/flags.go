@@ -44,6 +44,21 @@ func (v *Variables) Set(s string) error {
 	return nil
 }
 
+// Exclusive refuses flags that do not go together: of each list, the first with
+// any of the others.
+func Exclusive(flags *flag.FlagSet, lists [][]string) error {
+	given := map[string]bool{}
+	flags.Visit(func(f *flag.Flag) { given[f.Name] = f.Value.String() != "false" })
+	for _, list := range lists {
+		for _, other := range list[1:] {
+			if given[list[0]] && given[other] {
+				return Usagef("flags -%s and -%s do not go together", list[0], other)
+			}
+		}
+	}
+	return nil
+}
+
 // FilterFlags are the flags -only, -drop-others and -allow-unsafe.
 type FilterFlags struct {
 	only   Variables

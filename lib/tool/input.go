@@ -19,6 +19,37 @@ func Interruptible(ctx context.Context, r io.Reader) io.Reader {
 	return out
 }
 
+// output is standard output, whose Write returns when the context ends, though
+// whoever reads it has stopped to.
+type output struct {
+	ctx context.Context
+	w   io.Writer
+}
+
+// Output returns standard output.
+func (t *Tool) Output(ctx context.Context) io.Writer { return &output{ctx, t.Stdout} }
+
+func (o *output) Write(p []byte) (int, error) {
+	type result struct {
+		n   int
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		n, err := o.w.Write(p)
+		done <- result{n, err}
+	}()
+	select {
+	case r := <-done:
+		if r.err != nil {
+			r.err = FileError("standard output", r.err)
+		}
+		return r.n, r.err
+	case <-o.ctx.Done():
+		return 0, context.Cause(o.ctx)
+	}
+}
+
 // namesMax bounds what ReadNames reads, in bytes.
 const namesMax = 256 << 20
 

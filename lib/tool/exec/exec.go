@@ -248,7 +248,8 @@ func (o *options) fetch(ctx context.Context, t *tool.Tool) (*variables, map[stri
 	if err != nil {
 		return nil, nil, err
 	}
-	got, err := tool.Fetch(ctx, store, o.names(), o.sums, sideBySide)
+	fetcher := tool.Fetcher{Store: store, Sums: o.sums, SideBySide: sideBySide}
+	got, err := fetcher.Fetch(ctx, o.names())
 	var missing tool.Failures
 	if err != nil && !errors.As(err, &missing) {
 		return nil, nil, err

@@ -37,6 +37,11 @@ after the other, as cat does. NAME "-" reads names from standard input.
                    plaintext's SHA-1, 256, 384 or 512, in hex; NAME=HASH where
                    there are several
   -0               names on standard input end with a NUL
+  -stream          to standard output at once, each part as it is authenticated,
+                   before it is known whether all of it is authentic
+  -any-key         whichever key it was made under, an attacker's own included
+  -raw             the stored message, undecrypted
+  -inspect         the stored message's header as JSON, unverified; asks no KMS
 ` + tool.Usage + `
 example:
   ms-ls myservice/ | ms-get -d /run/myservice -
@@ -49,6 +54,8 @@ type options struct {
 	file, dir, variable, format string
 	at                          tool.Version
 	force, nul                  bool
+	stream, anyKey              bool
+	raw, inspect                bool
 	filterFlags                 tool.FilterFlags
 	sumFlag                     tool.ChecksumFlag
 
@@ -68,10 +75,17 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	t.StringVar(&o.format, "f", "", "")
 	t.Var(&o.at, "at", "")
 	t.BoolVar(&o.nul, "0", false, "")
+	t.BoolVar(&o.stream, "stream", false, "")
+	t.BoolVar(&o.anyKey, "any-key", false, "")
+	t.BoolVar(&o.raw, "raw", false, "")
+	t.BoolVar(&o.inspect, "inspect", false, "")
 	t.Var(&o.sumFlag, "c", "")
 	o.filterFlags.Register(t.FlagSet)
 	return t.Run(ctx, args, func(ctx context.Context, names []string) error {
 		if err := t.NoFlags(args, names); err != nil {
+			return err
+		}
+		if err := tool.Exclusive(t.FlagSet, exclusive); err != nil {
 			return err
 		}
 		if err := o.check(names); err != nil {
@@ -83,6 +97,15 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		}
 		return o.get(ctx, t, names)
 	})
+}
+
+// exclusive are the flags that do not go together: each with those behind it.
+var exclusive = [][]string{
+	{"o", "d"},
+	{"k", "f"},
+	{"stream", "o", "d", "k", "f"},
+	{"raw", "k", "f", "stream", "any-key"},
+	{"inspect", "o", "d", "k", "f", "c", "stream", "any-key", "raw"},
 }
 
 func (o *options) check(names []string) (err error) {
@@ -99,16 +122,12 @@ func (o *options) check(names []string) (err error) {
 		return tool.Usagef(`the name "-", standard input, is given twice`)
 	case o.nul && fromStdin == 0:
 		return tool.Usagef(`flag -0 goes with the name "-", names on standard input`)
-	case o.file != "" && o.dir != "":
-		return tool.Usagef("flags -o and -d do not go together")
 	case o.file != "" && (len(names) > 1 || fromStdin > 0):
 		return tool.Usagef("flag -o is for one NAME; -d takes several")
 	case o.at != "" && (len(names) > 1 || fromStdin > 0):
 		return tool.Usagef("flag -at is for one NAME")
 	case o.force && o.file == "" && o.dir == "":
 		return tool.Usagef("flag -force goes with -o or -d")
-	case o.variable != "" && o.format != "":
-		return tool.Usagef("flags -k and -f do not go together")
 	case o.variable != "" && !environ.ValidName(o.variable):
 		return tool.Usagef("flag -k: a variable's name is [A-Za-z_][A-Za-z0-9_]*")
 	case o.filterFlags.Given() && o.format == "":
@@ -153,45 +172,91 @@ func (o *options) get(ctx context.Context, t *tool.Tool, names []string) error {
 	case o.dir != "":
 		return o.toFolder(ctx, t, names)
 	}
-	store, err := o.open(ctx, t)
+	fetcher, err := o.fetcher(ctx, t)
 	if err != nil {
 		return err
 	}
-	got, err := tool.Fetch(ctx, store, names, o.sums, sideBySide)
+	out := t.Output(ctx)
+	switch {
+	case o.inspect:
+		return inspect(ctx, fetcher.Store, names, out)
+	case o.stream:
+		return o.streamed(ctx, t, fetcher, names, out)
+	}
+	got, err := fetcher.Fetch(ctx, names)
 	if err != nil {
 		return err
 	}
-	out := make([][]byte, len(names))
+	rendered := make([][]byte, len(names))
 	failed := make(tool.Failures, len(names))
 	for i, name := range names {
-		t.Claims(got[name].Secret)
-		out[i], failed[i] = o.render(name, got[name].Plaintext)
+		o.claims(t, got[name].Secret)
+		if o.environment() {
+			rendered[i], failed[i] = o.render(name, got[name].Plaintext)
+		}
 	}
 	if err := failed.Err(); err != nil {
 		return err
 	}
-	for _, text := range out {
-		if _, err := t.Stdout.Write(text); err != nil {
-			return tool.FileError("standard output", err)
+	for i, name := range names {
+		if o.environment() {
+			_, err = out.Write(rendered[i])
+		} else {
+			err = got[name].CopyTo(ctx, out)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// open opens the store, at the version that was asked for.
-func (o *options) open(ctx context.Context, t *tool.Tool) (*secret.Store, error) {
-	store, err := t.Open(ctx)
-	if err == nil && o.at != "" {
-		store = store.At(string(o.at))
+// claims tells at -v what the header says, unless it is not verified.
+func (o *options) claims(t *tool.Tool, opened *secret.Secret) {
+	if !o.raw {
+		t.Claims(opened)
 	}
-	return store, err
 }
 
-// render makes of a secret what -k or -f asks for.
-func (o *options) render(name string, plaintext []byte) ([]byte, error) {
-	if !o.environment() {
-		return plaintext, nil
+func (o *options) fetcher(ctx context.Context, t *tool.Tool) (*tool.Fetcher, error) {
+	store, err := t.Open(ctx)
+	if err != nil {
+		return nil, err
 	}
+	if o.at != "" {
+		store = store.At(string(o.at))
+	}
+	if o.anyKey {
+		store = store.AnyKey()
+	}
+	return &tool.Fetcher{
+		Store:      store,
+		Sums:       o.sums,
+		SideBySide: sideBySide,
+		Large:      !o.environment(),
+		Raw:        o.raw,
+	}, nil
+}
+
+// streamed writes secrets as they come, in order, until one fails.
+func (o *options) streamed(ctx context.Context, t *tool.Tool, fetcher *tool.Fetcher, names []string, out io.Writer) error {
+	for _, name := range names {
+		opened, err := fetcher.Open(ctx, name)
+		if err != nil {
+			return err
+		}
+		o.claims(t, opened)
+		err = o.copy(out, opened)
+		opened.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// render makes of an environment what -k or -f asks for.
+func (o *options) render(name string, plaintext []byte) ([]byte, error) {
 	env, err := environ.Parse(plaintext, environ.Auto)
 	if err != nil {
 		return nil, fmt.Errorf("%s: is no environment: %w", name, err)
@@ -231,11 +296,11 @@ func (o *options) toFile(ctx context.Context, t *tool.Tool, name string) error {
 	if err := folder.Check(base); err != nil {
 		return exists("flag -o: FILE", err)
 	}
-	store, err := o.open(ctx, t)
+	fetcher, err := o.fetcher(ctx, t)
 	if err != nil {
 		return err
 	}
-	return exists("flag -o: FILE", o.save(ctx, t, store, folder, name, base))
+	return exists("flag -o: FILE", o.save(ctx, t, fetcher, folder, name, base))
 }
 
 func (o *options) toFolder(ctx context.Context, t *tool.Tool, names []string) error {
@@ -253,7 +318,7 @@ func (o *options) toFolder(ctx context.Context, t *tool.Tool, names []string) er
 	if err := failed.Err(); err != nil {
 		return err
 	}
-	store, err := o.open(ctx, t)
+	fetcher, err := o.fetcher(ctx, t)
 	if err != nil {
 		return err
 	}
@@ -261,7 +326,7 @@ func (o *options) toFolder(ctx context.Context, t *tool.Tool, names []string) er
 	group.SetLimit(sideBySide)
 	for i, name := range names {
 		group.Go(func() error {
-			failed[i] = exists(name, o.save(ctx, t, store, folder, name, name))
+			failed[i] = exists(name, o.save(ctx, t, fetcher, folder, name, name))
 			return nil
 		})
 	}
@@ -291,13 +356,13 @@ func exists(what string, err error) error {
 
 // save writes a secret to a file. What is not rendered goes there frame by
 // frame, at any size, since the file appears only when all is verified.
-func (o *options) save(ctx context.Context, t *tool.Tool, store *secret.Store, folder *tool.Folder, name, file string) error {
-	opened, err := store.Open(ctx, name)
+func (o *options) save(ctx context.Context, t *tool.Tool, fetcher *tool.Fetcher, folder *tool.Folder, name, file string) error {
+	opened, err := fetcher.Open(ctx, name)
 	if err != nil {
 		return err
 	}
 	defer opened.Close()
-	t.Claims(opened)
+	o.claims(t, opened)
 	return folder.Write(file, func(w io.Writer) error {
 		if !o.environment() {
 			return o.copy(w, opened)
@@ -306,12 +371,10 @@ func (o *options) save(ctx context.Context, t *tool.Tool, store *secret.Store, f
 		if err != nil {
 			return err
 		}
-		if sum, ok := o.sums[name]; ok {
-			plain := sum.Hash()
-			plain.Write(plaintext)
-			if err := sum.Check(name, opened.MessageSum(), plain.Sum(nil)); err != nil {
-				return err
-			}
+		check := o.sums.Check(name)
+		check.Write(plaintext)
+		if err := check.Verify(opened.MessageSum()); err != nil {
+			return err
 		}
 		text, err := o.render(name, plaintext)
 		if err != nil {
@@ -322,16 +385,11 @@ func (o *options) save(ctx context.Context, t *tool.Tool, store *secret.Store, f
 	})
 }
 
-// copy writes all of a secret to w, which is to be thrown away if it fails.
+// copy writes all of a secret to w, which is not to be used if it fails.
 func (o *options) copy(w io.Writer, opened *secret.Secret) error {
-	sum, ok := o.sums[opened.Name]
-	if !ok {
-		_, err := opened.WriteTo(w)
+	check := o.sums.Check(opened.Name)
+	if _, err := opened.WriteTo(io.MultiWriter(w, check)); err != nil {
 		return err
 	}
-	plain := sum.Hash()
-	if _, err := opened.WriteTo(io.MultiWriter(w, plain)); err != nil {
-		return err
-	}
-	return sum.Check(opened.Name, opened.MessageSum(), plain.Sum(nil))
+	return check.Verify(opened.MessageSum())
 }

@@ -1,0 +1,108 @@
+package get
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"unicode/utf16"
+
+	"golang.org/x/sync/errgroup"
+
+	"microsecrets/lib/message"
+	"microsecrets/lib/secret"
+	"microsecrets/lib/tool"
+)
+
+// inspection is what -inspect prints of a secret: a header that may be anybody's.
+type inspection struct {
+	Unverified  bool              `json:"unverified"`
+	Name        string            `json:"name"`
+	Version     string            `json:"version,omitempty"`
+	ETag        string            `json:"etag"`
+	Size        int64             `json:"size"`
+	Suite       string            `json:"suite"`
+	Signed      bool              `json:"signed"`
+	MessageID   string            `json:"messageID"`
+	Context     map[string]string `json:"context"`
+	Keys        []inspectedKey    `json:"keys"`
+	FrameLength int               `json:"frameLength"`
+	HeaderSize  int               `json:"headerSize"`
+}
+
+type inspectedKey struct {
+	Provider string `json:"provider"`
+	Key      string `json:"key"`
+}
+
+// inspect writes the headers of secrets, a line of JSON each, if all have one.
+func inspect(ctx context.Context, store *secret.Store, names []string, w io.Writer) error {
+	lines := make([][]byte, len(names))
+	failed := make(tool.Failures, len(names))
+	var group errgroup.Group
+	group.SetLimit(sideBySide)
+	for i, name := range names {
+		group.Go(func() error {
+			lines[i], failed[i] = inspectOne(ctx, store, name)
+			return nil
+		})
+	}
+	group.Wait()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err := failed.Err(); err != nil {
+		return err
+	}
+	_, err := w.Write(bytes.Join(lines, nil))
+	return err
+}
+
+func inspectOne(ctx context.Context, store *secret.Store, name string) ([]byte, error) {
+	stored, h, err := store.Inspect(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	in := inspection{
+		Unverified:  true,
+		Name:        name,
+		Version:     stored.Version,
+		ETag:        stored.ETag,
+		Size:        stored.Size,
+		Suite:       fmt.Sprintf("0x%04x", uint16(h.Suite)),
+		Signed:      h.Suite == message.Signed,
+		MessageID:   fmt.Sprintf("%x", h.MessageID),
+		Context:     h.Context,
+		FrameLength: h.FrameLength,
+		HeaderSize:  h.Len(),
+	}
+	for _, k := range h.DataKeys {
+		in.Keys = append(in.Keys, inspectedKey{k.Provider, k.Info})
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(in); err != nil {
+		return nil, err
+	}
+	return ascii(b.String()), nil
+}
+
+// ascii escapes in JSON what a terminal might take for a command, or a reader
+// for another character.
+func ascii(text string) []byte {
+	var b []byte
+	for _, r := range text {
+		switch {
+		case r < 0x7f:
+			b = append(b, byte(r))
+		case r <= 0xffff:
+			b = fmt.Appendf(b, `\u%04x`, r)
+		default:
+			high, low := utf16.EncodeRune(r)
+			b = fmt.Appendf(b, `\u%04x\u%04x`, high, low)
+		}
+	}
+	return b
+}
