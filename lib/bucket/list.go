@@ -2,8 +2,10 @@ package bucket
 
 import (
 	"context"
+	"errors"
 	"iter"
-	"net/url"
+	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -19,79 +21,302 @@ type Entry struct {
 	Common bool // Key is a common prefix, its last byte the delimiter
 }
 
+const (
+	// listAhead is how many parts of a listing are asked for ahead of the one
+	// that is being consumed, and the most requests at once.
+	listAhead = 24
+
+	// listHeld bounds the pages that wait to be consumed.
+	listHeld = 2 * listAhead
+)
+
 // List lists the keys that begin with prefix, in the order of their bytes. With
-// oneLevel, keys that go on behind a "/" after the prefix are one Entry. A page
-// is asked for when the one before has been consumed.
+// oneLevel, keys that go on behind a "/" after the prefix are one Entry.
+//
+// A listing of one page is one request. What lies behind the first page is cut
+// into parts, each a range of keys, that are asked for side by side, some of
+// them ahead of the consumer. The ranges have no key in common and leave none
+// out, so a key that is there all the while is listed exactly once, whatever
+// others write. Where to cut is a guess, which costs requests if it is wrong,
+// but no keys.
 func (b *Bucket) List(ctx context.Context, prefix string, oneLevel bool) iter.Seq2[Entry, error] {
-	in := &s3.ListObjectsV2Input{
-		Bucket:              &b.name,
-		Prefix:              &prefix,
-		EncodingType:        types.EncodingTypeUrl, // XML cannot carry every key
-		ExpectedBucketOwner: b.owner,
+	return func(yield func(Entry, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		l := listing{
+			bucket:  b,
+			prefix:  prefix,
+			top:     oneLevel,
+			queue:   []*part{{dir: prefix, run: 1}},
+			arrived: make(chan *part, listAhead),
+		}
+		for len(l.queue) > 0 {
+			l.send(ctx)
+			l.receive(<-l.arrived)
+			for len(l.queue) > 0 && l.queue[0].done {
+				p := l.queue[0]
+				l.queue = l.queue[1:]
+				l.held--
+				if !p.yield(yield) {
+					return
+				}
+			}
+		}
 	}
-	if oneLevel {
+}
+
+// part is a range of keys: those above after and, unless end is empty, up to
+// end. One request is made for it; what the page does not reach becomes further
+// parts. A probe is a request for the range's groups instead.
+//
+// A group is what a directory, a prefix that ends in "/" or is the listing's
+// own, has right below it: a key, or all keys that have one more segment in
+// common.
+type part struct {
+	after, end string
+	token      string // continues exactly behind after; may be empty
+
+	dir     string   // a directory that after is in
+	groups  []string // of dir, within the range, without that of after
+	settled bool     // groups are all that there are
+	run     int      // pages that a flat directory has filled, one behind the other
+	seen    *page    // the one that ended at after, while a probe goes on
+
+	probe bool
+	sent  bool
+	done  bool
+	page  page
+	err   error
+}
+
+// listing is a listing under way: its parts, in order.
+type listing struct {
+	bucket  *Bucket
+	prefix  string
+	top     bool // one level only
+	plain   bool // a probe was refused: page after page
+	queue   []*part
+	flying  int // requests
+	held    int // parts that were sent and not yet consumed
+	arrived chan *part
+}
+
+// send asks for the parts that come next.
+func (l *listing) send(ctx context.Context) {
+	for i, p := range l.queue {
+		if l.flying == listAhead || i == listAhead || i > 0 && l.held >= listHeld {
+			return
+		}
+		if p.sent {
+			continue
+		}
+		p.sent = true
+		l.flying++
+		l.held++
+		go func() {
+			p.err = l.ask(ctx, p)
+			l.arrived <- p
+		}()
+	}
+}
+
+// ask makes a part's request.
+func (l *listing) ask(ctx context.Context, p *part) error {
+	in := &s3.ListObjectsV2Input{
+		Bucket:              &l.bucket.name,
+		Prefix:              &l.prefix,
+		EncodingType:        types.EncodingTypeUrl, // XML cannot carry every key
+		ExpectedBucketOwner: l.bucket.owner,
+	}
+	if p.probe {
+		in.Prefix = &p.dir
+	}
+	if l.top || p.probe {
 		in.Delimiter = aws.String("/")
 	}
-	return func(yield func(Entry, error) bool) {
-		pages := s3.NewListObjectsV2Paginator(b.client, in)
-		for pages.HasMorePages() {
-			page, err := pages.NextPage(ctx)
-			if err != nil {
-				yield(Entry{}, cloud.Classify(ctx, "ListObjectsV2", err))
-				return
-			}
-			for e, err := range entries(page) {
-				if !yield(e, err) || err != nil {
-					return
-				}
-			}
+	switch {
+	case p.token != "" && !p.probe:
+		in.ContinuationToken = &p.token
+	case p.after != "":
+		in.StartAfter = &p.after
+	}
+	if _, err := l.bucket.client.ListObjectsV2(ctx, in, p.page.decode); err != nil {
+		return cloud.Classify(ctx, "ListObjectsV2", err)
+	}
+	if p.probe {
+		return nil
+	}
+	return p.check(l.prefix)
+}
+
+// check refuses pages that a listing would go wrong or on for ever with.
+func (p *part) check(prefix string) error {
+	last := p.after
+	for i, e := range p.page.entries {
+		switch {
+		case !strings.HasPrefix(e.Key, prefix):
+			return unreadable(errors.New("it has keys that were not asked for"))
+		case e.Key <= last && (i > 0 || p.after != ""):
+			return unreadable(errors.New("its keys are not in order, or do not go on where they should"))
 		}
+		last = e.Key
+	}
+	if p.page.next != "" && p.page.next == p.token {
+		return unreadable(errors.New("it does not go on"))
+	}
+	return nil
+}
+
+// receive puts parts for what an answered one left open behind it, or in its
+// place if it was a probe.
+func (l *listing) receive(p *part) {
+	l.flying--
+	i := slices.Index(l.queue, p)
+	switch {
+	case i < 0: // behind one that failed
+	case p.probe:
+		l.held--
+		l.queue = slices.Replace(l.queue, i, i+1, l.probed(p)...)
+	case p.err != nil:
+		p.done = true
+		l.queue = l.queue[:i+1] // nothing is listed behind it
+	default:
+		p.done = true
+		l.queue = slices.Insert(l.queue, i+1, l.rest(p)...)
 	}
 }
 
-// entries merges a page's objects and common prefixes, each of which S3 sorts.
-func entries(page *s3.ListObjectsV2Output) iter.Seq2[Entry, error] {
-	return func(yield func(Entry, error) bool) {
-		objects, common := page.Contents, page.CommonPrefixes
-		for len(objects)+len(common) > 0 {
-			var e Entry
-			var err error
-			o, c := "", ""
-			if len(objects) > 0 {
-				if o, err = decoded(objects[0].Key); err != nil {
-					yield(Entry{}, err)
-					return
-				}
-			}
-			if len(common) > 0 {
-				if c, err = decoded(common[0].Prefix); err != nil {
-					yield(Entry{}, err)
-					return
-				}
-			}
-			if len(common) > 0 && (len(objects) == 0 || c < o) {
-				e = Entry{Info: Info{Key: c}, Common: true}
-				common = common[1:]
-			} else {
-				e = Entry{Info: Info{
-					Key:      o,
-					Size:     aws.ToInt64(objects[0].Size),
-					Modified: aws.ToTime(objects[0].LastModified),
-					ETag:     aws.ToString(objects[0].ETag),
-				}}
-				objects = objects[1:]
-			}
-			if !yield(e, nil) {
-				return
+// probed is what the range of a probe is cut into. A probe that fails, since a
+// policy may want a listing to be without a delimiter, is the last one.
+func (l *listing) probed(p *part) []*part {
+	if p.err != nil {
+		l.plain = true
+	}
+	q := &part{after: p.after, end: p.end, token: p.token, dir: p.dir, run: p.run}
+	above := q.after
+	for _, e := range p.page.entries {
+		if e.Key > above && (q.end == "" || e.Key < q.end) {
+			q.groups = append(q.groups, e.Key)
+			above = e.Key
+		}
+	}
+	q.settled = p.page.next == "" || len(q.groups) == 0
+	return l.cut(q, p.seen)
+}
+
+// rest is what a part's page did not reach.
+func (l *listing) rest(p *part) []*part {
+	last := p.after
+	if n := len(p.page.entries); n > 0 {
+		last = p.page.entries[n-1].Key
+	}
+	if p.page.next == "" || p.end != "" && last >= p.end {
+		return nil
+	}
+	q := &part{after: last, end: p.end, token: p.page.next, dir: p.dir, settled: p.settled, run: p.run}
+	for !strings.HasPrefix(q.after, q.dir) {
+		q.dir, q.run = l.parent(q.dir), 1
+	}
+	i, _ := slices.BinarySearch(p.groups, last+"\x00")
+	q.groups = p.groups[i:]
+	return l.cut(q, &p.page)
+}
+
+// cut cuts a range, which begins where the page seen ended, into parts.
+func (l *listing) cut(q *part, seen *page) []*part {
+	below := strings.Contains(q.after[len(q.dir):], "/")
+	switch {
+	case l.top, l.plain, len(seen.entries) == 0:
+		return []*part{q}
+	case len(q.groups) > 0:
+		return q.byGroups(seen.groups(q.dir))
+	case !below:
+		return q.byDistance(seen)
+	case q.settled:
+		q.dir, q.settled = groupOf(q.dir, q.after), false
+		return l.cut(q, seen)
+	}
+	q.probe, q.seen = true, seen
+	return []*part{q}
+}
+
+// byGroups cuts between groups so that a page, which held so many of them, will
+// hold all of a part, with a fifth to spare. The fewer groups a page held, the
+// less it says of the others, and the fewer parts are made.
+func (q *part) byGroups(aPage int) []*part {
+	n := max(1, aPage*4/5, 1+len(q.groups)/max(3, aPage*aPage))
+	var parts []*part
+	first := q
+	for len(q.groups) >= n {
+		p := &part{after: q.after, end: q.groups[n-1], dir: q.dir, groups: q.groups[:n-1], settled: true, run: 1}
+		parts = append(parts, p)
+		q = &part{after: p.end, end: q.end, dir: q.dir, groups: q.groups[n:], settled: q.settled, run: 1}
+	}
+	parts = append(parts, q)
+	parts[0].token = first.token
+	return parts
+}
+
+// byDistance cuts a flat directory where its keys, as far apart as they were on
+// the page seen, would fill a page. How far it goes is not known, unless its
+// end is: parts grow as many as pages were filled before.
+func (q *part) byDistance(seen *page) []*part {
+	n := min(q.run, flatParts)
+	if q.end != "" && strings.HasPrefix(q.end, q.dir) {
+		n = flatParts
+	}
+	var parts []*part
+	run, token, after := 2*q.run, q.token, q.after
+	for _, end := range ahead(seen, q.dir, q.end, n-1) {
+		parts = append(parts, &part{after: after, end: end, token: token, dir: q.dir, run: 1})
+		after, token = end, ""
+	}
+	return append(parts, &part{after: after, end: q.end, token: token, dir: q.dir, run: run})
+}
+
+// flatParts bounds how many parts a guess makes, and so what it can waste.
+const flatParts = 16
+
+// groups counts the groups of a directory that a page has keys of.
+func (p *page) groups(dir string) int {
+	n, last := 0, ""
+	for _, e := range p.entries {
+		if strings.HasPrefix(e.Key, dir) {
+			if g := groupOf(dir, e.Key); g != last {
+				n, last = n+1, g
 			}
 		}
 	}
+	return n
 }
 
-func decoded(key *string) (string, error) {
-	s, err := url.QueryUnescape(aws.ToString(key))
-	if err != nil {
-		return "", &cloud.Error{Operation: "ListObjectsV2", Detail: "a key in the answer is not URL-encoded"}
+// groupOf is the group of a directory that a key is in.
+func groupOf(dir, key string) string {
+	if i := strings.IndexByte(key[len(dir):], '/'); i >= 0 {
+		return key[:len(dir)+i+1]
 	}
-	return s, nil
+	return key
+}
+
+// parent is the directory that one is in, the listing's prefix at last.
+func (l *listing) parent(dir string) string {
+	i := strings.LastIndexByte(strings.TrimSuffix(dir, "/"), '/')
+	return dir[:max(i+1, len(l.prefix))]
+}
+
+// yield hands out the keys of an answered part, and tells whether to go on.
+func (p *part) yield(yield func(Entry, error) bool) bool {
+	if p.err != nil {
+		yield(Entry{}, p.err)
+		return false
+	}
+	for _, e := range p.page.entries {
+		if p.end != "" && e.Key > p.end {
+			break
+		}
+		if !yield(e, nil) {
+			return false
+		}
+	}
+	return true
 }
