@@ -53,9 +53,6 @@ func ahead(p *page, dir, end string, n int) []string {
 	return keys
 }
 
-// keyMax is S3's bound on a key, in bytes.
-const keyMax = 1024
-
 // kinds are characters that, where one of them varies, all do.
 var kinds = []string{"0123456789", "abcdef", "abcdefghijklmnopqrstuvwxyz", "ABCDEF", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 
