@@ -84,21 +84,16 @@ func (c *call) fail(err error) {
 		apiErr = apiErrorf(http.StatusInternalServerError, "InternalError", "%v", err)
 	}
 	c.s.traces.note(c.trace, apiErr.code)
-	c.drain()
+	io.CopyN(io.Discard, c.r.Body, maxDrain)
 	for name, value := range apiErr.header {
 		c.out.header.Set(name, value)
 	}
 	c.protocol.fail(c, apiErr)
 }
 
-// maxDrain is how much of a refused body is read, so that the client has sent it when it gets the answer.
-const maxDrain = 64 << 20
-
-func (c *call) drain() {
-	if c.r.Header.Get("Expect") == "" {
-		io.CopyN(io.Discard, c.r.Body, maxDrain)
-	}
-}
+// maxDrain is how much of a refused body is read, so that the client has sent it when it gets the answer, and not a connection reset in
+// the middle. The Go SDK asks by "Expect: 100-continue" and does not wait.
+const maxDrain = 1 << 30
 
 // authenticate finds out who signed the request.
 func (c *call) authenticate() error {

@@ -27,11 +27,7 @@ func (l *line) doPrincipal() (string, error) {
 		return "", nil
 	}
 	l.s.access.add(p)
-	out := fmt.Sprintf("AWS_ACCESS_KEY_ID=%s\nAWS_SECRET_ACCESS_KEY=%s\n", p.accessKey, p.secretKey)
-	if p.token != "" {
-		out += "AWS_SESSION_TOKEN=" + p.token + "\n"
-	}
-	return out, nil
+	return fmt.Sprintf("AWS_ACCESS_KEY_ID=%s\nAWS_SECRET_ACCESS_KEY=%s\nAWS_SESSION_TOKEN=%s\n", p.accessKey, p.secretKey, p.token), nil
 }
 
 // change changes the principal that by=NAME on the line names.

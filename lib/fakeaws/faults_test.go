@@ -1,6 +1,7 @@
 package fakeaws_test
 
 import (
+	"fmt"
 	"io"
 	"strings"
 	"sync"
@@ -147,6 +148,21 @@ func TestRendezvousAndDepth(t *testing.T) {
 		t.Errorf("count: %s", n)
 	}
 	do(t, s, "reset", "want")
+}
+
+// A refusal reaches the client, whose body is on its way, whether it has asked to send it or not.
+func TestRefusedBody(t *testing.T) {
+	s := start(t, fakeaws.Options{})
+	do(t, s, "write k x")
+	data := strings.Repeat("x", 16<<20)
+	for _, threshold := range []int64{-1, 1} {
+		for _, row := range []struct{ line, want string }{{"clear", "412 PreconditionFailed"}, {"fault throttle PutObject", "503 SlowDown"}} {
+			do(t, s, row.line)
+			_, err := s3Client(s).PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), Body: strings.NewReader(data), IfNoneMatch: aws.String("*")},
+				func(o *s3.Options) { o.ContinueHeaderThresholdBytes = threshold })
+			want(t, fmt.Sprint(row.line, threshold), err, row.want)
+		}
+	}
 }
 
 // A server that closes lets nobody hang.

@@ -166,14 +166,14 @@ func (c *call) getObject() error {
 	if err := checkRead(c.r.Header, v); err != nil {
 		return err
 	}
-	for name, value := range v.Header {
-		h.Set(name, value)
-	}
-	c.encryptionHeaders(v)
 	off, n, status, err := c.extent(v)
 	if err != nil {
 		return err
 	}
+	for name, value := range v.Header {
+		h.Set(name, value)
+	}
+	c.encryptionHeaders(v)
 	if status == http.StatusPartialContent {
 		h.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", off, off+n-1, v.Size))
 	} else if strings.EqualFold(c.r.Header.Get("X-Amz-Checksum-Mode"), "enabled") {

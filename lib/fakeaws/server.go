@@ -1,8 +1,8 @@
 // Package fakeaws emulates Amazon S3 and AWS KMS in one process, on one port of the loopback interface.
 //
 // It is for tests, demonstrations and work without a network. What it does, it does as the services document it: status codes,
-// error codes, headers, conditions, versions, delete markers, checksums and signatures. What it does not do, it refuses with
-// NotImplemented. It can be told, through a small language (see Server.Do), to be slow, to fail, to deny and to lose replies,
+// error codes, headers, conditions, versions, delete markers, checksums and signatures. Buckets are named in the path. What it does
+// not do, it refuses with NotImplemented. It can be told, through a small language (see Server.Do), to be slow, to fail, to deny and to lose replies,
 // and it counts requests and round trips.
 package fakeaws
 
@@ -32,7 +32,8 @@ const (
 // autoKeyPrefix begins the aliases whose keys are made on first use.
 const autoKeyPrefix = "alias/microsecrets-"
 
-// ControlVariable names the environment variable that holds the URL to which lines of the control language are posted.
+// ControlVariable names the environment variable that holds the URL to which a line of the control language is posted:
+// curl --data-binary 'counts' "$FAKEAWS_CONTROL".
 const ControlVariable = "FAKEAWS_CONTROL"
 
 // Options are what a server is made with; the zero value is a server that keeps everything in memory.
@@ -154,26 +155,23 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.serve()
 }
 
-// serveControl runs the lines of a POST's body, paths in them relative to the query's dir, and answers what they print; 400 and
-// the error's text if one fails.
+// serveControl runs the line in a POST's body, paths in it relative to the query's dir, and answers what it prints; 400 and the error's
+// text if it fails.
 func (s *Server) serveControl(w http.ResponseWriter, r *http.Request, token string) {
 	if r.Method != http.MethodPost || subtle.ConstantTimeCompare([]byte(token), []byte(s.token)) != 1 {
 		http.Error(w, "post to the URL in $"+ControlVariable, http.StatusForbidden)
 		return
 	}
-	lines, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
+	line, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
+	out := ""
+	if err == nil {
+		out, err = s.DoLine(r.URL.Query().Get("dir"), string(line))
+	}
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	for line := range strings.Lines(string(lines)) {
-		out, err := s.DoLine(r.URL.Query().Get("dir"), line)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
-		}
-		io.WriteString(w, out)
-	}
+	io.WriteString(w, out)
 }
 
 func newRequestID() string {

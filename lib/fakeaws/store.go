@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -301,7 +302,7 @@ func (st *store) tamper(b *bucket, key string, v *version, alter func([]byte) []
 }
 
 // fill stores n objects of size zeros, PREFIX000000000 and on; they share one body.
-func (st *store) fill(b *bucket, prefix string, n, size int) error {
+func (st *store) fill(b *bucket, prefix string, n, size int) (err error) {
 	data := make([]byte, size)
 	content, err := st.disk.save(data)
 	if err != nil {
@@ -313,7 +314,10 @@ func (st *store) fill(b *bucket, prefix string, n, size int) error {
 	defer st.mu.Unlock()
 	if st.disk != nil {
 		st.disk.lazy = true
-		defer func() { st.disk.lazy = false }()
+		defer func() {
+			st.disk.lazy = false
+			err = errors.Join(err, st.disk.journal.Sync())
+		}()
 	}
 	for i := range n {
 		v := &version{ETag: etag, Size: int64(size), Body: content, Header: defaultHeader, SSE: "AES256"}

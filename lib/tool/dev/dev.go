@@ -92,7 +92,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		if len(command) > 0 || len(before) > 0 || o.Dir != "" {
 			return failed, errors.New("-tell starts nothing: it goes with neither -dir, -do nor COMMAND")
 		}
-		return post(ctx, tell, stdout)
+		return tellServer(ctx, tell, stdout)
 	}
 	return serve(o, before, command, stdin, stdout, stderr)
 }
@@ -104,8 +104,8 @@ func write(w io.Writer, text string) (int, error) {
 	return 0, nil
 }
 
-// post runs lines in the ms-dev around this process.
-func post(ctx context.Context, tell lines, stdout io.Writer) (int, error) {
+// tellServer runs lines in the ms-dev around this process.
+func tellServer(ctx context.Context, tell lines, stdout io.Writer) (int, error) {
 	control := os.Getenv(fakeaws.ControlVariable)
 	if control == "" {
 		return failed, errors.New("-tell: this command does not run under ms-dev")
@@ -114,26 +114,33 @@ func post(ctx context.Context, tell lines, stdout io.Writer) (int, error) {
 	if err != nil {
 		return failed, err
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, control+"?dir="+url.QueryEscape(dir), strings.NewReader(tell.String()))
+	for _, line := range tell {
+		text, err := post(ctx, control+"?dir="+url.QueryEscape(dir), line)
+		if err != nil {
+			return failed, fmt.Errorf("-tell: %w", err)
+		}
+		if status, err := write(stdout, text); err != nil {
+			return status, err
+		}
+	}
+	return 0, nil
+}
+
+func post(ctx context.Context, control, line string) (string, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, control, strings.NewReader(line))
 	if err != nil {
-		return failed, err
+		return "", err
 	}
 	answer, err := http.DefaultClient.Do(r)
 	if err != nil {
-		return failed, fmt.Errorf("-tell: the ms-dev around this command is gone: %w", err)
+		return "", errors.New("the ms-dev around this command is gone")
 	}
 	defer answer.Body.Close()
-	if answer.StatusCode == http.StatusOK {
-		if _, err := io.Copy(stdout, answer.Body); err != nil {
-			return failed, err
-		}
-		return 0, nil
-	}
 	text, err := io.ReadAll(answer.Body)
-	if err != nil {
-		return failed, err
+	if err == nil && answer.StatusCode != http.StatusOK {
+		err = errors.New(strings.TrimSpace(string(text)))
 	}
-	return failed, errors.New(strings.TrimSpace(string(text)))
+	return string(text), err
 }
 
 // serve runs command, or the shell, against a server that lives as long.
