@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Help describes the control language.
@@ -56,9 +57,11 @@ Faults: fault KIND [ARG] OP [key=PATTERN] [times=N] [skip=N] [by=NAME]
   drop                    close the connection instead of acting
   forget                  act, then close the connection: a lost reply
   cut BYTES               close the connection after so many bytes of the body
+  stall BYTES             wait for release after so many bytes of the body
+  pace BYTES D            wait after each so many bytes of the body
   corrupt OFFSET          alter one byte of the body under way
   wrong-checksum          alter x-amz-checksum-…
-  ignore-conditions       act as if there were no If-Match and If-None-Match
+  ignore-conditions       act as if there were no If-Match and If-None-Match, on GET too
   hold, hold-reply        wait for release, before acting or after
   rendezvous N            wait until N requests are there
   do LINE, do-after LINE  run a line before acting, or when acted and not yet answered
@@ -209,6 +212,23 @@ func (l *line) number(what, word string) int {
 		l.fail("%s: %q is no number", what, word)
 	}
 	return n
+}
+
+// atLeast takes a number off the line that is not less than least.
+func (l *line) atLeast(least int) int {
+	n := l.number("N", l.next("N"))
+	if n < least {
+		l.fail("%d is less than %d", n, least)
+	}
+	return n
+}
+
+func (l *line) duration() time.Duration {
+	d, err := time.ParseDuration(l.next("a duration"))
+	if err != nil {
+		l.fail("%w", err)
+	}
+	return d
 }
 
 // end fails if words are left; it reports whether all is well so far.

@@ -55,9 +55,9 @@ func (l *line) doExpire() (string, error) {
 }
 
 func (l *line) doClock() (string, error) {
-	d, err := time.ParseDuration(l.next("DURATION"))
-	if err != nil || !l.end() {
-		return "", err
+	d := l.duration()
+	if !l.end() {
+		return "", nil
 	}
 	l.s.clockMu.Lock()
 	defer l.s.clockMu.Unlock()
@@ -75,17 +75,19 @@ func (l *line) doFault() (string, error) {
 	}
 	switch f.kind = l.next("KIND"); f.kind {
 	case "delay":
-		var err error
-		if f.delay, err = time.ParseDuration(l.next("D")); err != nil {
-			return "", err
-		}
+		f.delay = l.duration()
 	case "answer":
 		f.status, f.code = l.number("STATUS", l.next("STATUS")), l.next("CODE")
 		if f.status < 200 || f.status > 599 {
 			l.fail("status %d is none", f.status)
 		}
-	case "cut", "corrupt", "rendezvous":
-		f.n = int64(l.number("N", l.next("N")))
+	case "cut", "corrupt":
+		f.n = int64(l.atLeast(0))
+	case "rendezvous", "stall":
+		f.n = int64(l.atLeast(1))
+	case "pace":
+		f.n = int64(l.atLeast(1))
+		f.delay = l.duration()
 	case "do", "do-after":
 		f.line = l.next("LINE")
 	case "throttle", "drop", "forget", "wrong-checksum", "ignore-conditions", "hold", "hold-reply":

@@ -34,7 +34,7 @@ type fault struct {
 	dir    string // that the line's file names are relative to
 
 	waiting int           // rendezvous: requests that have arrived
-	gate    chan struct{} // rendezvous, hold, hold-reply: closed to let them go
+	gate    chan struct{} // rendezvous, hold, hold-reply, stall: closed to let them go
 }
 
 type faults struct {
@@ -91,7 +91,7 @@ func (fs *faults) release() {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	fs.list = slices.DeleteFunc(fs.list, func(f *fault) bool {
-		if f.kind != "hold" && f.kind != "hold-reply" {
+		if f.kind != "hold" && f.kind != "hold-reply" && f.kind != "stall" {
 			return false
 		}
 		close(f.gate)
@@ -126,6 +126,10 @@ func (c *call) before(matched []*fault) error {
 			c.out.corrupt = f.n
 		case "wrong-checksum":
 			c.out.badChecksum = true
+		case "pace":
+			c.out.every, c.out.pause = f.n, func() error { return c.s.wait(c.ctx, f.delay) }
+		case "stall":
+			c.out.every, c.out.pause = f.n, func() error { return c.hold(f) }
 		case "forget":
 			c.out.onSend = append(c.out.onSend, func() error { return errDrop })
 		case "hold-reply":

@@ -45,6 +45,8 @@ func TestFaults(t *testing.T) {
 		{"fault drop GetObject times=1", "transport, ok, ok"},
 		{"fault forget GetObject times=1", "transport, ok, ok"},
 		{"fault delay 1ms GetObject", "ok, ok, ok"},
+		{"fault pace 1 1ms GetObject", "ok, ok, ok"},
+		{"fault pace 3 1ms GetObject", "ok, ok, ok"},
 		{"fault cut 3 GetObject times=1", "transport, ok, ok"},
 		{"fault cut 0 GetObject times=1", "transport, ok, ok"},
 		{"fault cut 100 GetObject", "ok, ok, ok"},
@@ -98,6 +100,44 @@ func TestLostReply(t *testing.T) {
 	want(t, "delete", err, "transport")
 	if left := do(t, s, "ls"); left != "" {
 		t.Errorf("left: %s", left)
+	}
+}
+
+// What a client finds that comes again after a lost reply, another writer having been there in between.
+func TestLostReplyAndAnotherWriter(t *testing.T) {
+	s := start(t, fakeaws.Options{})
+	do(t, s, "fault do-after 'write k other' PutObject times=1", "fault forget PutObject times=1")
+	_, err := s3Client(s).PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), Body: strings.NewReader("ours")})
+	want(t, "put", err, "transport")
+	if lines := strings.Split(do(t, s, "versions k"), "\n"); len(lines) != 3 || !strings.HasSuffix(lines[0], " 5 latest") || !strings.HasSuffix(lines[1], " 4 old") {
+		t.Errorf("%q", lines)
+	}
+}
+
+// A range of another version, from a server that ignores the condition.
+func TestReadConditionsIgnored(t *testing.T) {
+	s := start(t, fakeaws.Options{})
+	do(t, s, "write k x", "fault ignore-conditions GetObject")
+	if got, _ := get(t, s3Client(s), &s3.GetObjectInput{Key: aws.String("k"), IfMatch: aws.String(etagOther)}); got != "x" {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestStall(t *testing.T) {
+	s := start(t, fakeaws.Options{})
+	do(t, s, "write k text", "fault stall 3 GetObject")
+	out, err := s3Client(s).GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Body.Close()
+	var first [3]byte
+	if _, err := io.ReadFull(out.Body, first[:]); err != nil || string(first[:]) != "tex" {
+		t.Fatalf("%q, %v", first, err)
+	}
+	do(t, s, "await GetObject 1", "release")
+	if rest, err := io.ReadAll(out.Body); err != nil || string(rest) != "t" {
+		t.Errorf("%q, %v", rest, err)
 	}
 }
 

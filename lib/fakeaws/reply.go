@@ -1,6 +1,7 @@
 package fakeaws
 
 import (
+	"bytes"
 	"net/http"
 	"strings"
 )
@@ -17,6 +18,8 @@ type reply struct {
 	cut         int64          // connection closed after so many bytes of the body; -1: never
 	corrupt     int64          // offset of a byte of the body to alter; -1: none
 	badChecksum bool
+	every       int64 // bytes of the body after which, each time, pause is called; an error closes the connection
+	pause       func() error
 	sent        int64
 }
 
@@ -52,16 +55,38 @@ func (p *reply) Write(b []byte) (int, error) {
 	if p.status == 0 {
 		p.WriteHeader(http.StatusOK)
 	}
-	n := len(b)
-	if i := p.corrupt - p.sent; p.corrupt >= 0 && i >= 0 && i < int64(n) {
-		b = append([]byte(nil), b...)
+	if i := p.corrupt - p.sent; p.corrupt >= 0 && i >= 0 && i < int64(len(b)) {
+		b = bytes.Clone(b)
 		b[i] ^= 0xff
 	}
-	if p.cut >= 0 && p.sent+int64(n) > p.cut {
-		p.w.Write(b[:p.cut-p.sent])
-		http.NewResponseController(p.w).Flush()
+	if p.cut >= 0 && p.sent+int64(len(b)) > p.cut {
+		p.send(b[:p.cut-p.sent])
+		p.flush()
 		panic(http.ErrAbortHandler)
 	}
-	p.sent += int64(n)
-	return p.w.Write(b)
+	return p.send(b)
 }
+
+// send writes b in the steps that a pause asks for.
+func (p *reply) send(b []byte) (n int, err error) {
+	for len(b) > 0 && err == nil {
+		step := int64(len(b))
+		if p.pause != nil {
+			step = min(step, p.every-p.sent%p.every)
+		}
+		var m int
+		m, err = p.w.Write(b[:step])
+		n += m
+		p.sent += int64(m)
+		b = b[m:]
+		if p.pause != nil && p.sent%p.every == 0 {
+			p.flush()
+			if p.pause() != nil {
+				panic(http.ErrAbortHandler)
+			}
+		}
+	}
+	return n, err
+}
+
+func (p *reply) flush() { http.NewResponseController(p.w).Flush() }

@@ -163,7 +163,7 @@ func (c *call) getObject() error {
 	h.Set("Last-Modified", v.Time.Format(http.TimeFormat))
 	h.Set("Accept-Ranges", "bytes")
 	c.versionHeader(v.ID)
-	if err := checkRead(c.r.Header, v); err != nil {
+	if err := checkRead(c.r.Header, v); err != nil && !c.ignoreConditions {
 		return err
 	}
 	off, n, status, err := c.extent(v)
