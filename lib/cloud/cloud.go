@@ -7,7 +7,6 @@ package cloud
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -101,7 +100,8 @@ func pooled(c aws.HTTPClient) aws.HTTPClient {
 func configError(err error) error {
 	var missing config.SharedConfigProfileNotExistError
 	if errors.As(err, &missing) {
-		return &Error{Kind: ErrConfig, Detail: fmt.Sprintf("no profile %q in the AWS configuration", missing.Profile)}
+		return &Error{Kind: ErrConfig, Detail: "the AWS configuration has no such profile",
+			Advice: "it is named by -profile, MS_PROFILE or AWS_PROFILE"}
 	}
 	return &Error{Kind: ErrConfig, Detail: "the AWS configuration cannot be used", Err: err}
 }
@@ -139,14 +139,31 @@ func (c *Cloud) S3() *s3.Client {
 		if c.pathStyle != nil {
 			o.UsePathStyle = *c.pathStyle
 		}
-		if elsewhere && c.cfg.RequestChecksumCalculation == 0 {
+		calculation, validation := checksums(c.cfg)
+		if elsewhere && !calculation {
 			o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 		}
 		// What is stored authenticates itself; a CRC beside it says nothing new.
-		if c.cfg.ResponseChecksumValidation == 0 {
+		if !validation {
 			o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 		}
 	})
+}
+
+// checksums tells whether the user has said when checksums are calculated and
+// validated: where nobody has, the loaded configuration holds the SDK's default.
+func checksums(cfg aws.Config) (calculation, validation bool) {
+	for _, source := range cfg.ConfigSources {
+		switch c := source.(type) {
+		case config.EnvConfig:
+			calculation = calculation || c.RequestChecksumCalculation != 0
+			validation = validation || c.ResponseChecksumValidation != 0
+		case config.SharedConfig:
+			calculation = calculation || c.RequestChecksumCalculation != 0
+			validation = validation || c.ResponseChecksumValidation != 0
+		}
+	}
+	return calculation, validation
 }
 
 // KMS returns a client of KMS in a region, by default the configured one.

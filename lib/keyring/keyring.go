@@ -70,7 +70,7 @@ func Keys(setting, service string) ([]string, error) {
 	for key := range strings.SplitSeq(setting, ",") {
 		key = strings.TrimSpace(key)
 		if key == "" {
-			return nil, errors.New("an empty key in the setting key")
+			return nil, &cloud.Error{Kind: cloud.ErrConfig, Detail: "an empty key in the setting key"}
 		}
 		if strings.Contains(key, "{service}") {
 			if !aliasable(service) {

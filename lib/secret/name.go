@@ -58,17 +58,16 @@ type Location struct {
 }
 
 // ParseLocation takes a store apart, written with or without s3://, with or
-// without a slash at its end. The error is an ErrBadName.
+// without a slash at its end. The error is an ErrBadName, and does not
+// show the store.
 func ParseLocation(store string) (Location, error) {
 	bucket, prefix, _ := strings.Cut(strings.TrimPrefix(store, "s3://"), "/")
 	prefix = strings.TrimSuffix(prefix, "/")
 	if !validBucket(bucket) {
-		return Location{}, fmt.Errorf("store %+q is %w: write s3://BUCKET or s3://BUCKET/PREFIX", store, ErrBadName)
+		return Location{}, fmt.Errorf("the store is %w: write s3://BUCKET or s3://BUCKET/PREFIX", ErrBadName)
 	}
-	if prefix != "" {
-		if err := CheckName(prefix); err != nil {
-			return Location{}, fmt.Errorf("store %+q is %w: its prefix breaks the rules of names", store, ErrBadName)
-		}
+	if prefix != "" && CheckName(prefix) != nil {
+		return Location{}, fmt.Errorf("the store is %w: its prefix breaks the rules of names", ErrBadName)
 	}
 	return Location{bucket, prefix}, nil
 }
@@ -79,6 +78,13 @@ func (l Location) String() string {
 		return "s3://" + l.Bucket
 	}
 	return "s3://" + l.Bucket + "/" + l.Prefix
+}
+
+// CheckName is the function CheckName, with the bound on the length that the
+// store's prefix leaves.
+func (l Location) CheckName(name string) error {
+	_, err := l.key(name)
+	return err
 }
 
 // key is the key of the object that holds a secret.

@@ -51,7 +51,7 @@ type Settings struct {
 	BucketOwner string        // an account, 12 digits; empty: any
 	By          string        // at most 256 bytes; user@host unless set, and may be set to nothing
 	SSE         string        // "aws:kms", "AES256" or empty
-	Unsigned    bool          // write and accept unsigned messages, and only those
+	Unsigned    bool          // write messages without a signature, and accept those too
 	PathStyle   *bool         // nil: automatic
 	Timeout     time.Duration // the longest wait without progress; above zero
 	Config      string        // the file that -config or MS_CONFIG names; empty: none

@@ -37,6 +37,7 @@ type Tool struct {
 	settings *settings.Flags
 	told     *settings.Settings
 	terminal bool
+	location secret.Location
 	verbose  bool
 	version  bool
 }
@@ -176,6 +177,12 @@ func (t *Tool) Settings() (*settings.Settings, error) {
 	if err != nil {
 		return nil, err
 	}
+	if t.location, err = secret.ParseLocation(s.Store); err != nil {
+		return nil, &settings.Error{Source: s.Source("store"), Err: err}
+	}
+	if _, err := secret.ParseLocation(s.Origin); s.Origin != "" && err != nil {
+		return nil, &settings.Error{Source: s.Source("origin"), Err: err}
+	}
 	for _, each := range s.Describe() {
 		t.Debugf("%s = %s (%s)", each.Name, each.Value, each.Source)
 	}
@@ -219,7 +226,7 @@ func (t *Tool) CheckNames(names []string) error {
 	}
 	var failed Failures
 	for _, name := range names {
-		err := secret.CheckName(name)
+		err := t.location.CheckName(name)
 		if err == nil {
 			if err = secret.CheckKey(s.Key, name); err != nil {
 				err = fmt.Errorf("%s: %w", name, err)
