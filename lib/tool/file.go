@@ -16,6 +16,10 @@ import (
 // ignores case, or where one is the other's folder.
 var ErrCollides = errors.New("collides with another name on this file system")
 
+// ErrNotRegular is the error of a folder, a device or the like where a file is
+// to be.
+var ErrNotRegular = errors.New("is no regular file: not replaced")
+
 // Folder is where files appear under their names when they are whole. No name,
 // and no link that is there, leads out of it.
 type Folder struct {
@@ -55,7 +59,7 @@ func (d *Folder) Check(name string) error {
 	case !d.force:
 		return fs.ErrExist
 	case !at.Mode().IsRegular() && at.Mode()&fs.ModeSymlink == 0:
-		return errors.New("is no regular file: not replaced")
+		return ErrNotRegular
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"path"
 	"path/filepath"
 	"slices"
 
@@ -312,8 +313,15 @@ func (o *options) toFolder(ctx context.Context, t *tool.Tool, names []string) er
 	slices.Sort(names)
 	names = slices.Compact(names)
 	failed := make(tool.Failures, 2*len(names))
+	asked := map[string]bool{}
 	for i, name := range names {
 		failed[i] = exists(name, folder.Check(name))
+		asked[name] = true
+		for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
+			if asked[dir] {
+				failed[i] = exists(name, tool.ErrCollides)
+			}
+		}
 	}
 	if err := failed.Err(); err != nil {
 		return err
@@ -348,7 +356,7 @@ func exists(what string, err error) error {
 		return nil
 	case errors.Is(err, fs.ErrExist):
 		return tool.WithHint(fmt.Errorf("%s: %w", what, fs.ErrExist), "-force replaces it")
-	case errors.As(err, &named), errors.Is(err, tool.ErrCollides):
+	case errors.As(err, &named), errors.Is(err, tool.ErrCollides), errors.Is(err, tool.ErrNotRegular):
 		return tool.FileError(what, err)
 	}
 	return err
