@@ -154,7 +154,7 @@ func (o *options) print(out *bufio.Writer, e secret.Entry) error {
 	case o.json:
 		l := line{Name: e.Name, ETag: e.ETag}
 		if !e.Group {
-			at := e.Modified.UTC()
+			at := e.Modified.UTC().Truncate(time.Second)
 			l.Size, l.Time = &e.Size, &at
 		}
 		if o.versions {
