@@ -184,7 +184,7 @@ func (o *options) environment(src io.Reader, name string, format environ.Format)
 	var env environ.Env
 	if len(text) > 0 {
 		if env, err = environ.Parse(text, format); err != nil {
-			return nil, tool.Usagef("%s: %v", name, err)
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	if len(env) == 0 && !o.empty {
@@ -192,7 +192,7 @@ func (o *options) environment(src io.Reader, name string, format environ.Format)
 	}
 	stored, err := env.Marshal()
 	if err != nil {
-		return nil, tool.Usagef("%s: %v", name, err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return bytes.NewReader(stored), nil
 }
