@@ -9,7 +9,8 @@ import (
 	"sync"
 )
 
-// The default principal's credentials are those of AWS's own documentation, which secret scanners know to ignore.
+// The default principal's credentials are those of AWS's own documentation,
+// which secret scanners know to ignore.
 const (
 	defaultName      = "dev"
 	defaultAccessKey = "AKIAIOSFODNN7EXAMPLE"
@@ -28,7 +29,8 @@ type principal struct {
 	rules     []rule
 }
 
-// A rule allows or denies actions, a pattern like s3:Get*, on resources. As in IAM a denial is final, wherever it stands.
+// A rule allows or denies actions, a pattern like s3:Get*, on resources. As in
+// IAM a denial is final, wherever it stands.
 type rule struct {
 	deny     bool
 	action   string
@@ -65,7 +67,8 @@ func (a *access) add(p *principal) {
 	a.principals[p.accessKey] = p
 }
 
-// change calls f with the principal of that name; it reports whether there is one.
+// change calls f with the principal of that name; it reports whether there is
+// one.
 func (a *access) change(name string, f func(*principal)) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -92,7 +95,8 @@ func (a *access) allowed(p *principal, action string, names []string) bool {
 	return allowed
 }
 
-// glob reports whether s matches pattern, in which "*" stands for any characters, slashes too, and "?" for one.
+// glob reports whether s matches pattern, in which "*" stands for any
+// characters, slashes too, and "?" for one.
 func glob(pattern, s string) bool {
 	head, rest, star := strings.Cut(pattern, "*")
 	if !star {
@@ -117,7 +121,8 @@ func glob(pattern, s string) bool {
 	}
 }
 
-// globPrefix reports whether s begins with pattern, in which "?" stands for any byte.
+// globPrefix reports whether s begins with pattern, in which "?" stands for any
+// byte.
 func globPrefix(pattern, s string) bool {
 	if len(s) < len(pattern) {
 		return false

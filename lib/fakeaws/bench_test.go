@@ -11,7 +11,8 @@ import (
 	"microsecrets/lib/fakeaws"
 )
 
-// The server must not be what is measured when the programs are: these are its own rates, client included.
+// The server must not be what is measured when the programs are: these are its
+// own rates, client included.
 
 func BenchmarkPut(b *testing.B) {
 	s := start(b, fakeaws.Options{})
@@ -43,7 +44,8 @@ func BenchmarkGet(b *testing.B) {
 	}
 }
 
-// BenchmarkPage is one page of a thousand names of a million, as bytes, since the SDK's decoding takes longer.
+// BenchmarkPage is one page of a thousand names of a million, as bytes, since
+// the SDK's decoding takes longer.
 func BenchmarkPage(b *testing.B) {
 	s := start(b, fakeaws.Options{})
 	do(b, s, "fill 1000000 svc/")

@@ -7,11 +7,13 @@ import (
 	"path/filepath"
 )
 
-// pieceSize is the size of the pieces in which a body is read from the network and kept in memory.
+// pieceSize is the size of the pieces in which a body is read from the network
+// and kept in memory.
 const pieceSize = 1 << 20
 
-// A body is the bytes of an object or part: pieces in memory, or in files below the store's directory. It never changes,
-// so that versions share pieces and a completed upload copies nothing.
+// A body is the bytes of an object or part: pieces in memory, or in files below
+// the store's directory. It never changes, so that versions share pieces and a
+// completed upload copies nothing.
 type body []piece
 
 type piece struct {

@@ -10,8 +10,8 @@ import (
 	"slices"
 )
 
-// A call is one request on its way through the server: understood, counted, held or refused by faults, authenticated,
-// authorised, acted on, answered.
+// A call is one request on its way through the server: understood, counted,
+// held or refused by faults, authenticated, authorised, acted on, answered.
 type call struct {
 	s        *Server
 	r        *http.Request
@@ -91,8 +91,9 @@ func (c *call) fail(err error) {
 	c.protocol.fail(c, apiErr)
 }
 
-// maxDrain is how much of a refused body is read, so that the client has sent it when it gets the answer, and not a connection reset in
-// the middle. The Go SDK asks by "Expect: 100-continue" and does not wait.
+// maxDrain is how much of a refused body is read, so that the client has sent
+// it when it gets the answer, and not a connection reset in the middle. The Go
+// SDK asks by "Expect: 100-continue" and does not wait.
 const maxDrain = 1 << 30
 
 // authenticate finds out who signed the request.
@@ -132,7 +133,8 @@ func (c *call) authenticate() error {
 	return nil
 }
 
-// allow fails with AccessDenied unless the principal may do action to the resource that names denote.
+// allow fails with AccessDenied unless the principal may do action to the
+// resource that names denote.
 func (c *call) allow(action, arn string, names []string) *apiError {
 	if c.s.access.allowed(c.who, action, append(slices.Clip(names), arn)) {
 		return nil

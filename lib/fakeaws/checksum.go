@@ -21,7 +21,8 @@ const checksumPrefix = "x-amz-checksum-"
 
 var crc64NVME = crc64.MakeTable(0x9a6c9329ac4bc9b5)
 
-// checksums are the algorithms of S3, by the end of their header's name; element gives their spelling in XML.
+// checksums are the algorithms of S3, by the end of their header's name;
+// element gives their spelling in XML.
 var checksums = map[string]struct {
 	element string
 	new     func() hash.Hash
@@ -33,7 +34,8 @@ var checksums = map[string]struct {
 	"sha256":    {"ChecksumSHA256", sha256.New},
 }
 
-// askedChecksum returns the algorithm that a request names, by a value, a trailer or an upload's header; "" if none.
+// askedChecksum returns the algorithm that a request names, by a value, a
+// trailer or an upload's header; "" if none.
 func askedChecksum(h http.Header) (string, *apiError) {
 	var found string
 	for alg := range checksums {
@@ -75,8 +77,9 @@ type received struct {
 
 func (in received) etag() string { return hex.EncodeToString(in.md5) }
 
-// receive reads the body of an upload, of at most limit bytes, and verifies all that the request says of it: length, Content-MD5,
-// x-amz-content-sha256, the chunks' signatures, and the checksum, given in a header or after the body.
+// receive reads the body of an upload, of at most limit bytes, and verifies all
+// that the request says of it: length, Content-MD5, x-amz-content-sha256, the
+// chunks' signatures, and the checksum, given in a header or after the body.
 func (c *call) receive(alg string, limit int64) (received, error) {
 	asked, apiErr := askedChecksum(c.r.Header)
 	if apiErr != nil {
@@ -148,7 +151,8 @@ func (c *call) payload() (io.Reader, int64, error) {
 	return c.r.Body, c.r.ContentLength, nil
 }
 
-// read reads exactly size bytes, and computes their MD5, the checksum alg unless it is "", and the further hashes.
+// read reads exactly size bytes, and computes their MD5, the checksum alg
+// unless it is "", and the further hashes.
 func (d *disk) read(r io.Reader, size int64, alg string, further ...hash.Hash) (received, error) {
 	sums := []hash.Hash{md5.New()}
 	if alg != "" {
@@ -165,8 +169,8 @@ func (d *disk) read(r io.Reader, size int64, alg string, further ...hash.Hash) (
 	return in, nil
 }
 
-// receive reads exactly size bytes in pieces, to memory, or to a file where d is not nil. What has been read is hashed while
-// the next piece is.
+// receive reads exactly size bytes in pieces, to memory, or to a file where d
+// is not nil. What has been read is hashed while the next piece is.
 func (d *disk) receive(r io.Reader, size int64, sums []hash.Hash) (body, error) {
 	var file *os.File
 	if d != nil && size > 0 {

@@ -13,7 +13,8 @@ import (
 	"strings"
 )
 
-// The values of x-amz-content-sha256 that announce a body in the aws-chunked coding.
+// The values of x-amz-content-sha256 that announce a body in the aws-chunked
+// coding.
 const (
 	streamingSigned          = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
 	streamingSignedTrailer   = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
@@ -26,9 +27,10 @@ const (
 	trailerSigName = "x-amz-trailer-signature"
 )
 
-// A chunkedReader decodes aws-chunked: chunks of "HEX[;chunk-signature=…]\r\n DATA \r\n", an empty one last, then trailers,
-// one a line, and an empty line. With sig set each chunk's signature, which covers the one before it, is verified,
-// and the trailers' too, before the reader says io.EOF.
+// A chunkedReader decodes aws-chunked: chunks of "HEX[;chunk-signature=…]\r\n
+// DATA \r\n", an empty one last, then trailers, one a line, and an empty line.
+// With sig set each chunk's signature, which covers the one before it, is
+// verified, and the trailers' too, before the reader says io.EOF.
 type chunkedReader struct {
 	r       *bufio.Reader
 	sig     *signature
@@ -76,7 +78,8 @@ func (c *chunkedReader) Read(p []byte) (int, error) {
 	return n, c.err
 }
 
-// nextChunk reads a chunk's first line, and after the last one the trailers; then it returns io.EOF.
+// nextChunk reads a chunk's first line, and after the last one the trailers;
+// then it returns io.EOF.
 func (c *chunkedReader) nextChunk() error {
 	line, err := c.line()
 	if err != nil {
@@ -130,7 +133,8 @@ func (c *chunkedReader) checkChunk() error {
 	return nil
 }
 
-// readTrailer reads lines up to an empty one. Some clients leave the last empty line of a stream without trailers out.
+// readTrailer reads lines up to an empty one. Some clients leave the last empty
+// line of a stream without trailers out.
 func (c *chunkedReader) readTrailer() error {
 	var canonical bytes.Buffer
 	var sig string

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// etagMatches reports whether a list of ETags, quoted or not, names etag; "*" names any.
+// etagMatches reports whether a list of ETags, quoted or not, names etag; "*"
+// names any.
 func etagMatches(list, etag string) bool {
 	for item := range strings.SplitSeq(list, ",") {
 		item = strings.TrimSpace(item)
@@ -17,8 +18,8 @@ func etagMatches(list, etag string) bool {
 	return false
 }
 
-// checkRead applies the conditions of GET and HEAD. If-Match overrides If-Unmodified-Since and If-None-Match
-// If-Modified-Since, as in RFC 9110.
+// checkRead applies the conditions of GET and HEAD. If-Match overrides
+// If-Unmodified-Since and If-None-Match If-Modified-Since, as in RFC 9110.
 func checkRead(h http.Header, v *version) *apiError {
 	modified := v.Time.Truncate(time.Second)
 	if match := h.Get("If-Match"); match != "" {
@@ -38,8 +39,9 @@ func checkRead(h http.Header, v *version) *apiError {
 	return nil
 }
 
-// checkWrite applies the conditions of PutObject, CopyObject, CompleteMultipartUpload and DeleteObject to what is at the key: nil
-// for nothing, perhaps a delete marker.
+// checkWrite applies the conditions of PutObject, CopyObject,
+// CompleteMultipartUpload and DeleteObject to what is at the key: nil for
+// nothing, perhaps a delete marker.
 func checkWrite(h http.Header, latest *version) error {
 	exists := latest != nil && !latest.Deleted
 	if match := h.Get("If-Match"); match != "" {
@@ -56,8 +58,10 @@ func checkWrite(h http.Header, latest *version) error {
 	return nil
 }
 
-// writeCheck returns the check of this request's conditions for store.put and store.del. The conditions have been checked once,
-// against before, when the request came in; what has changed since is a conflict: 409, or 404 to an If-Match for what is gone.
+// writeCheck returns the check of this request's conditions for store.put and
+// store.del. The conditions have been checked once, against before, when the
+// request came in; what has changed since is a conflict: 409, or 404 to an
+// If-Match for what is gone.
 func (c *call) writeCheck(before *version) func(*version) error {
 	return func(latest *version) error {
 		if c.ignoreConditions {
@@ -78,7 +82,8 @@ func conditionName(h http.Header) string {
 	return "If-None-Match"
 }
 
-// precheck applies a write's conditions before its body is read, and refuses those that S3 does not know.
+// precheck applies a write's conditions before its body is read, and refuses
+// those that S3 does not know.
 func (c *call) precheck() (before *version, err error) {
 	before = c.s.store.latest(c.bucket, c.key)
 	match, none := c.r.Header.Get("If-Match"), c.r.Header.Get("If-None-Match")

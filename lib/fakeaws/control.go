@@ -80,8 +80,9 @@ Counts
   want 'OP N'… ['depth N'] ['side N']      fail unless the counts are exactly these
 `
 
-// Do runs one line of the control language, split into words, and returns what it prints. Relative file names are relative to
-// dir ("": the working directory).
+// Do runs one line of the control language, split into words, and returns what
+// it prints. Relative file names are relative to dir ("": the working
+// directory).
 func (s *Server) Do(dir string, words ...string) (string, error) {
 	if len(words) == 0 {
 		return "", nil
@@ -101,7 +102,8 @@ func (s *Server) Do(dir string, words ...string) (string, error) {
 	return out, nil
 }
 
-// DoLine is Do on a line that is split as a shell does it; a comment or an empty line does nothing.
+// DoLine is Do on a line that is split as a shell does it; a comment or an
+// empty line does nothing.
 func (s *Server) DoLine(dir, text string) (string, error) {
 	words, err := splitWords(text)
 	if err != nil {
@@ -110,8 +112,9 @@ func (s *Server) DoLine(dir, text string) (string, error) {
 	return s.Do(dir, words...)
 }
 
-// splitWords splits a line at white space. Within single quotes everything is literal, within double quotes and outside of
-// quotes a backslash takes the next character literally.
+// splitWords splits a line at white space. Within single quotes everything is
+// literal, within double quotes and outside of quotes a backslash takes the
+// next character literally.
 func splitWords(text string) ([]string, error) {
 	var words []string
 	var word strings.Builder
@@ -152,7 +155,8 @@ func splitWords(text string) ([]string, error) {
 	return words, nil
 }
 
-// A line is what a verb is given. Its methods take words and options off it; the first mistake is kept.
+// A line is what a verb is given. Its methods take words and options off it;
+// the first mistake is kept.
 type line struct {
 	s     *Server
 	dir   string

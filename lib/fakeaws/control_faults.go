@@ -106,7 +106,8 @@ func (l *line) doFault() (string, error) {
 	return "", nil
 }
 
-// knownOperation reports whether a pattern fits any operation: a fault for a misspelt one would never happen.
+// knownOperation reports whether a pattern fits any operation: a fault for a
+// misspelt one would never happen.
 func knownOperation(pattern string) bool {
 	for _, op := range s3Operations {
 		if glob(pattern, op.name) {

@@ -10,14 +10,16 @@ import (
 	"path/filepath"
 )
 
-// A disk keeps a store below a directory: a journal of one JSON record a line, and the bodies in files beside it.
+// A disk keeps a store below a directory: a journal of one JSON record a line,
+// and the bodies in files beside it.
 //
 //	DIR/journal        what happened; a torn last line is one that never happened
 //	DIR/bodies/…       one file a body or part, never changed
 //	DIR/kms.json       keys with their material, and aliases
 //
-// At start the journal is replayed and written anew, and bodies that nothing refers to are removed. Uploads in
-// progress are not kept. A nil disk keeps nothing.
+// At start the journal is replayed and written anew, and bodies that nothing
+// refers to are removed. Uploads in progress are not kept. A nil disk keeps
+// nothing.
 type disk struct {
 	dir     string
 	journal *os.File
@@ -147,7 +149,8 @@ func (d *disk) apply(st *store, rec record) error {
 	return nil
 }
 
-// compact writes the journal anew, without what later records have undone, and leaves it open for log.
+// compact writes the journal anew, without what later records have undone, and
+// leaves it open for log.
 func (d *disk) compact(st *store) error {
 	f, err := os.OpenFile(d.path("journal.new"), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {

@@ -16,13 +16,14 @@ const rendezvousTimeout = 20 * time.Second
 // errDrop makes the server close the connection without another byte.
 var errDrop = errors.New("connection dropped")
 
-// A fault is something that goes wrong, or happens, with requests of some operations.
+// A fault is something that goes wrong, or happens, with requests of some
+// operations.
 type fault struct {
 	text  string // as it was given, for the list
 	kind  string
 	ops   []string // patterns
 	keys  string   // a pattern; "" is any
-	by    string   // a principal's access key or name; "" is any
+	by    string   // a principal's access key; "" is any
 	skip  int      // so many matching requests pass unharmed first
 	times int      // and then so many are harmed; -1: all
 
@@ -44,7 +45,8 @@ type faults struct {
 	changed chan struct{}  // closed when held changes
 }
 
-// match returns the faults that befall c, in the order in which they were injected, and counts them down.
+// match returns the faults that befall c, in the order in which they were
+// injected, and counts them down.
 func (fs *faults) match(c *call) []*fault {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
@@ -99,7 +101,8 @@ func (fs *faults) release() {
 	})
 }
 
-// before does what faults do before the server acts, and prepares what they do to the answer.
+// before does what faults do before the server acts, and prepares what they do
+// to the answer.
 func (c *call) before(matched []*fault) error {
 	for _, f := range matched {
 		var err error

@@ -103,7 +103,8 @@ func TestLostReply(t *testing.T) {
 	}
 }
 
-// What a client finds that comes again after a lost reply, another writer having been there in between.
+// What a client finds that comes again after a lost reply, another writer
+// having been there in between.
 func TestLostReplyAndAnotherWriter(t *testing.T) {
 	s := start(t, fakeaws.Options{})
 	do(t, s, "fault do-after 'write k other' PutObject times=1", "fault forget PutObject times=1")
@@ -190,7 +191,8 @@ func TestRendezvousAndDepth(t *testing.T) {
 	do(t, s, "reset", "want")
 }
 
-// A refusal reaches the client, whose body is on its way, whether it has asked to send it or not.
+// A refusal reaches the client, whose body is on its way, whether it has asked
+// to send it or not.
 func TestRefusedBody(t *testing.T) {
 	s := start(t, fakeaws.Options{})
 	do(t, s, "write k x")

@@ -6,11 +6,13 @@ import (
 	"sync/atomic"
 )
 
-// chunkMax bounds a chunk of an index: an insertion moves at most this many pointers.
+// chunkMax bounds a chunk of an index: an insertion moves at most this many
+// pointers.
 const chunkMax = 512
 
-// An index is a map from keys to objects, sorted by the bytes of the keys. It is a list of sorted chunks, none of them
-// empty, so that a seek is two binary searches and a million keys are two thousand chunks.
+// An index is a map from keys to objects, sorted by the bytes of the keys. It
+// is a list of sorted chunks, none of them empty, so that a seek is two binary
+// searches and a million keys are two thousand chunks.
 //
 // Readers may work side by side, a writer alone; the store's lock sees to that.
 type index struct {
@@ -43,7 +45,8 @@ func (x *index) get(key string) *object {
 	return nil
 }
 
-// getOrInsert returns the object at key, a new one without versions if there is none.
+// getOrInsert returns the object at key, a new one without versions if there is
+// none.
 func (x *index) getOrInsert(key string) *object {
 	cur := x.seek(key)
 	if o := cur.peek(); o != nil && o.key == key {
@@ -121,7 +124,8 @@ func (c *cursor) next() *object {
 	return o
 }
 
-// afterPrefix returns the least key that is greater than every key with the prefix; ok is false when there is none.
+// afterPrefix returns the least key that is greater than every key with the
+// prefix; ok is false when there is none.
 func afterPrefix(prefix string) (key string, ok bool) {
 	for i := len(prefix) - 1; i >= 0; i-- {
 		if prefix[i] < 0xff {

@@ -14,7 +14,8 @@ import (
 	"time"
 )
 
-// A write's conditions are checked again when its body is there; what has changed meanwhile is a conflict.
+// A write's conditions are checked again when its body is there; what has
+// changed meanwhile is a conflict.
 func TestWriteCheck(t *testing.T) {
 	old, other, gone := &version{ETag: "old"}, &version{ETag: "new"}, &version{Deleted: true}
 	for _, row := range []struct {
@@ -73,7 +74,8 @@ func TestIndex(t *testing.T) {
 	}
 }
 
-// A page costs about a page, wherever it is and however many keys its common prefixes hide.
+// A page costs about a page, wherever it is and however many keys its common
+// prefixes hide.
 func TestListingSteps(t *testing.T) {
 	b := &bucket{}
 	v := &version{ID: nullVersion}
@@ -168,7 +170,8 @@ func TestSplitWords(t *testing.T) {
 	}
 }
 
-// The example of chunks and their signatures in the documentation of Signature Version 4.
+// The example of chunks and their signatures in the documentation of Signature
+// Version 4.
 func exampleSignature() *signature {
 	key := []byte("AWS4" + defaultSecretKey)
 	for _, part := range []string{"20130524", "us-east-1", "s3", "aws4_request"} {

@@ -172,7 +172,8 @@ const (
 	usageEncrypt = "ENCRYPT_DECRYPT"
 )
 
-// A kmsKey is a key in one region. The replicas of a multi-region key have the same id and material.
+// A kmsKey is a key in one region. The replicas of a multi-region key have the
+// same id and material.
 type kmsKey struct {
 	ID          string
 	Region      string
@@ -215,8 +216,10 @@ func aliasARN(region, account, alias string) string {
 	return fmt.Sprintf("arn:aws:kms:%s:%s:%s", region, account, alias)
 }
 
-// resolve finds the key that id names (an id, an ARN, an alias, an alias ARN) for the caller, and checks that the caller may do the
-// operation with it. It makes the key of an alias/microsecrets-… for operations that make or describe keys.
+// resolve finds the key that id names (an id, an ARN, an alias, an alias ARN)
+// for the caller, and checks that the caller may do the operation with it. It
+// makes the key of an alias/microsecrets-… for operations that make or describe
+// keys.
 func (k *kms) resolve(c *call, id string) (*kmsKey, error) {
 	if id == "" {
 		return nil, kmsError("ValidationException", "1 validation error detected: Value null at 'keyId' failed to satisfy constraint: Member must not be null")
@@ -263,8 +266,9 @@ func (k *kms) find(c *call, region, account, name string) (*kmsKey, error) {
 	return nil, kmsError("NotFoundException", "Key '%s' does not exist", arn)
 }
 
-// autoOperations are those on whose first use the key of an alias/microsecrets-… is made. Decrypt is not among them: nothing can
-// have been encrypted under a key that is not there.
+// autoOperations are those on whose first use the key of an
+// alias/microsecrets-… is made. Decrypt is not among them: nothing can have
+// been encrypted under a key that is not there.
 var autoOperations = map[string]bool{"GenerateDataKey": true, "GenerateDataKeyWithoutPlaintext": true, "Encrypt": true,
 	"ReEncrypt": true, "DescribeKey": true}
 
@@ -283,7 +287,8 @@ func (k *kms) permit(c *call, key *kmsKey) error {
 	return nil
 }
 
-// permitAny checks the caller's policy for an operation on no key in particular.
+// permitAny checks the caller's policy for an operation on no key in
+// particular.
 func (k *kms) permitAny(c *call) error {
 	if err := c.allow("kms:"+c.op, "*", c.names); err != nil {
 		return kmsError("AccessDeniedException", "%s", err.msg)

@@ -16,7 +16,8 @@ import (
 //
 //	magic (5) | length of the key's id (1) | id, padded with zeros (44) | salt (74) | IV (12) | AES-256-GCM of the plaintext
 //
-// What comes before the IV, and the encryption context, are the additional data.
+// What comes before the IV, and the encryption context, are the additional
+// data.
 const (
 	blobMagic  = "\x01\x02\x02\x00\x78"
 	blobIDSize = 44
@@ -70,7 +71,8 @@ func (key *kmsKey) aead() (cipher.AEAD, error) {
 	return cipher.NewGCM(block)
 }
 
-// blobAAD binds the blob's header and the encryption context, whatever its order.
+// blobAAD binds the blob's header and the encryption context, whatever its
+// order.
 func blobAAD(blob []byte, context map[string]string) []byte {
 	aad := bytes.Clone(blob[:blobHeader])
 	for _, name := range slices.Sorted(maps.Keys(context)) {
@@ -82,7 +84,8 @@ func blobAAD(blob []byte, context map[string]string) []byte {
 	return aad
 }
 
-// blobKeyID returns the id of the key that a blob names; ok is false if it is no blob.
+// blobKeyID returns the id of the key that a blob names; ok is false if it is
+// no blob.
 func blobKeyID(blob []byte) (id string, ok bool) {
 	if len(blob) < blobHeader+blobIV+blobTag || string(blob[:len(blobMagic)]) != blobMagic {
 		return "", false
@@ -179,7 +182,7 @@ func (k *kms) encrypt(c *call) (any, error) {
 	if n := len(c.args.Plaintext); n < 1 || n > maxPlaintext {
 		return nil, kmsError("ValidationException", "1 validation error detected: Value at 'plaintext' failed to satisfy constraint: Member must have length between 1 and %d", maxPlaintext)
 	}
-	if err := cmpErr(checkAlgorithm(c.args.EncryptionAlgorithm), checkContext(c.args.EncryptionContext)); err != nil {
+	if err := firstError(checkAlgorithm(c.args.EncryptionAlgorithm), checkContext(c.args.EncryptionContext)); err != nil {
 		return nil, err
 	}
 	k.mu.Lock()
@@ -192,7 +195,7 @@ func (k *kms) encrypt(c *call) (any, error) {
 	return cryptoOutput{CiphertextBlob: blob, KeyId: key.arn(), EncryptionAlgorithm: "SYMMETRIC_DEFAULT"}, err
 }
 
-func cmpErr(errs ...error) error {
+func firstError(errs ...error) error {
 	for _, err := range errs {
 		if err != nil {
 			return err
@@ -202,7 +205,7 @@ func cmpErr(errs ...error) error {
 }
 
 func (k *kms) decrypt(c *call) (any, error) {
-	if err := cmpErr(checkAlgorithm(c.args.EncryptionAlgorithm), checkContext(c.args.EncryptionContext)); err != nil {
+	if err := firstError(checkAlgorithm(c.args.EncryptionAlgorithm), checkContext(c.args.EncryptionContext)); err != nil {
 		return nil, err
 	}
 	k.mu.Lock()
@@ -214,7 +217,8 @@ func (k *kms) decrypt(c *call) (any, error) {
 	return cryptoOutput{Plaintext: plaintext, KeyId: key.arn(), EncryptionAlgorithm: "SYMMETRIC_DEFAULT"}, nil
 }
 
-// openBlob decrypts the call's blob. With an id, only the key of that id will do; without, the one that the blob names.
+// openBlob decrypts the call's blob. With an id, only the key of that id will
+// do; without, the one that the blob names.
 func (k *kms) openBlob(c *call, id string, context map[string]string) (*kmsKey, []byte, error) {
 	blob := c.args.CiphertextBlob
 	if len(blob) < 1 || len(blob) > maxBlob {
@@ -242,7 +246,7 @@ func (k *kms) openBlob(c *call, id string, context map[string]string) (*kmsKey, 
 		if key.ID != blobID || key.Region != c.sig.region || key.Account != c.who.account && !slices.Contains(key.Shared, c.who.account) {
 			continue
 		}
-		if err := cmpErr(k.permit(c, key), key.usable()); err != nil {
+		if err := firstError(k.permit(c, key), key.usable()); err != nil {
 			return nil, nil, err
 		}
 		plaintext, err := key.open(blob, context)
@@ -262,7 +266,7 @@ type reEncryptOutput struct {
 // reEncrypt needs the permissions kms:ReEncryptFrom and kms:ReEncryptTo.
 func (k *kms) reEncrypt(c *call) (any, error) {
 	a := c.args
-	if err := cmpErr(checkAlgorithm(a.SourceEncryptionAlgorithm), checkAlgorithm(a.DestinationEncryptionAlgorithm),
+	if err := firstError(checkAlgorithm(a.SourceEncryptionAlgorithm), checkAlgorithm(a.DestinationEncryptionAlgorithm),
 		checkContext(a.SourceEncryptionContext), checkContext(a.DestinationEncryptionContext)); err != nil {
 		return nil, err
 	}
@@ -282,7 +286,8 @@ func (k *kms) reEncrypt(c *call) (any, error) {
 	return reEncryptOutput{blob, source.arn(), key.arn(), "SYMMETRIC_DEFAULT", "SYMMETRIC_DEFAULT"}, err
 }
 
-// newKeyID returns a UUID, or for a multi-region key mrk- and 32 hexadecimal digits.
+// newKeyID returns a UUID, or for a multi-region key mrk- and 32 hexadecimal
+// digits.
 func newKeyID(multiRegion bool) string {
 	var b [16]byte
 	rand.Read(b[:])

@@ -18,7 +18,8 @@ func (k *kms) newKey(region, account string) *kmsKey {
 	return key
 }
 
-// keyMetadata is a key as CreateKey and DescribeKey report it; times are seconds since 1970.
+// keyMetadata is a key as CreateKey and DescribeKey report it; times are
+// seconds since 1970.
 type keyMetadata struct {
 	AWSAccountId             string
 	KeyId                    string
@@ -140,7 +141,8 @@ func (k *kms) describeKey(c *call) (any, error) {
 	return keyOutput{k.metadata(key)}, nil
 }
 
-// paginate returns the entries after the call's marker, as many as its limit allows, and the next marker, "" at the end.
+// paginate returns the entries after the call's marker, as many as its limit
+// allows, and the next marker, "" at the end.
 func paginate[E any](c *call, entries []E, name func(E) string) ([]E, string, error) {
 	limit := 100
 	if c.args.Limit != nil {
@@ -304,7 +306,8 @@ func (k *kms) cancelKeyDeletion(c *call) (any, error) {
 	return struct{ KeyId string }{key.arn()}, k.save()
 }
 
-// keyFor returns the key that the control language names: an id, an ARN, or an alias in the default region and account.
+// keyFor returns the key that the control language names: an id, an ARN, or an
+// alias in the default region and account.
 func (k *kms) keyFor(name string) (*kmsKey, error) {
 	for arn, key := range k.keys {
 		if name == arn || name == key.ID {

@@ -14,7 +14,8 @@ import (
 // maxKey is the longest key of an object, in bytes.
 const maxKey = 1024
 
-// maxXML bounds the documents that are read: 1,000 names to delete, 10,000 parts.
+// maxXML bounds the documents that are read: 1,000 names to delete, 10,000
+// parts.
 const maxXML = 4 << 20
 
 type s3Protocol struct{}
@@ -68,7 +69,8 @@ var s3Operations = []s3Operation{
 	{"POST", keyLevel, "uploadId", "", "CompleteMultipartUpload", "s3:PutObject", (*call).completeMultipartUpload},
 }
 
-// foreignParameters name the sub-resources that are not emulated; without this list they would pass for the plain operation.
+// foreignParameters name the sub-resources that are not emulated; without this
+// list they would pass for the plain operation.
 var foreignParameters = []string{"accelerate", "acl", "analytics", "attributes", "cors", "encryption", "intelligent-tiering",
 	"inventory", "legal-hold", "lifecycle", "logging", "metrics", "notification", "object-lock", "ownershipControls", "policy",
 	"policyStatus", "publicAccessBlock", "renameObject", "replication", "requestPayment", "restore", "retention", "select",
@@ -99,7 +101,8 @@ func (c *call) operation() *s3Operation {
 	return nil
 }
 
-// parse splits the path; the key is what follows the bucket, byte for byte, slashes and dots included.
+// parse splits the path; the key is what follows the bucket, byte for byte,
+// slashes and dots included.
 func (s3Protocol) parse(c *call) error {
 	c.op = "Unknown"
 	path, err := url.PathUnescape(strings.TrimPrefix(c.r.URL.EscapedPath(), "/"))
@@ -148,7 +151,8 @@ func (s3Protocol) act(c *call) error {
 	return op.do(c)
 }
 
-// findBucket looks up the bucket and checks what a request says of it: the region that it is signed for, and its owner.
+// findBucket looks up the bucket and checks what a request says of it: the
+// region that it is signed for, and its owner.
 func (c *call) findBucket() error {
 	if c.bucket = c.s.store.bucket(c.bucketName); c.bucket == nil {
 		return errNoSuchBucket.with("BucketName", c.bucketName)
@@ -207,7 +211,8 @@ func (s3Protocol) fail(c *call, err *apiError) {
 	c.writeXML(err.status, &d)
 }
 
-// authErr needs no translation: the errors of authentication are spelled as S3 has them, but for one.
+// authErr needs no translation: the errors of authentication are spelled as S3
+// has them, but for one.
 func (s3Protocol) authErr(err *apiError) *apiError {
 	if err.code == "MissingAuthenticationToken" {
 		return errAccessDenied

@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// maxPage is the greatest number of entries, names and common prefixes together, of one page.
+// maxPage is the greatest number of entries, names and common prefixes
+// together, of one page.
 const maxPage = 1000
 
 // A listing is the parameters that all kinds of listing share.
@@ -65,7 +66,8 @@ func (l listing) prefixes(d *xmlDoc, prefixes []string) {
 	}
 }
 
-// common returns the prefix that key is rolled up into; "" if it stands for itself.
+// common returns the prefix that key is rolled up into; "" if it stands for
+// itself.
 func (l listing) common(key string) string {
 	if l.delimiter == "" {
 		return ""
@@ -76,8 +78,9 @@ func (l listing) common(key string) string {
 	return ""
 }
 
-// walk calls visit for the objects with the prefix from the key after, in order. visit returns a prefix whose other keys
-// are skipped by a seek, not one after another, or "", and whether to go on.
+// walk calls visit for the objects with the prefix from the key after, in
+// order. visit returns a prefix whose other keys are skipped by a seek, not one
+// after another, or "", and whether to go on.
 func (l listing) walk(x *index, after string, visit func(*object) (skip string, more bool)) {
 	cur := x.seek(max(l.prefix, after))
 	for {
@@ -108,7 +111,8 @@ type page struct {
 	next      string // the last entry, name or common prefix, that the page holds
 }
 
-// list collects a page of names that come after the marker. A marker that is a common prefix stands for all keys below it.
+// list collects a page of names that come after the marker. A marker that is a
+// common prefix stands for all keys below it.
 func (l listing) list(x *index, marker string) page {
 	var p page
 	if l.max == 0 {
@@ -207,7 +211,8 @@ func (c *call) listObjectsV2() error {
 	return nil
 }
 
-// listObjects is the first version of the operation, which some clients still use.
+// listObjects is the first version of the operation, which some clients still
+// use.
 func (c *call) listObjects() error {
 	l, err := c.listing("max-keys")
 	if err != nil {
@@ -245,8 +250,9 @@ type versionPage struct {
 	nextID    string // "" after a common prefix
 }
 
-// listVersions collects a page of versions, newest first for each key, after a version (afterID) of the key after, or after all
-// its versions if afterID is "".
+// listVersions collects a page of versions, newest first for each key, after a
+// version (afterID) of the key after, or after all its versions if afterID is
+// "".
 func (l listing) listVersions(x *index, after, afterID string) versionPage {
 	var p versionPage
 	if l.max == 0 {

@@ -73,7 +73,8 @@ func (c *call) createMultipartUpload() error {
 	return nil
 }
 
-// checksumType returns the type that an upload's checksum will have: SHA sums are always composite, CRC64NVME never is.
+// checksumType returns the type that an upload's checksum will have: SHA sums
+// are always composite, CRC64NVME never is.
 func checksumType(alg, asked string) (string, *apiError) {
 	switch {
 	case alg == "":
@@ -124,7 +125,8 @@ func (c *call) uploadPart() error {
 	return nil
 }
 
-// uploadPartCopy is a part that is a range of an object, as clients copy large ones.
+// uploadPartCopy is a part that is a range of an object, as clients copy large
+// ones.
 func (c *call) uploadPartCopy() error {
 	number, u, err := c.part()
 	if err != nil {
@@ -196,7 +198,8 @@ func (c *call) abortMultipartUpload() error {
 	return nil
 }
 
-// A completedPart is what the client says of a part when it completes the upload.
+// A completedPart is what the client says of a part when it completes the
+// upload.
 type completedPart struct {
 	PartNumber        int    `xml:"PartNumber"`
 	ETag              string `xml:"ETag"`
@@ -256,7 +259,8 @@ func (c *call) completeMultipartUpload() error {
 	return nil
 }
 
-// readCompletion reads the document; its request's checksum header speaks of the object, not of the document.
+// readCompletion reads the document; its request's checksum header speaks of
+// the object, not of the document.
 func (c *call) readCompletion(v any) error {
 	header := c.r.Header
 	defer func() { c.r.Header = header }()
@@ -325,7 +329,8 @@ func (c *call) assemble(u *upload, listed []completedPart) (*version, error) {
 	return &v, nil
 }
 
-// checksum returns the object's checksum: of the whole object, or of the parts' checksums and "-N".
+// checksum returns the object's checksum: of the whole object, or of the parts'
+// checksums and "-N".
 func (u *upload) checksum(b body, size int64, composite hash.Hash, parts int) (string, error) {
 	if u.sumType == "COMPOSITE" {
 		return fmt.Sprintf("%s-%d", base64.StdEncoding.EncodeToString(composite.Sum(nil)), parts), nil

@@ -16,11 +16,13 @@ import (
 // maxPut is the largest body of one PutObject or UploadPart: 5 GiB.
 const maxPut = 5 << 30
 
-// storedHeaders are kept with an object and repeated by GET and HEAD, as is every x-amz-meta-….
+// storedHeaders are kept with an object and repeated by GET and HEAD, as is
+// every x-amz-meta-….
 var storedHeaders = []string{"Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Type",
 	"Expires", "X-Amz-Storage-Class", "X-Amz-Website-Redirect-Location"}
 
-// newVersion returns a version with what the request's headers say of an object, but no body.
+// newVersion returns a version with what the request's headers say of an
+// object, but no body.
 func (c *call) newVersion() (*version, error) {
 	v := &version{Header: map[string]string{}}
 	h := c.r.Header
@@ -40,8 +42,8 @@ func (c *call) newVersion() (*version, error) {
 	return v, c.encryption(v)
 }
 
-// encryption checks and keeps x-amz-server-side-encryption. Nothing is encrypted; S3 says AES256 of whatever is not asked to be
-// anything else.
+// encryption checks and keeps x-amz-server-side-encryption. Nothing is
+// encrypted; S3 says AES256 of whatever is not asked to be anything else.
 func (c *call) encryption(v *version) error {
 	asked := c.r.Header.Get("X-Amz-Server-Side-Encryption")
 	if want := c.conf().RequireSSE; want != "" && asked != want {
@@ -122,8 +124,8 @@ func (c *call) putObject() error {
 	return nil
 }
 
-// findVersion returns the version that a GET, HEAD or copy asks for; id "" is the latest. A missing object is 403 to
-// whoever may not list the bucket.
+// findVersion returns the version that a GET, HEAD or copy asks for; id "" is
+// the latest. A missing object is 403 to whoever may not list the bucket.
 func (c *call) findVersion(b *bucket, bucketName, key, id string) (*version, error) {
 	if id == "" {
 		v := c.s.store.latest(b, key)
@@ -187,7 +189,8 @@ func (c *call) getObject() error {
 	return v.Body.writeRange(c.out, off, n)
 }
 
-// extent returns what the request wants of the body: all, a range of bytes, or a part.
+// extent returns what the request wants of the body: all, a range of bytes, or
+// a part.
 func (c *call) extent(v *version) (off, n int64, status int, err error) {
 	rangeHeader := c.r.Header.Get("Range")
 	number := c.query.Get("partNumber")
@@ -230,8 +233,8 @@ func (c *call) partExtent(v *version, number string) (off, n int64, status int, 
 	return off, sizes[i-1], http.StatusPartialContent, nil
 }
 
-// parseRange reads a Range header of one range of bytes; ok is false for what HTTP says to ignore. Then n is 0 when nothing of the
-// range is there.
+// parseRange reads a Range header of one range of bytes; ok is false for what
+// HTTP says to ignore. Then n is 0 when nothing of the range is there.
 func parseRange(header string, size int64) (off, n int64, ok bool) {
 	spec, ok := strings.CutPrefix(header, "bytes=")
 	first, last, dash := strings.Cut(strings.TrimSpace(spec), "-")
@@ -303,7 +306,8 @@ func (c *call) remove(key, id string, h http.Header) (marker, gone *version, err
 	return nil, gone, err
 }
 
-// deleteObjects removes up to 1,000 keys, each under its own condition and permission.
+// deleteObjects removes up to 1,000 keys, each under its own condition and
+// permission.
 func (c *call) deleteObjects() error {
 	var in struct {
 		Quiet   bool `xml:"Quiet"`
@@ -402,7 +406,8 @@ func (c *call) copyObject() error {
 	return nil
 }
 
-// setCopy makes the body of src that of v. Of what was uploaded in parts the ETag is now that of a whole.
+// setCopy makes the body of src that of v. Of what was uploaded in parts the
+// ETag is now that of a whole.
 func (v *version) setCopy(src *version) error {
 	v.Body, v.Size, v.ETag = src.Body, src.Size, src.ETag
 	if src.SumType != "COMPOSITE" {
@@ -417,7 +422,8 @@ func (v *version) setCopy(src *version) error {
 	return err
 }
 
-// copySource finds the version that x-amz-copy-source names and checks its conditions.
+// copySource finds the version that x-amz-copy-source names and checks its
+// conditions.
 func (c *call) copySource() (*version, error) {
 	path, query, _ := strings.Cut(c.r.Header.Get("X-Amz-Copy-Source"), "?")
 	path, err := url.PathUnescape(strings.TrimPrefix(path, "/"))

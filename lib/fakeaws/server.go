@@ -1,9 +1,12 @@
-// Package fakeaws emulates Amazon S3 and AWS KMS in one process, on one port of the loopback interface.
+// Package fakeaws emulates Amazon S3 and AWS KMS in one process, on one port of
+// the loopback interface.
 //
-// It is for tests, demonstrations and work without a network. What it does, it does as the services document it: status codes,
-// error codes, headers, conditions, versions, delete markers, checksums and signatures. Buckets are named in the path. What it does
-// not do, it refuses with NotImplemented. It can be told, through a small language (see Server.Do), to be slow, to fail, to deny and to lose replies,
-// and it counts requests and round trips.
+// It is for tests, demonstrations and work without a network. What it does, it
+// does as the services document it: status codes, error codes, headers,
+// conditions, versions, delete markers, checksums and signatures. Buckets are
+// named in the path. What it does not do, it refuses with NotImplemented. It
+// can be told, through a small language (see Server.Do), to be slow, to fail,
+// to deny and to lose replies, and it counts requests and round trips.
 package fakeaws
 
 import (
@@ -32,17 +35,21 @@ const (
 // autoKeyPrefix begins the aliases whose keys are made on first use.
 const autoKeyPrefix = "alias/microsecrets-"
 
-// ControlVariable names the environment variable that holds the URL to which a line of the control language is posted:
-// curl --data-binary 'counts' "$FAKEAWS_CONTROL".
+// ControlVariable names the environment variable that holds the URL to which a
+// line of the control language is posted: curl --data-binary 'counts'
+// "$FAKEAWS_CONTROL".
 const ControlVariable = "FAKEAWS_CONTROL"
 
-// Options are what a server is made with; the zero value is a server that keeps everything in memory.
+// Options are what a server is made with; the zero value is a server that keeps
+// everything in memory.
 type Options struct {
-	// Dir keeps buckets, objects and keys between runs; it is made if it is not there. At most one server at a time may use it.
+	// Dir keeps buckets, objects and keys between runs; it is made if it is not
+	// there. At most one server at a time may use it.
 	Dir string
 
-	// NoAutoKeys makes an alias/microsecrets-… that nobody has created an error, as it is at AWS. Else its key is made when a
-	// data key is first asked of it.
+	// NoAutoKeys makes an alias/microsecrets-… that nobody has created an
+	// error, as it is at AWS. Else its key is made when a data key is first
+	// asked of it.
 	NoAutoKeys bool
 }
 
@@ -63,8 +70,9 @@ type Server struct {
 	ahead   time.Duration
 }
 
-// New starts a server on a free port of 127.0.0.1. It has one bucket, DefaultBucket, versioned, and one principal, whose
-// credentials Environ gives, that may do everything.
+// New starts a server on a free port of 127.0.0.1. It has one bucket,
+// DefaultBucket, versioned, and one principal, whose credentials Environ gives,
+// that may do everything.
 func New(o Options) (*Server, error) {
 	s := &Server{done: make(chan struct{}), access: newAccess()}
 	s.store = &store{buckets: map[string]*bucket{}, now: s.now}
@@ -113,8 +121,9 @@ func (s *Server) Close() error {
 	return errors.Join(err, s.store.disk.close())
 }
 
-// Environ returns the variables, as KEY=VALUE, that lead the AWS SDKs, the AWS CLI and the programs of this project to the server,
-// and away from the user's own configuration.
+// Environ returns the variables, as KEY=VALUE, that lead the AWS SDKs, the AWS
+// CLI and the programs of this project to the server, and away from the user's
+// own configuration.
 func (s *Server) Environ() []string {
 	return []string{
 		"AWS_ACCESS_KEY_ID=" + defaultAccessKey,
@@ -138,7 +147,8 @@ func (s *Server) now() time.Time {
 	return time.Now().UTC().Add(s.ahead).Truncate(time.Millisecond)
 }
 
-// ServeHTTP answers a request to S3, to KMS (told by X-Amz-Target) or in the control language.
+// ServeHTTP answers a request to S3, to KMS (told by X-Amz-Target) or in the
+// control language.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if token, ok := strings.CutPrefix(r.URL.Path, "/_fake/"); ok {
 		s.serveControl(w, r, token)
@@ -155,8 +165,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.serve()
 }
 
-// serveControl runs the line in a POST's body, paths in it relative to the query's dir, and answers what it prints; 400 and the error's
-// text if it fails.
+// serveControl runs the line in a POST's body, paths in it relative to the
+// query's dir, and answers what it prints; 400 and the error's text if it
+// fails.
 func (s *Server) serveControl(w http.ResponseWriter, r *http.Request, token string) {
 	if r.Method != http.MethodPost || subtle.ConstantTimeCompare([]byte(token), []byte(s.token)) != 1 {
 		http.Error(w, "post to the URL in $"+ControlVariable, http.StatusForbidden)

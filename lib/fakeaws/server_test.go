@@ -75,7 +75,8 @@ func configFrom(s *fakeaws.Server, env map[string]string) aws.Config {
 	}
 }
 
-// as makes a principal and returns a configuration with its credentials; options as of the verb principal.
+// as makes a principal and returns a configuration with its credentials;
+// options as of the verb principal.
 func as(t testing.TB, s *fakeaws.Server, principal string) aws.Config {
 	t.Helper()
 	env := map[string]string{}
@@ -89,7 +90,8 @@ func as(t testing.TB, s *fakeaws.Server, principal string) aws.Config {
 func s3Client(s *fakeaws.Server) *s3.Client   { return s3.NewFromConfig(config(s)) }
 func kmsClient(s *fakeaws.Server) *kms.Client { return kms.NewFromConfig(config(s)) }
 
-// outcome is "ok", or "404 NoSuchKey", or "transport" for an error without an answer.
+// outcome is "ok", or "404 NoSuchKey", or "transport" for an error without an
+// answer.
 func outcome(err error) string {
 	if err == nil {
 		return "ok"
@@ -183,7 +185,8 @@ func TestKMSRoundTrip(t *testing.T) {
 	}
 }
 
-// raw sends a request that is signed over payloadHash, whatever its body is, and returns the answer's status and error code.
+// raw sends a request that is signed over payloadHash, whatever its body is,
+// and returns the answer's status and error code.
 func raw(t testing.TB, s *fakeaws.Server, method, path, payloadHash, body string, header http.Header) string {
 	t.Helper()
 	r, err := http.NewRequest(method, s.URL()+path, strings.NewReader(body))

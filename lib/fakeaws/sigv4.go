@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// Signature Version 4, as the server checks it: in the Authorization header, or in the query of a presigned URL.
+// Signature Version 4, as the server checks it: in the Authorization header, or
+// in the query of a presigned URL.
 
 const (
 	sigAlgorithm    = "AWS4-HMAC-SHA256"
@@ -22,7 +23,8 @@ const (
 	maxSkew         = 15 * time.Minute
 )
 
-// A signature is what a request says of its own signature, and after verify the key that chunks are signed with.
+// A signature is what a request says of its own signature, and after verify the
+// key that chunks are signed with.
 type signature struct {
 	accessKey string
 	region    string
@@ -89,7 +91,8 @@ func parseSignature(r *http.Request, query url.Values) (*signature, *apiError) {
 	return s, nil
 }
 
-// verify reports whether the signature is that of secret, and keeps the derived key.
+// verify reports whether the signature is that of secret, and keeps the derived
+// key.
 func (s *signature) verify(r *http.Request, query url.Values, secret string) bool {
 	date, _, _ := strings.Cut(s.scope, "/")
 	s.key = hmacSHA256([]byte("AWS4"+secret), date)
@@ -105,7 +108,8 @@ func (s *signature) matches(toSign, value string) bool {
 	return hmac.Equal([]byte(hex.EncodeToString(hmacSHA256(s.key, toSign))), []byte(value))
 }
 
-// checkTime returns RequestTimeTooSkewed, or for a presigned URL AccessDenied, when now is not the time of the request.
+// checkTime returns RequestTimeTooSkewed, or for a presigned URL AccessDenied,
+// when now is not the time of the request.
 func (s *signature) checkTime(now time.Time) *apiError {
 	t, err := time.Parse(amzTimeFormat, s.time)
 	if err != nil {
@@ -153,7 +157,8 @@ func (s *signature) canonicalRequest(r *http.Request, query url.Values) string {
 	return b.String()
 }
 
-// signedValue returns a header as it enters the canonical request; net/http keeps two of them apart.
+// signedValue returns a header as it enters the canonical request; net/http
+// keeps two of them apart.
 func signedValue(r *http.Request, name string) string {
 	switch {
 	case name == "host":
@@ -170,7 +175,8 @@ func signedValue(r *http.Request, name string) string {
 	return strings.Join(values, ",")
 }
 
-// awsEscape escapes everything but unreserved characters, and slashes if keepSlash.
+// awsEscape escapes everything but unreserved characters, and slashes if
+// keepSlash.
 func awsEscape(s string, keepSlash bool) string {
 	const digits = "0123456789ABCDEF"
 	var b strings.Builder

@@ -23,7 +23,8 @@ const (
 // nullVersion is the id of what was written while a bucket had no versioning.
 const nullVersion = "null"
 
-// A store holds buckets. Its lock guards everything below it but versions and bodies, which never change.
+// A store holds buckets. Its lock guards everything below it but versions and
+// bodies, which never change.
 type store struct {
 	mu      sync.RWMutex
 	buckets map[string]*bucket
@@ -47,7 +48,8 @@ type bucket struct {
 	uploads map[string]*upload
 }
 
-// An object is every version of a key, the oldest first. An index holds none without versions.
+// An object is every version of a key, the oldest first. An index holds none
+// without versions.
 type object struct {
 	key      string
 	versions []*version
@@ -68,7 +70,8 @@ type version struct {
 	SSEKeyID string            `json:"sseKeyId,omitempty"`
 }
 
-// latest returns the newest version, a delete marker perhaps; nil for a key that never was.
+// latest returns the newest version, a delete marker perhaps; nil for a key
+// that never was.
 func (o *object) latest() *version {
 	if o == nil || len(o.versions) == 0 {
 		return nil
@@ -96,7 +99,8 @@ func (o *object) version(id string) *version {
 	return nil
 }
 
-// insert makes v the newest version of key. There is at most one null version: an older one goes.
+// insert makes v the newest version of key. There is at most one null version:
+// an older one goes.
 func (b *bucket) insert(key string, v *version) {
 	o := b.objects.getOrInsert(key)
 	if v.ID == nullVersion {
@@ -105,7 +109,8 @@ func (b *bucket) insert(key string, v *version) {
 	o.versions = append(o.versions, v)
 }
 
-// replace puts v in the place of the version that has its id: stored bytes that somebody altered.
+// replace puts v in the place of the version that has its id: stored bytes that
+// somebody altered.
 func (b *bucket) replace(key string, v *version) {
 	o := b.objects.get(key)
 	if o == nil {
@@ -130,8 +135,9 @@ func (b *bucket) drop(key, id string) {
 	}
 }
 
-// put stores v, whose ID and Time it sets, as the newest version of key, if check allows it over what is there now (nil if
-// there is nothing, a delete marker perhaps).
+// put stores v, whose ID and Time it sets, as the newest version of key, if
+// check allows it over what is there now (nil if there is nothing, a delete
+// marker perhaps).
 func (st *store) put(b *bucket, key string, v *version, check func(latest *version) error) error {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -154,8 +160,9 @@ func (st *store) putLocked(b *bucket, key string, v *version) error {
 	return nil
 }
 
-// del does what DELETE without a version does: it adds a delete marker, which it returns, or, in a bucket that never had
-// versioning, removes the object and returns nil.
+// del does what DELETE without a version does: it adds a delete marker, which
+// it returns, or, in a bucket that never had versioning, removes the object and
+// returns nil.
 func (st *store) del(b *bucket, key string, check func(latest *version) error) (*version, error) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -251,7 +258,8 @@ func (st *store) removeBucket(b *bucket) error {
 	return nil
 }
 
-// newID returns 32 characters as version and upload ids have them. The first is never "-": ids are given as arguments.
+// newID returns 32 characters as version and upload ids have them. The first is
+// never "-": ids are given as arguments.
 func newID() string {
 	var raw [24]byte
 	rand.Read(raw[:])
@@ -262,7 +270,8 @@ func newID() string {
 	return string(id)
 }
 
-// putBytes stores data at any key, whether a client could write it or not, as long as S3 could hold it.
+// putBytes stores data at any key, whether a client could write it or not, as
+// long as S3 could hold it.
 func (st *store) putBytes(b *bucket, key string, data []byte) error {
 	if key == "" || len(key) > maxKey || !utf8.ValidString(key) {
 		return fmt.Errorf("S3 has no key %q", key)
@@ -279,8 +288,9 @@ func (st *store) putBytes(b *bucket, key string, data []byte) error {
 // defaultHeader is shared by the versions that have no other; it never changes.
 var defaultHeader = map[string]string{"Content-Type": "binary/octet-stream"}
 
-// tamper alters the stored bytes of a version. Its id and ETag stay; a checksum goes, since whoever alters an object on purpose
-// gives it the right one, and clients shall find out by themselves.
+// tamper alters the stored bytes of a version. Its id and ETag stay; a checksum
+// goes, since whoever alters an object on purpose gives it the right one, and
+// clients shall find out by themselves.
 func (st *store) tamper(b *bucket, key string, v *version, alter func([]byte) []byte) error {
 	data, err := v.Body.bytes()
 	if err != nil {
@@ -301,7 +311,8 @@ func (st *store) tamper(b *bucket, key string, v *version, alter func([]byte) []
 	return nil
 }
 
-// fill stores n objects of size zeros, PREFIX000000000 and on; they share one body.
+// fill stores n objects of size zeros, PREFIX000000000 and on; they share one
+// body.
 func (st *store) fill(b *bucket, prefix string, n, size int) (err error) {
 	data := make([]byte, size)
 	content, err := st.disk.save(data)

@@ -23,9 +23,11 @@ type trace struct {
 
 // traces counts requests.
 //
-// The depth of a request is one more than the greatest depth among the requests that had been answered before it arrived: the number
-// of round trips that a client made one after the other. Of requests sent side by side, one may be answered before another one
-// arrives, so a test of depth holds them together first, by a rendezvous, or slows them by a delay.
+// The depth of a request is one more than the greatest depth among the requests
+// that had been answered before it arrived: the number of round trips that a
+// client made one after the other. Of requests sent side by side, one may be
+// answered before another one arrives, so a test of depth holds them together
+// first, by a rendezvous, or slows them by a delay.
 type traces struct {
 	mu       sync.Mutex
 	log      []*trace

@@ -9,7 +9,8 @@ import (
 
 const s3Namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
 
-// An xmlDoc is an S3 document in the making. Listings of a thousand names are written often, hence no reflection.
+// An xmlDoc is an S3 document in the making. Listings of a thousand names are
+// written often, hence no reflection.
 type xmlDoc []byte
 
 func newXML(root string) *xmlDoc {
@@ -49,8 +50,8 @@ func (d *xmlDoc) time(name string, t time.Time) {
 
 func (d *xmlDoc) etag(etag string) { d.elem("ETag", `"`+etag+`"`) }
 
-// appendXMLText escapes as S3 does: what XML 1.0 cannot hold at all goes out as a character reference, which is why
-// encoding-type=url exists.
+// appendXMLText escapes as S3 does: what XML 1.0 cannot hold at all goes out as
+// a character reference, which is why encoding-type=url exists.
 func appendXMLText(b []byte, s string) []byte {
 	for _, r := range s {
 		switch {

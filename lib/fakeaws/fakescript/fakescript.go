@@ -1,7 +1,9 @@
-// Package fakescript gives each testscript script an emulated S3 and KMS of its own.
+// Package fakescript gives each testscript script an emulated S3 and KMS of its
+// own.
 //
-// The programs under test run as child processes and find the server through their environment; scripts inspect it and make it fail by
-// the command "fake", which takes the control language of package fakeaws:
+// The programs under test run as child processes and find the server through
+// their environment; scripts inspect it and make it fail by the command "fake",
+// which takes the control language of package fakeaws:
 //
 //	fake fault throttle GetObject times=1
 //	exec ms-get myservice/env
@@ -23,8 +25,10 @@ import (
 
 type serverKey struct{}
 
-// Setup starts a server for the script, which is closed at the script's end, and leads the script's programs to it and away from the
-// user: HOME and XDG_CONFIG_HOME are empty folders below $WORK. It is for testscript.Params.Setup.
+// Setup starts a server for the script, which is closed at the script's end,
+// and leads the script's programs to it and away from the user: HOME and
+// XDG_CONFIG_HOME are empty folders below $WORK. It is for
+// testscript.Params.Setup.
 func Setup(env *testscript.Env) error {
 	server, err := fakeaws.New(fakeaws.Options{})
 	if err != nil {
@@ -47,9 +51,10 @@ func Setup(env *testscript.Env) error {
 	return nil
 }
 
-// Commands returns the command "fake", for testscript.Params.Commands. What a verb prints is the script's standard output; "! fake"
-// wants the verb to fail and its message on the script's standard error. "fake -env principal …" sets the variables that the
-// verb prints.
+// Commands returns the command "fake", for testscript.Params.Commands. What a
+// verb prints is the script's standard output; "! fake" wants the verb to fail
+// and its message on the script's standard error. "fake -env principal …" sets
+// the variables that the verb prints.
 func Commands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){"fake": fake}
 }

@@ -54,8 +54,9 @@ type lines []string
 func (l *lines) String() string     { return strings.Join(*l, "\n") }
 func (l *lines) Set(s string) error { *l = append(*l, s); return nil }
 
-// Run runs ms-dev with the arguments that follow its name and returns its exit status. While COMMAND runs it passes on the signals
-// that this process gets; COMMAND decides what they mean, so the end of ctx ends -tell only.
+// Run runs ms-dev with the arguments that follow its name and returns its exit
+// status. While COMMAND runs it passes on the signals that this process gets;
+// COMMAND decides what they mean, so the end of ctx ends -tell only.
 func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	status, err := run(ctx, args, stdin, stdout, stderr)
 	if err != nil {
@@ -176,7 +177,8 @@ func shell() string {
 	return "/bin/sh"
 }
 
-// environ is the environment without what could lead a program to the user's own AWS account.
+// environ is the environment without what could lead a program to the user's
+// own AWS account.
 func environ() []string {
 	var env []string
 	for _, kv := range os.Environ() {
@@ -187,7 +189,8 @@ func environ() []string {
 	return env
 }
 
-// wait runs cmd to its end and returns the exit status that a shell would give it.
+// wait runs cmd to its end and returns the exit status that a shell would give
+// it.
 func wait(cmd *exec.Cmd) (int, error) {
 	signals := catch()
 	defer func() {

@@ -26,7 +26,8 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata", RequireExplicitExec: true, RequireUniqueNames: true})
 }
 
-// An interrupt from the terminal reaches the command once, and does not end ms-dev before it.
+// An interrupt from the terminal reaches the command once, and does not end
+// ms-dev before it.
 func TestTerminal(t *testing.T) {
 	cmd := exec.Command("ms-dev", "--", "sh", "-c", `trap 'echo interrupted' INT; echo ready; until read x; do :; done; exit 3`)
 	terminal, err := pty.Start(cmd)

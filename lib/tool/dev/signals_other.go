@@ -7,7 +7,8 @@ import (
 	"os/signal"
 )
 
-// catch keeps an interrupt, which the console sends to the command as well, from ending this process first.
+// catch keeps an interrupt, which the console sends to the command as well,
+// from ending this process first.
 func catch() chan os.Signal {
 	ch := make(chan os.Signal, 1)
 	signal.Notify(ch, os.Interrupt)

@@ -21,8 +21,8 @@ func catch() chan os.Signal {
 	return ch
 }
 
-// forward passes signals on to p until ch is closed. What the terminal sends goes to the whole foreground group, p included, and is
-// not sent twice.
+// forward passes signals on to p until ch is closed. What the terminal sends
+// goes to the whole foreground group, p included, and is not sent twice.
 func forward(ch <-chan os.Signal, p *os.Process) {
 	for sig := range ch {
 		if sig == unix.SIGTERM || sig == unix.SIGHUP || !foreground() {
@@ -31,7 +31,8 @@ func forward(ch <-chan os.Signal, p *os.Process) {
 	}
 }
 
-// foreground reports whether this process is of the group that its terminal sends signals to.
+// foreground reports whether this process is of the group that its terminal
+// sends signals to.
 func foreground() bool {
 	tty, err := os.Open("/dev/tty")
 	if err != nil {
