@@ -199,6 +199,28 @@ func TestChunkSignatures(t *testing.T) {
 	}
 }
 
+// The documentation's example with a trailer, which has a signature of its own.
+func TestTrailerSignature(t *testing.T) {
+	const chunks = "10000;chunk-signature=b474d8862b1487a5145d686f57f013e54db672cee1c953b3010fb58501ef5aa2\r\n%s\r\n" +
+		"400;chunk-signature=1c1344b170168f8e65b41376b44b20fe354e373826ccbbe2c1d40a8cae51e5c7\r\n%s\r\n" +
+		"0;chunk-signature=2ca2aba2005185cf7159c6277faf83795951dd77a3a99e6e65d5c9f85863f992\r\n" +
+		"x-amz-checksum-crc32c:sOO8/Q==\r\n" +
+		"x-amz-trailer-signature:d81f82fc3505edab99d459891051a732e8730629a2e4a59689829ca17fe2e435\r\n\r\n"
+	sig := exampleSignature()
+	sig.value = "106e2a8a18243abcf37539882f36619c00e2dfc72633413f02d3b74544bfeb8e"
+	stream := fmt.Sprintf(chunks, strings.Repeat("a", 65536), strings.Repeat("a", 1024))
+	c := newChunkedReader(strings.NewReader(stream), sig, true, true)
+	if data, err := io.ReadAll(c); err != nil || len(data) != 66560 || c.trailer.Get("x-amz-checksum-crc32c") != "sOO8/Q==" {
+		t.Errorf("%d bytes, %v, %v", len(data), c.trailer, err)
+	}
+	for _, old := range []string{"sOO8", "d81f"} {
+		altered := strings.Replace(stream, old, "0000", 1)
+		if _, err := io.ReadAll(newChunkedReader(strings.NewReader(altered), sig, true, true)); !errors.Is(err, errChunkSignature) {
+			t.Errorf("without %q: %v", old, err)
+		}
+	}
+}
+
 func TestChunked(t *testing.T) {
 	for _, row := range []struct{ name, stream, data, trailer, code string }{
 		{"empty", "0\r\n\r\n", "", "", ""},
