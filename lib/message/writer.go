@@ -190,12 +190,19 @@ func (w *Writer) fill(j *job) (bool, error) {
 		j.buf, w.buf = w.buf, append(slices.Grow(j.buf[:0], full+1), last)
 		j.in = j.buf[:full]
 	}
-	if uint64(w.seq)+uint64(w.perJob()) > finalMark {
-		return false, fmt.Errorf("too long: a message has at most %d frames, here of %d bytes", uint32(finalMark), w.frameLen)
+	var err error
+	j.seq, err = w.number(w.perJob())
+	return err == nil, err
+}
+
+// number gives the sequence number of the first of n regular frames. It leaves one for the final frame.
+func (w *Writer) number(n int) (uint32, error) {
+	if uint64(w.seq)+uint64(n) > finalMark {
+		return 0, fmt.Errorf("too long: a message has at most %d frames, here of %d bytes", uint32(finalMark), w.frameLen)
 	}
-	j.seq = w.seq
-	w.seq += uint32(w.perJob())
-	return true, nil
+	first := w.seq
+	w.seq += uint32(n)
+	return first, nil
 }
 
 // gather adds to w.buf what there is, until it has n bytes.
@@ -233,8 +240,7 @@ func (w *Writer) Close() error {
 	if w.err != nil {
 		return w.err
 	}
-	w.err = w.finish()
-	if w.err != nil {
+	if w.err = w.finish(); w.err != nil {
 		return w.err
 	}
 	w.err = errClosed
@@ -243,19 +249,22 @@ func (w *Writer) Close() error {
 
 // finish writes the frames that are left, the last of them as the final one, and the footer.
 func (w *Writer) finish() error {
-	regular := max(0, len(w.buf)-1) / w.frameLen * w.frameLen
+	frames := max(0, len(w.buf)-1) / w.frameLen
+	regular, final := w.buf[:frames*w.frameLen], w.buf[frames*w.frameLen:]
 	j := w.job(0)
-	j.seq, j.in = w.seq, w.buf[:regular]
+	var err error
+	if j.seq, err = w.number(frames); err != nil {
+		return err
+	}
+	j.in = regular
 	w.work(j)
-	seq := w.seq + uint32(regular/w.frameLen)
-	out := w.final(j.out, seq, w.buf[regular:])
+	out := w.final(j.out, w.seq, final)
 	if w.hash != nil {
 		w.hash.Write(out)
-		var err error
 		if out, err = appendFooter(out, w.key, w.hash.Sum(nil)); err != nil {
 			return fmt.Errorf("signature: %w", err)
 		}
 	}
-	_, err := write(w.dst, out)
+	_, err = write(w.dst, out)
 	return err
 }

@@ -218,21 +218,17 @@ func TestClose(t *testing.T) {
 	}
 }
 
-// TestTooManyFrames begins near the last sequence number.
+// TestTooManyFrames begins near the last sequence number, which is the mark of the final frame and may be its number, in
+// full jobs and in what Close is left with.
 func TestTooManyFrames(t *testing.T) {
-	const frameLen = jobLen // a frame a job
-	for _, tt := range []struct {
-		seq uint32 // of the first frame
-		ok  bool
-	}{{finalMark - 2, true}, {finalMark - 1, false}} {
-		w := must(NewWriter(io.Discard, WriterOptions{Suite: Unsigned, FrameLength: frameLen}, wrapTest))
-		w.seq = tt.seq
-		_, err := w.Write(make([]byte, 2*frameLen+1)) // two regular frames and a final one
-		if (err == nil) != tt.ok {
-			t.Errorf("from frame %d: error is %v", tt.seq, err)
-		}
-		if errClose := w.Close(); (errClose == nil) != tt.ok {
-			t.Errorf("from frame %d: Close gives %v", tt.seq, errClose)
+	for _, frameLen := range []int{jobLen, DefaultFrameLength} {
+		for frames, ok := range map[int]bool{1: true, 2: true, 3: true, 4: false, 5: false} {
+			w := must(NewWriter(io.Discard, WriterOptions{Suite: Unsigned, FrameLength: frameLen}, wrapTest))
+			w.seq = finalMark - 2
+			_, err := w.Write(make([]byte, frames*frameLen))
+			if errClose := w.Close(); (errClose == nil) != ok || err != nil && errClose != err {
+				t.Errorf("%d frames of %d: Write gives %v, Close %v", frames, frameLen, err, errClose)
+			}
 		}
 	}
 }
