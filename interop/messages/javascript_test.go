@@ -72,25 +72,25 @@ func rawKeys(keys ...wrappingKey) []jsKey {
 	return raw
 }
 
-// A jsCase is a plaintext and the shape of its message.
-type jsCase struct {
+// A messageCase is a plaintext and the shape of its message.
+type messageCase struct {
 	shape
 	plain []byte
 }
 
 // jsCases has every suite and frame length at sizes around the boundaries, with the contexts and numbers of keys in turn.
-// Two orders of a context are for TestStore: a raw AES keyring of this SDK authenticates the wrong one.
-func jsCases() []jsCase {
+// Two orders of a context are for TestStoreWrites: a raw AES keyring of this SDK authenticates the wrong one.
+func jsCases() []messageCase {
 	random := make([]byte, 2<<20+1)
 	rand.Read(random)
 	kinds := []string{"none", "one", "eight", "non-ASCII"}
-	var cases []jsCase
+	var cases []messageCase
 	for _, suite := range []message.Suite{message.Signed, message.Unsigned} {
 		for _, frameLen := range []int{1, 16, 4096, 65536, 1 << 20} {
 			for _, size := range []int{0, 1, frameLen - 1, frameLen, frameLen + 1, 2 * frameLen, 2*frameLen + 1} {
 				n := len(cases)
 				s := shape{suite, frameLen, contexts[kinds[n%len(kinds)]], 1 + n/len(kinds)%2*2}
-				cases = append(cases, jsCase{s, random[:size]})
+				cases = append(cases, messageCase{s, random[:size]})
 			}
 		}
 	}
