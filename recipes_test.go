@@ -76,7 +76,7 @@ func newRecipe(t *testing.T) *recipe {
 	}
 	t.Cleanup(func() { server.Close() })
 	dir := t.TempDir()
-	env := append(server.Environ(), "PATH="+os.Getenv("PATH"), "HOME="+dir)
+	env := append(server.Environ(), "PATH="+os.Getenv("PATH"), "HOME="+dir, "GORACE=atexit_sleep_ms=0")
 	return &recipe{T: t, dir: dir, env: env}
 }
 
