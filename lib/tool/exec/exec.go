@@ -54,6 +54,9 @@ const (
 	notFound  = 127
 )
 
+// toFile is the remedy where there can be no file in memory.
+const toFile = "write it to a file, by -file PATH=NAME"
+
 // sideBySide is how many secrets are fetched at once.
 const sideBySide = 32
 
@@ -157,7 +160,7 @@ func (o *options) check(sources, command []string) (err error) {
 	}
 	switch {
 	case len(o.mems) > 0 && !hasMemory:
-		return tool.WithHint(tool.Usagef("flag -mem: this system has no sealed files in memory"), "write it to a file, by -file PATH=NAME")
+		return tool.WithHint(tool.Usagef("flag -mem: this system has no sealed files in memory"), toFile)
 	case len(o.sources)+len(o.mems)+len(o.files) == 0:
 		return tool.Usagef("no SOURCE (ms-exec -h shows the usage)")
 	case len(command) == 0 || command[0] == "":
@@ -269,7 +272,7 @@ func (o *options) fetch(ctx context.Context, t *tool.Tool) (*variables, map[stri
 	for _, m := range o.mems {
 		path, err := memory(got[m.name].Plaintext)
 		if err != nil {
-			return nil, nil, fmt.Errorf("flag -mem: %s: %w", m.name, err)
+			return nil, nil, tool.WithHint(fmt.Errorf("flag -mem: %s: %w", m.name, err), toFile)
 		}
 		env.set(m.name, fold(m.variable), path)
 	}

@@ -26,7 +26,7 @@ func checkMemory() error {
 	if err == nil && self == strconv.Itoa(os.Getpid()) {
 		return nil
 	}
-	return tool.WithHint(errors.New("flag -mem: /proc is not mounted, or belongs to other processes"), "write it to a file, by -file PATH=NAME")
+	return tool.WithHint(errors.New("flag -mem: /proc is not mounted, or belongs to other processes"), toFile)
 }
 
 // leastDescriptor is the first that no portable shell script uses by number: a
