@@ -27,7 +27,7 @@ const (
 	listAhead = 24
 
 	// listHeld bounds the pages that wait to be consumed.
-	listHeld = 2 * listAhead
+	listHeld = listAhead + flatParts
 )
 
 // List lists the keys that begin with prefix, in the order of their bytes. With
@@ -261,12 +261,12 @@ func (q *part) byGroups(aPage int) []*part {
 // the page seen, would fill a page. How far it goes is not known, unless its
 // end is: parts grow as many as pages were filled before.
 func (q *part) byDistance(seen *page) []*part {
-	n := min(q.run, flatParts)
+	n := q.run
 	if q.end != "" && strings.HasPrefix(q.end, q.dir) {
 		n = flatParts
 	}
 	var parts []*part
-	run, token, after := 2*q.run, q.token, q.after
+	run, token, after := min(2*q.run, flatParts), q.token, q.after
 	for _, end := range ahead(seen, q.dir, q.end, n-1) {
 		parts = append(parts, &part{after: after, end: end, token: token, dir: q.dir, run: 1})
 		after, token = end, ""

@@ -308,3 +308,17 @@ func BenchmarkList(b *testing.B) {
 		})
 	}
 }
+
+// TestByDistance holds that a guess stays bounded however long a directory is.
+func TestByDistance(t *testing.T) {
+	seen := &page{entries: []Entry{{Info: Info{Key: "a/000000000"}}, {Info: Info{Key: "a/000000999"}}}}
+	q := &part{after: "a/000000999", dir: "a/", run: 1}
+	for i := range 200 {
+		parts := q.byDistance(seen)
+		if want := min(1<<min(i, 10), flatParts); len(parts) != want {
+			t.Fatalf("after %d pages: %d parts, not %d", i+1, len(parts), want)
+		}
+		q = parts[len(parts)-1]
+		q.after = "a/000000999"
+	}
+}

@@ -25,6 +25,9 @@ const (
 	// take half of it.
 	pageMax = 8 << 20
 
+	// pageEntries is how many entries S3 puts on a page.
+	pageEntries = 1000
+
 	// depthMax bounds how elements are nested; S3 nests four.
 	depthMax = 8
 )
@@ -105,7 +108,7 @@ func scanPage(doc []byte) (page, error) {
 	var (
 		p         page
 		e         Entry
-		objects   []Entry
+		objects   = make([]Entry, 0, pageEntries)
 		common    []Entry
 		truncated bool
 		encoded   bool

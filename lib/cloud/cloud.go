@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -53,6 +54,9 @@ type Options struct {
 type Cloud struct {
 	cfg       aws.Config
 	pathStyle *bool
+
+	mu  sync.Mutex
+	kms map[string]*kms.Client // by region
 }
 
 // Open reads the SDK's configuration and obtains credentials, so that a missing
@@ -134,6 +138,7 @@ func retrieve(ctx context.Context, p aws.CredentialsProvider) error {
 // S3 returns a client of S3 in the configured region.
 func (c *Cloud) S3() *s3.Client {
 	return s3.NewFromConfig(c.cfg, func(o *s3.Options) {
+		o.Retryer = paced(o.Retryer)
 		elsewhere := o.BaseEndpoint != nil && !isAmazon(*o.BaseEndpoint)
 		o.UsePathStyle = elsewhere
 		if c.pathStyle != nil {
@@ -166,13 +171,23 @@ func checksums(cfg aws.Config) (calculation, validation bool) {
 	return calculation, validation
 }
 
-// KMS returns a client of KMS in a region, by default the configured one.
+// KMS returns the client of KMS in a region, by default the configured one.
 func (c *Cloud) KMS(region string) *kms.Client {
-	return kms.NewFromConfig(c.cfg, func(o *kms.Options) {
-		if region != "" {
+	if region == "" {
+		region = c.cfg.Region
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.kms == nil {
+		c.kms = map[string]*kms.Client{}
+	}
+	if c.kms[region] == nil {
+		c.kms[region] = kms.NewFromConfig(c.cfg, func(o *kms.Options) {
 			o.Region = region
-		}
-	})
+			o.Retryer = paced(o.Retryer)
+		})
+	}
+	return c.kms[region]
 }
 
 // Region is the configured region.

@@ -75,6 +75,7 @@ Counts
   count OP                N
   depth                   round trips one after the other: hold requests together by a rendezvous before relying on it
   side                    most requests in flight at once
+  connections             connections that were opened
   log                     DEPTH OP RESOURCE STATUS CODE PRINCIPAL
   reset                   forget counts and log
   want 'OP N'… ['depth N'] ['side N']      fail unless the counts are exactly these
@@ -278,6 +279,6 @@ var verbs = map[string]func(*line) (string, error){
 	"fault": (*line).doFault, "faults": (*line).doFaults, "clear": (*line).doClear, "release": (*line).doRelease,
 	"await": (*line).doAwait,
 
-	"counts": (*line).doCounts, "count": (*line).doCount, "depth": (*line).doDepth, "side": (*line).doSide,
+	"counts": (*line).doCounts, "count": (*line).doCount, "depth": (*line).doDepth, "side": (*line).doSide, "connections": (*line).doConnections,
 	"log": (*line).doLog, "reset": (*line).doReset, "want": (*line).doWant,
 }

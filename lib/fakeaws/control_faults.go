@@ -191,6 +191,11 @@ func (l *line) doSide() (string, error) {
 	return fmt.Sprintln(l.s.traces.most()), nil
 }
 
+func (l *line) doConnections() (string, error) {
+	l.end()
+	return fmt.Sprintln(l.s.traces.connections()), nil
+}
+
 func (l *line) doLog() (string, error) {
 	l.end()
 	return l.s.traces.text(), nil

@@ -104,6 +104,7 @@ func New(o Options) (*Server, error) {
 		Handler:           s,
 		ReadHeaderTimeout: time.Minute,
 		ErrorLog:          log.New(io.Discard, "", 0),
+		ConnState:         s.traces.connection,
 	}
 	go s.http.Serve(s.listener)
 	return s, nil

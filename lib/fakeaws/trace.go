@@ -3,6 +3,8 @@ package fakeaws
 import (
 	"fmt"
 	"maps"
+	"net"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -36,6 +38,22 @@ type traces struct {
 	done     int // greatest depth among those answered
 	flying   int
 	mostSide int
+	opened   int // connections
+}
+
+// connection notes what has become of a connection.
+func (t *traces) connection(_ net.Conn, state http.ConnState) {
+	if state == http.StateNew {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.opened++
+	}
+}
+
+func (t *traces) connections() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.opened
 }
 
 func (t *traces) arrive(c *call) *trace {
@@ -87,7 +105,7 @@ func (t *traces) finish(tr *trace) {
 func (t *traces) reset() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.log, t.counts, t.deepest, t.done, t.mostSide = nil, nil, 0, 0, t.flying
+	t.log, t.counts, t.deepest, t.done, t.mostSide, t.opened = nil, nil, 0, 0, t.flying, 0
 }
 
 // lines returns "OP N" for each operation, sorted.

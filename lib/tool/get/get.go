@@ -11,8 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 
-	"golang.org/x/sync/errgroup"
-
 	"microsecrets/lib/environ"
 	"microsecrets/lib/secret"
 	"microsecrets/lib/tool"
@@ -110,22 +108,16 @@ var exclusive = [][]string{
 }
 
 func (o *options) check(names []string) (err error) {
-	fromStdin := 0
-	for _, name := range names {
-		if name == "-" {
-			fromStdin++
-		}
+	if err := tool.CheckDash(names, o.nul); err != nil {
+		return err
 	}
+	several := len(names) > 1 || slices.Contains(names, "-")
 	switch {
 	case len(names) == 0:
 		return tool.Usagef("no NAME (ms-get -h shows the usage)")
-	case fromStdin > 1:
-		return tool.Usagef(`the name "-", standard input, is given twice`)
-	case o.nul && fromStdin == 0:
-		return tool.Usagef(`flag -0 goes with the name "-", names on standard input`)
-	case o.file != "" && (len(names) > 1 || fromStdin > 0):
+	case o.file != "" && several:
 		return tool.Usagef("flag -o is for one NAME; -d takes several")
-	case o.at != "" && (len(names) > 1 || fromStdin > 0):
+	case o.at != "" && several:
 		return tool.Usagef("flag -at is for one NAME")
 	case o.force && o.file == "" && o.dir == "":
 		return tool.Usagef("flag -force goes with -o or -d")
@@ -150,18 +142,13 @@ func (o *options) check(names []string) (err error) {
 
 // names puts the names from standard input in the place of "-", and checks all.
 func (o *options) names(ctx context.Context, t *tool.Tool, args []string) ([]string, error) {
-	names := args
-	if i := slices.Index(args, "-"); i >= 0 {
-		read, err := t.ReadNames(ctx, o.nul)
-		if err != nil {
-			return nil, err
-		}
-		names = slices.Concat(args[:i], read, args[i+1:])
+	names, err := t.Names(ctx, args, o.nul)
+	if err != nil {
+		return nil, err
 	}
 	if err := t.CheckNames(names); err != nil {
 		return nil, err
 	}
-	var err error
 	o.sums, err = o.sumFlag.For(names, names)
 	return names, err
 }
@@ -330,15 +317,9 @@ func (o *options) toFolder(ctx context.Context, t *tool.Tool, names []string) er
 	if err != nil {
 		return err
 	}
-	var group errgroup.Group
-	group.SetLimit(sideBySide)
-	for i, name := range names {
-		group.Go(func() error {
-			failed[i] = exists(name, o.save(ctx, t, fetcher, folder, name, name))
-			return nil
-		})
-	}
-	group.Wait()
+	copy(failed, tool.Each(ctx, names, func(name string) error {
+		return exists(name, o.save(ctx, t, fetcher, folder, name, name))
+	}))
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}

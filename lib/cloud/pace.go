@@ -1,0 +1,93 @@
+package cloud
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+)
+
+const (
+	// backoffMin is how long a client that has been throttled sends nothing;
+	// as long as that does not help the time doubles, to backoffMax.
+	backoffMin = 100 * time.Millisecond
+	backoffMax = 5 * time.Second
+)
+
+// pace is the retryer of a client whose requests back off together: when one of
+// them is told that they are too many, none is sent for a while, be it a repeated
+// one or a new one. The SDK's own delay is for the one request alone, and the rest
+// would go on asking.
+type pace struct {
+	aws.RetryerV2
+
+	mu      sync.Mutex
+	backoff time.Duration // 0: not throttled
+	since   time.Time     // when backoff was last raised
+}
+
+// paced gives a client's retryer a common pace.
+func paced(r aws.Retryer) aws.Retryer {
+	v2, ok := r.(aws.RetryerV2)
+	if !ok {
+		return r
+	}
+	return &pace{RetryerV2: v2}
+}
+
+// GetAttemptToken waits until an attempt may be made. The attempt's outcome is
+// reported to what it returns.
+func (p *pace) GetAttemptToken(ctx context.Context) (func(error) error, error) {
+	began, err := p.wait(ctx)
+	if err != nil {
+		return nil, err
+	}
+	release, err := p.RetryerV2.GetAttemptToken(ctx)
+	if err != nil {
+		return nil, err
+	}
+	throttles := retry.IsErrorThrottles(retry.DefaultThrottles)
+	return func(err error) error {
+		p.learn(began, err == nil, throttles.IsErrorThrottle(err).Bool())
+		return release(err)
+	}, nil
+}
+
+// wait returns when the client may send again, each caller at a moment of its
+// own, and tells when that was.
+func (p *pace) wait(ctx context.Context) (began time.Time, err error) {
+	for {
+		p.mu.Lock()
+		left := time.Until(p.since.Add(p.backoff))
+		backoff := p.backoff
+		p.mu.Unlock()
+		if left <= 0 {
+			return time.Now(), nil
+		}
+		timer := time.NewTimer(left + rand.N(backoff))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return time.Time{}, context.Cause(ctx)
+		}
+	}
+}
+
+// learn takes the outcome of an attempt into account, unless it began before
+// the client backed off: then it says nothing of whether that was enough.
+func (p *pace) learn(began time.Time, succeeded, throttled bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case began.Before(p.since):
+	case throttled:
+		p.backoff = min(max(2*p.backoff, backoffMin), backoffMax)
+		p.since = time.Now()
+	case succeeded:
+		p.backoff = 0
+	}
+}

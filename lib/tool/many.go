@@ -1,0 +1,56 @@
+package tool
+
+import (
+	"context"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// ManyAtOnce is how many secrets a program works on at once where there may be
+// thousands: each is a request or two at a time, on connections that are kept.
+const ManyAtOnce = 16
+
+// CheckDash checks how the name "-", which stands for names on standard input,
+// goes with the others and with the flag -0.
+func CheckDash(names []string, nul bool) error {
+	switch i := slices.Index(names, "-"); {
+	case i >= 0 && slices.Contains(names[i+1:], "-"):
+		return Usagef(`the name "-", standard input, is given twice`)
+	case i < 0 && nul:
+		return Usagef(`flag -0 goes with the name "-", names on standard input`)
+	}
+	return nil
+}
+
+// Names puts the names from standard input in the place of "-".
+func (t *Tool) Names(ctx context.Context, args []string, nul bool) ([]string, error) {
+	i := slices.Index(args, "-")
+	if i < 0 {
+		return args, nil
+	}
+	read, err := t.ReadNames(ctx, nul)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Concat(args[:i], read, args[i+1:]), nil
+}
+
+// Each calls do for each name, ManyAtOnce at a time, and returns what failed in
+// the order of the names. When the context ends no further one is begun, and
+// what is left fails with the context's error.
+func Each(ctx context.Context, names []string, do func(name string) error) Failures {
+	failed := make(Failures, len(names))
+	var group errgroup.Group
+	group.SetLimit(ManyAtOnce)
+	for i, name := range names {
+		group.Go(func() error {
+			if failed[i] = context.Cause(ctx); failed[i] == nil {
+				failed[i] = do(name)
+			}
+			return nil
+		})
+	}
+	group.Wait()
+	return failed
+}

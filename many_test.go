@@ -1,0 +1,131 @@
+//go:build unix
+
+package microsecrets_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"microsecrets/lib/fakeaws"
+	"microsecrets/lib/secret"
+)
+
+// roundTrip is what the emulator adds to every request of a benchmark.
+const roundTrip = 20 * time.Millisecond
+
+// emulated starts an emulator and leads this process and its children to it.
+func emulated(b *testing.B) *fakeaws.Server {
+	server, err := fakeaws.New(fakeaws.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { server.Close() })
+	for _, entry := range server.Environ() {
+		name, value, _ := strings.Cut(entry, "=")
+		b.Setenv(name, value)
+	}
+	return server
+}
+
+func tell(b *testing.B, server *fakeaws.Server, line string) string {
+	b.Helper()
+	out, err := server.DoLine("", line)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return strings.TrimSpace(out)
+}
+
+// count returns what a verb prints as a number.
+func count(b *testing.B, server *fakeaws.Server, line string) (n float64) {
+	b.Helper()
+	if _, err := fmt.Sscan(tell(b, server, line), &n); err != nil {
+		b.Fatal(err)
+	}
+	return n
+}
+
+// BenchmarkGetMany fetches 1,000 secrets of 300 bytes into a folder. What it is
+// compared with is their round trips alone, one after the other.
+func BenchmarkGetMany(b *testing.B) {
+	const secrets = 1000
+	server := emulated(b)
+	store, err := secret.Open(context.Background(), secret.Options{Store: os.Getenv("MS_STORE")})
+	if err != nil {
+		b.Fatal(err)
+	}
+	var names bytes.Buffer
+	for i := range secrets {
+		name := fmt.Sprintf("svc/name%04d", i)
+		fmt.Fprintln(&names, name)
+		if _, err := store.Put(context.Background(), name, bytes.NewReader(make([]byte, 300))); err != nil {
+			b.Fatal(err)
+		}
+	}
+	tell(b, server, "fault delay "+roundTrip.String()+" *")
+	for b.Loop() {
+		tell(b, server, "reset")
+		get := exec.Command("ms-get", "-d", b.TempDir(), "-")
+		get.Stdin = bytes.NewReader(names.Bytes())
+		if out, err := get.CombinedOutput(); err != nil {
+			b.Fatalf("%v: %s", err, out)
+		}
+	}
+	one := time.Duration(count(b, server, "count *")) * roundTrip
+	b.ReportMetric(float64(one)*float64(b.N)/float64(b.Elapsed()), "x-faster")
+	b.ReportMetric(count(b, server, "side"), "at-once")
+	b.ReportMetric(count(b, server, "connections"), "connections")
+}
+
+// BenchmarkLs lists a million names: the processor time for a thousand of them,
+// and the memory in all. The emulator is a process apart, since the greatest
+// size that a process has had counts that of the one that began it.
+func BenchmarkLs(b *testing.B) {
+	const names = 1_000_000
+	args := []string{"--", "sh", "-c", "env; echo; cat"}
+	for service := range 100 {
+		args = append([]string{"-do", fmt.Sprintf("fill %d svc%03d/", names/100, service)}, args...)
+	}
+	dev := exec.Command("ms-dev", args...)
+	stdin, err := dev.StdinPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	stdout, err := dev.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := dev.Start(); err != nil {
+		b.Fatal(err)
+	}
+	var environ []string
+	for lines := bufio.NewScanner(stdout); lines.Scan() && lines.Text() != ""; {
+		environ = append(environ, lines.Text())
+	}
+	var cpu time.Duration
+	var memory int64
+	for b.Loop() {
+		ls := exec.Command("ms-ls")
+		ls.Env = environ
+		if err := ls.Run(); err != nil {
+			b.Fatal(err)
+		}
+		usage := ls.ProcessState.SysUsage().(*syscall.Rusage)
+		cpu += time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+		memory = max(memory, usage.Maxrss>>10)
+	}
+	b.ReportMetric(float64(cpu)/1e6/float64(b.N)/(names/1000), "cpu-ms/1000-names")
+	b.ReportMetric(float64(memory), "MiB")
+	stdin.Close()
+	if err := dev.Wait(); err != nil {
+		b.Fatal(err)
+	}
+}
