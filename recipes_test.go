@@ -49,6 +49,30 @@ func TestRecipes(t *testing.T) {
 	}
 }
 
+// TestReadme runs the examples of the README, one after the other, in one store.
+func TestReadme(t *testing.T) {
+	page, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := exec.LookPath("jq"); err != nil {
+		t.Skip("jq is absent")
+	}
+	examples := blocks(string(page))
+	if len(examples) == 0 {
+		t.Fatal("no examples")
+	}
+	r := newRecipe(t)
+	for _, b := range examples {
+		r.block(b)
+	}
+	for _, want := range []string{"hunter2", "1 and 2", "myservice/\n", "myservice/password\n"} {
+		if !strings.Contains(r.printed.String(), want) {
+			t.Errorf("nothing printed %q", want)
+		}
+	}
+}
+
 // block is a fenced block with two words behind its fence: its language, and
 // what it is for.
 type block struct{ role, text string }
