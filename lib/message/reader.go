@@ -151,26 +151,23 @@ func (r *Reader) flush(dst io.Writer) int64 {
 
 // fill takes the regular frames that have come, at least one. It is false at the final frame.
 func (r *Reader) fill(j *job) (bool, error) {
+	if err := r.need(4); err != nil {
+		return false, err
+	}
+	mark := binary.BigEndian.Uint32(r.buf)
+	if mark == finalMark {
+		return false, nil
+	}
+	if mark != r.seq {
+		return false, notAuthentic("frame %d comes where frame %d must", mark, r.seq)
+	}
 	stride := r.stride()
-	used, seq := 0, r.seq
-	for used == 0 {
-		for ; len(r.buf)-used >= 4; used, seq = used+stride, seq+1 {
-			mark := binary.BigEndian.Uint32(r.buf[used:])
-			if used == 0 && mark == finalMark {
-				return false, nil
-			}
-			if used == 0 && mark != seq {
-				return false, notAuthentic("frame %d comes where frame %d must", mark, seq)
-			}
-			if mark != seq || len(r.buf)-used < stride {
-				break
-			}
-		}
-		if used == 0 {
-			if err := r.more(stride); err != nil {
-				return false, err
-			}
-		}
+	if err := r.need(stride); err != nil {
+		return false, err
+	}
+	used, seq := stride, r.seq+1
+	for len(r.buf)-used >= stride && seq != finalMark && binary.BigEndian.Uint32(r.buf[used:]) == seq {
+		used, seq = used+stride, seq+1
 	}
 	if room := min(2*len(r.buf), r.jobSize()); cap(j.buf) < room {
 		j.buf = make([]byte, 0, room)

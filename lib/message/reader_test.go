@@ -178,3 +178,28 @@ func TestFinalFrameHeldBack(t *testing.T) {
 		t.Errorf("before the end of the source: %q, %v", got, err)
 	}
 }
+
+// TestLastSequenceNumbers reads the end of the longest message: its final frame has the number that marks a final frame.
+func TestLastSequenceNumbers(t *testing.T) {
+	last := goodRecipe(Unsigned)
+	last.frames = []frameRecipe{
+		regularFrame(finalMark-2, "one "), regularFrame(finalMark-1, "two "), finalFrame(finalMark, "end"),
+	}
+	beyond := goodRecipe(Unsigned)
+	beyond.frames = []frameRecipe{
+		regularFrame(finalMark-2, "one "), regularFrame(finalMark-1, "two "), regularFrame(finalMark, "and "), finalFrame(0, "end"),
+	}
+	for _, tt := range []struct {
+		recipe *recipe
+		want   string
+		ok     bool
+	}{{last, "one two end", true}, {beyond, "one two ", false}} {
+		msg, _ := tt.recipe.make(t)
+		r := must(NewReader(bytes.NewReader(msg), ReaderOptions{AcceptUnsigned: true}, unwrapTest))
+		r.seq = finalMark - 2
+		got, err := io.ReadAll(r)
+		if string(got) != tt.want || (err == nil) != tt.ok || err != nil && !errors.Is(err, ErrNotAuthentic) {
+			t.Errorf("%q, %v; want %q", got, err, tt.want)
+		}
+	}
+}

@@ -33,7 +33,7 @@ type frameRecipe struct {
 	seq    uint32
 	iv     uint32
 	plain  string
-	length int    // as stated in a final frame
+	length uint32 // as stated in a final frame
 	kind   string // as authenticated
 }
 
@@ -42,7 +42,7 @@ func regularFrame(seq uint32, plain string) frameRecipe {
 }
 
 func finalFrame(seq uint32, plain string) frameRecipe {
-	return frameRecipe{final: true, seq: seq, iv: seq, plain: plain, length: len(plain), kind: finalContent}
+	return frameRecipe{final: true, seq: seq, iv: seq, plain: plain, length: uint32(len(plain)), kind: finalContent}
 }
 
 // goodPlain is the plaintext of a good recipe, in frames of 4 bytes.
@@ -142,7 +142,7 @@ func appendFrame(b []byte, s *body, f frameRecipe) []byte {
 	binary.BigEndian.PutUint32(b[len(b)-4:], f.iv)
 	iv := slices.Clone(b[len(b)-ivLen:])
 	if f.final {
-		b = binary.BigEndian.AppendUint32(b, uint32(f.length))
+		b = binary.BigEndian.AppendUint32(b, f.length)
 	}
 	return s.aead.Seal(b, iv, []byte(f.plain), s.aad(nil, f.kind, f.seq, len(f.plain)))
 }
