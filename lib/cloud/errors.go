@@ -96,6 +96,7 @@ var kinds = map[string]error{
 	"ExpiredTokenException":       ErrDenied,
 	"InvalidAccessKeyId":          ErrDenied,
 	"InvalidClientTokenId":        ErrDenied,
+	"InvalidSignatureException":   ErrDenied,
 	"InvalidToken":                ErrDenied,
 	"SignatureDoesNotMatch":       ErrDenied,
 	"TokenRefreshRequired":        ErrDenied,
