@@ -1,0 +1,5 @@
+package microsecrets_test
+
+import "golang.org/x/sys/unix"
+
+const getTermios = unix.TCGETS
