@@ -3,6 +3,7 @@ package exec
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -43,7 +44,7 @@ func (v *variables) list() []string {
 
 // environment puts together what COMMAND inherits. Everything that is wrong is
 // told at once: wrong begins with the sources that could not be had.
-func (o *options) environment(t *tool.Tool, got map[string]*tool.Fetched, wrong tool.Failures) (*variables, error) {
+func (o *options) environment(ctx context.Context, t *tool.Tool, got map[string]*tool.Fetched, wrong tool.Failures) (*variables, error) {
 	v := &variables{values: map[string]string{}, from: map[string]string{}}
 	if !o.clean {
 		o.inherit(v)
@@ -53,7 +54,12 @@ func (o *options) environment(t *tool.Tool, got map[string]*tool.Fetched, wrong 
 		if !ok {
 			continue
 		}
-		env, err := o.read(s, f.Plaintext)
+		plaintext, err := held(ctx, f)
+		if err != nil {
+			wrong = append(wrong, err)
+			continue
+		}
+		env, err := o.read(s, plaintext)
 		if err != nil {
 			wrong = append(wrong, fmt.Errorf("%s: %w", s.name, err))
 			continue
@@ -67,6 +73,20 @@ func (o *options) environment(t *tool.Tool, got map[string]*tool.Fetched, wrong 
 	}
 	wrong = append(wrong, v.oversized()...)
 	return v, wrong.Err()
+}
+
+// held returns a secret for the environment, also if the others left no room to
+// hold it.
+func held(ctx context.Context, f *tool.Fetched) ([]byte, error) {
+	var b bytes.Buffer
+	switch {
+	case f.Plaintext != nil:
+		return f.Plaintext, nil
+	case f.Size > 2*environ.MaxSize:
+		return nil, tool.WithHint(fmt.Errorf("%s: %d bytes are too large for the environment", f.Name, f.Size), "hand it over "+byFlags)
+	}
+	err := f.CopyTo(ctx, &b)
+	return b.Bytes(), err
 }
 
 // override sets a variable of a source, over what came before.

@@ -224,7 +224,7 @@ func (o *options) exec(ctx context.Context, t *tool.Tool, command []string, run 
 	if err != nil {
 		return err
 	}
-	remove, err := o.write(got)
+	remove, err := o.write(ctx, got)
 	if err != nil {
 		return err
 	}
@@ -251,7 +251,7 @@ func (o *options) fetch(ctx context.Context, t *tool.Tool) (*variables, map[stri
 	if err != nil {
 		return nil, nil, err
 	}
-	fetcher := tool.Fetcher{Store: store, Sums: o.sums, SideBySide: sideBySide}
+	fetcher := tool.Fetcher{Store: store, Sums: o.sums, SideBySide: sideBySide, Large: true}
 	got, err := fetcher.Fetch(ctx, o.names())
 	var missing tool.Failures
 	if err != nil && !errors.As(err, &missing) {
@@ -262,7 +262,7 @@ func (o *options) fetch(ctx context.Context, t *tool.Tool) (*variables, map[stri
 			t.Claims(f.Secret)
 		}
 	}
-	env, err := o.environment(t, got, missing)
+	env, err := o.environment(ctx, t, got, missing)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -270,9 +270,9 @@ func (o *options) fetch(ctx context.Context, t *tool.Tool) (*variables, map[stri
 		return nil, nil, err
 	}
 	for _, m := range o.mems {
-		path, err := memory(got[m.name].Plaintext)
+		path, err := memory(func(w io.Writer) error { return got[m.name].CopyTo(ctx, w) })
 		if err != nil {
-			return nil, nil, tool.WithHint(fmt.Errorf("flag -mem: %s: %w", m.name, err), toFile)
+			return nil, nil, tool.WithHint(placeError("flag -mem: the file for "+m.name, err), toFile)
 		}
 		env.set(m.name, fold(m.variable), path)
 	}

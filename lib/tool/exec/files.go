@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -28,8 +29,17 @@ func (o *options) checkPlaces() error {
 	return wrong.Err()
 }
 
+// placeError is an error of writing a secret to a file, or of reading one again
+// that was not held, which says itself which it is.
+func placeError(argument string, err error) error {
+	if errors.As(err, new(*fs.PathError)) {
+		return tool.FileError(argument, err)
+	}
+	return err
+}
+
 // write writes the files, all or none, and returns how to remove them.
-func (o *options) write(got map[string]*tool.Fetched) (remove func(), err error) {
+func (o *options) write(ctx context.Context, got map[string]*tool.Fetched) (remove func(), err error) {
 	var made []string
 	remove = func() {
 		for _, path := range made {
@@ -40,12 +50,11 @@ func (o *options) write(got map[string]*tool.Fetched) (remove func(), err error)
 		out, err := os.OpenFile(f.path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		if err == nil {
 			made = append(made, f.path)
-			_, err = out.Write(got[f.name].Plaintext)
-			err = errors.Join(err, out.Close())
+			err = errors.Join(got[f.name].CopyTo(ctx, out), out.Close())
 		}
 		if err != nil {
 			remove()
-			return nil, tool.FileError("flag -file: the PATH for "+f.name, err)
+			return nil, placeError("flag -file: the PATH for "+f.name, err)
 		}
 	}
 	return remove, nil

@@ -3,6 +3,8 @@ package exec
 import (
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"strconv"
 
@@ -33,29 +35,30 @@ func checkMemory() error {
 // redirection of COMMAND's own does not close the file.
 const leastDescriptor = 10
 
-// memory puts a secret into a file in memory that this process, and what it
-// becomes, has open, and returns the path by which that program and its children
-// open it as well. The file can only be read, ends with the last process that
-// has it, and is in no file system.
-func memory(secret []byte) (path string, err error) {
+// memory puts what fill writes into a file in memory that this process, and what
+// it becomes, has open, and returns the path by which that program and its
+// children open it as well. The file can only be read, ends with the last
+// process that has it, and is in no file system. The errors of the file itself
+// are of type *fs.PathError.
+func memory(fill func(io.Writer) error) (path string, err error) {
 	f, err := memfd()
 	if err != nil {
-		return "", err
+		return "", &fs.PathError{Op: "memfd_create", Err: err}
 	}
 	defer f.Close()
-	// WriteAt leaves the descriptor at the file's beginning.
-	if _, err := f.WriteAt(secret, 0); err != nil {
+	// Written at offsets, the descriptor stays at the file's beginning.
+	if err := fill(io.NewOffsetWriter(f, 0)); err != nil {
 		return "", err
 	}
 	if err := f.Chmod(0o400); err != nil {
 		return "", err
 	}
 	if _, err := unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, unix.F_SEAL_WRITE|unix.F_SEAL_GROW|unix.F_SEAL_SHRINK|unix.F_SEAL_SEAL); err != nil {
-		return "", err
+		return "", &fs.PathError{Op: "seal", Err: err}
 	}
 	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD, leastDescriptor)
 	if err != nil {
-		return "", err
+		return "", &fs.PathError{Op: "dup", Err: err}
 	}
 	return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), fd), nil
 }

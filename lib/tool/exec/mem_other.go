@@ -2,7 +2,10 @@
 
 package exec
 
-import "errors"
+import (
+	"errors"
+	"io"
+)
 
 const (
 	// hasMemory tells whether files in memory can be made.
@@ -14,4 +17,4 @@ const (
 
 func checkMemory() error { return errors.ErrUnsupported }
 
-func memory([]byte) (path string, err error) { return "", errors.ErrUnsupported }
+func memory(func(io.Writer) error) (path string, err error) { return "", errors.ErrUnsupported }
