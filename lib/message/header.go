@@ -132,10 +132,7 @@ type headerReader struct {
 func (r *headerReader) next(n int) ([]byte, error) {
 	at := len(r.b)
 	r.b = slices.Grow(r.b, n)[:at+n]
-	if err := readFull(r.src, r.b[at:]); err != nil {
-		return nil, fmt.Errorf("header: %w", err)
-	}
-	return r.b[at:], nil
+	return r.b[at:], readFull(r.src, r.b[at:])
 }
 
 func (r *headerReader) uint16() (int, error) {
