@@ -99,7 +99,7 @@ func (b *Bucket) try(ctx context.Context, operation, key string) error {
 		return fmt.Errorf("it cannot be found out whether the server honours conditions: %w", err)
 	}
 	if _, err := trusting.Delete(ctx, key, version, Condition{}); err != nil {
-		return fmt.Errorf("%w on %s (%+q is left behind: %w)", ErrIgnored, operation, key, err)
+		return fmt.Errorf("%w on %s (%+q is left behind: %v)", ErrIgnored, operation, key, err)
 	}
 	return fmt.Errorf("%w on %s", ErrIgnored, operation)
 }

@@ -58,6 +58,20 @@ func (b *Bucket) ListVersions(ctx context.Context, prefix string) iter.Seq2[Vers
 	}
 }
 
+// History is ListVersions of one key alone.
+func (b *Bucket) History(ctx context.Context, key string) iter.Seq2[Version, error] {
+	return func(yield func(Version, error) bool) {
+		for v, err := range b.ListVersions(ctx, key) {
+			if err == nil && v.Key != key { // sorted: what begins with key comes behind it
+				return
+			}
+			if !yield(v, err) {
+				return
+			}
+		}
+	}
+}
+
 const listVersions = "ListObjectVersions"
 
 // versionsPage is a page of the answer as S3 wrote it: the SDK sorts versions

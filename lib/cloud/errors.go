@@ -104,6 +104,7 @@ var kinds = map[string]error{
 
 	"PreconditionFailed":         ErrConflict,
 	"ConditionalRequestConflict": ErrConflict,
+	"OperationAborted":           ErrConflict,
 
 	"DependencyTimeoutException": ErrUnreachable,
 	"KMSInternalException":       ErrUnreachable,

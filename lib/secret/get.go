@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"maps"
 	"strings"
 
 	"microsecrets/lib/bucket"
@@ -33,6 +34,7 @@ type Secret struct {
 	store   *Store
 	object  *bucket.Object
 	sum     hash.Hash
+	header  *message.Header // of OpenRaw nil
 	content content
 	begin   func(*Secret) error // sets content
 }
@@ -62,7 +64,7 @@ func (s *Store) Open(ctx context.Context, name string) (*Secret, error) {
 		if err != nil {
 			return err
 		}
-		opened.content, opened.Claims = r, claims(r.Header())
+		opened.content, opened.header, opened.Claims = r, r.Header(), claims(r.Header())
 		return nil
 	})
 }
@@ -119,6 +121,29 @@ func (s *Secret) again(ctx context.Context) (*Secret, error) {
 		return nil, s.named(err)
 	}
 	return opened, nil
+}
+
+// Context is the encryption context but for what binds it to its store and its
+// name: the claims, as PutOptions take them.
+func (s *Secret) Context() map[string]string {
+	claims := maps.Clone(s.header.Context)
+	for _, key := range []string{contextStore, contextName, message.PublicKey} {
+		delete(claims, key)
+	}
+	return claims
+}
+
+// receipt is of the secret as it is stored, once all of it was read.
+func (s *Secret) receipt(size int64) *Receipt {
+	return &Receipt{
+		Name:    s.Name,
+		Outcome: Unchanged,
+		SHA256:  s.MessageSum(),
+		Size:    size,
+		ETag:    s.ETag,
+		Version: s.Version,
+		Key:     s.header.DataKeys[0].Info,
+	}
 }
 
 // stored yields the message's bytes.

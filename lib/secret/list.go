@@ -72,24 +72,25 @@ func (s *Store) Versions(ctx context.Context, prefix string) iter.Seq2[Entry, er
 			yield(Entry{}, err)
 			return
 		}
-		one, any := prefix != "" && !strings.HasSuffix(prefix, "/"), false
 		under := s.location.prefix()
-		for v, err := range s.bucket.ListVersions(ctx, under+prefix) {
+		one, none := prefix != "" && !strings.HasSuffix(prefix, "/"), true
+		versions := s.bucket.ListVersions
+		if one {
+			versions = s.bucket.History
+		}
+		for v, err := range versions(ctx, under+prefix) {
 			if err != nil {
 				yield(Entry{}, fmt.Errorf("%s: %w", s.location, err))
 				return
 			}
 			e := entry(under, v.Info, false)
-			if one && e.Name != prefix {
-				break // the keys are sorted: this one, and what goes on behind it
-			}
-			any = true
+			none = false
 			e.Latest, e.Deleted = v.Latest, v.Deleted
 			if !yield(e, nil) {
 				return
 			}
 		}
-		if one && !any {
+		if one && none {
 			yield(Entry{}, s.named(prefix, cloud.ErrNotFound))
 		}
 	}

@@ -30,6 +30,7 @@ import (
 var (
 	ErrNotFound     = errors.New("no such secret")
 	ErrConflict     = cloud.ErrConflict // it has changed meanwhile
+	ErrIgnored      = bucket.ErrIgnored // by a server that Options.LastWriterWins does not allow for
 	ErrDenied       = cloud.ErrDenied
 	ErrNotAuthentic = message.ErrNotAuthentic
 	ErrUnreachable  = cloud.ErrUnreachable

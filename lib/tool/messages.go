@@ -52,7 +52,10 @@ var statuses = []struct {
 	{cloud.ErrConfig, StatusUsage},
 	{secret.ErrDenied, StatusDenied},
 	{nil, StatusOther},
+	{secret.ErrUncertain, StatusUnreachable},
 	{secret.ErrUnreachable, StatusUnreachable},
+	{secret.ErrExists, StatusConflict},
+	{secret.ErrChanged, StatusConflict},
 	{cloud.ErrConflict, StatusConflict},
 	{fs.ErrExist, StatusConflict},
 	{secret.ErrNotFound, StatusNotFound},
@@ -177,6 +180,10 @@ func hint(err error) string {
 		return h.Hint()
 	case errors.Is(err, message.ErrUnsigned):
 		return "unsigned messages are accepted with the setting unsigned; doc/threats.md says what that gives up"
+	case errors.Is(err, secret.ErrIgnored):
+		return "-last-writer-wins goes on without conditions: the last of several writers then undoes what the others wrote"
+	case errors.Is(err, secret.ErrUncertain):
+		return "look what is stored before it is written again: ms-ls -l, or ms-ls -versions"
 	case errors.Is(err, keyring.ErrUnnamable):
 		return "name the key by -key"
 	}

@@ -33,6 +33,9 @@ type Tool struct {
 	// one; 0 means by the table of statuses.
 	Failed int
 
+	// LastWriterWins is the flag -last-writer-wins, where the program has it.
+	LastWriterWins bool
+
 	usage    string
 	settings *settings.Flags
 	told     *settings.Settings
@@ -204,6 +207,9 @@ func (t *Tool) Open(ctx context.Context) (*secret.Store, error) {
 		Unsigned: s.Unsigned,
 		Owner:    s.BucketOwner,
 		SSE:      s.SSE,
+
+		LastWriterWins: t.LastWriterWins,
+
 		Options: cloud.Options{
 			Region:    s.Region,
 			Profile:   s.Profile,

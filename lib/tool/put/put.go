@@ -26,11 +26,22 @@ stored message, two spaces, NAME.
   -e               the input is an environment: check it, store it as JSON
   -f FORMAT        with -e: auto (the default: a "{" first means JSON, else
                    lines), lines, json or dotenv
+  -merge           with -e: merge into what is stored; other variables stay
+  -u VAR           remove VAR from the stored environment (again for more;
+                   without -e no input is read)
+  -create          only if NAME does not exist
+  -if VERSION      only if the latest version of NAME is VERSION: a version id, or
+                   an ETag as printed
+  -changed         do nothing if NAME already holds these bytes
+  -last-writer-wins
+                   go on at a server that ignores conditions
   -chomp           strip one trailing newline
   -empty           accept an empty standard input (with -e: an empty environment)
   -sum             print the SHA-256 of the plaintext instead (it can be guessed
                    when the secret is short: not for CI logs)
-  -json            the receipt as JSON
+  -json            the receipt as JSON: name, outcome (created, updated or
+                   unchanged), version, etag, sha256 (of the message), bytes (of
+                   the plaintext), key
   -q               no receipt
 ` + tool.Usage + `
 example:
@@ -38,8 +49,11 @@ example:
 `
 
 type options struct {
-	env, chomp, empty, sum, json, quiet bool
-	format                              string
+	env, merge, chomp, empty, sum, json, quiet bool
+	format                                     string
+	unset                                      tool.Variables
+	version                                    tool.Version
+	condition                                  secret.PutOptions
 }
 
 // Run is one call of ms-put. It returns the exit status.
@@ -48,6 +62,12 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	var o options
 	t.BoolVar(&o.env, "e", false, "")
 	t.StringVar(&o.format, "f", "", "")
+	t.BoolVar(&o.merge, "merge", false, "")
+	t.Var(&o.unset, "u", "")
+	t.BoolVar(&o.condition.Create, "create", false, "")
+	t.Var(&o.version, "if", "")
+	t.BoolVar(&o.condition.Changed, "changed", false, "")
+	t.BoolVar(&t.LastWriterWins, "last-writer-wins", false, "")
 	t.BoolVar(&o.chomp, "chomp", false, "")
 	t.BoolVar(&o.empty, "empty", false, "")
 	t.BoolVar(&o.sum, "sum", false, "")
@@ -56,6 +76,10 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return t.Run(ctx, args, func(ctx context.Context, names []string) error {
 		if err := t.NoFlags(args, names); err != nil {
 			return err
+		}
+		o.condition.If = string(o.version)
+		if t.LastWriterWins && !o.conditional() {
+			return tool.Usagef("flag -last-writer-wins goes with -create, -if, -merge or -u")
 		}
 		format, err := o.check(names)
 		if err != nil {
@@ -76,11 +100,29 @@ func (o *options) check(args []string) (environ.Format, error) {
 		return "", tool.Usagef("more than NAME and FILE")
 	case o.format != "" && !o.env:
 		return "", tool.Usagef("flag -f goes with -e")
+	case o.merge && !o.env:
+		return "", tool.Usagef("flag -merge goes with -e")
+	case o.unsets() && o.env && !o.merge:
+		return "", tool.Usagef("flag -u goes with -e only where -merge is given too")
+	case o.unsets() && !o.env && len(args) > 1:
+		return "", tool.Usagef("flag -u without -e reads no input: no FILE")
+	case o.unsets() && !o.env && o.chomp:
+		return "", tool.Usagef("flag -u without -e reads no input: not with -chomp")
+	case o.condition.Create && o.merge:
+		return "", tool.Usagef("flags -create and -merge do not go together")
+	case o.condition.Create && o.unsets():
+		return "", tool.Usagef("flags -create and -u do not go together")
+	case o.condition.Create && o.condition.If != "":
+		return "", tool.Usagef("flags -create and -if do not go together")
 	case o.sum && o.json:
 		return "", tool.Usagef("flags -sum and -json do not go together")
 	case o.quiet && (o.sum || o.json):
 		return "", tool.Usagef("flag -q does not go with -sum and -json")
-	case o.format == "":
+	}
+	if err := o.condition.Check(); err != nil {
+		return "", err
+	}
+	if o.format == "" {
 		return environ.Auto, nil
 	}
 	format, err := environ.InputFormat(o.format)
@@ -90,16 +132,33 @@ func (o *options) check(args []string) (environ.Format, error) {
 	return format, nil
 }
 
+func (o *options) unsets() bool { return o.unset.Names != nil }
+
+// conditional tells whether what is stored depends on what is there.
+func (o *options) conditional() bool {
+	return o.merge || o.unsets() || o.condition.Create || o.condition.If != ""
+}
+
 func (o *options) put(ctx context.Context, t *tool.Tool, args []string, format environ.Format) error {
 	name := args[0]
 	if err := announce(t, name); err != nil {
 		return err
+	}
+	if o.unsets() && !o.env {
+		return o.change(ctx, t, name, nil)
 	}
 	in, err := o.input(ctx, t, args)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
+	if o.merge {
+		env, err := o.environment(in, name, format)
+		if err != nil {
+			return err
+		}
+		return o.change(ctx, t, name, env)
+	}
 	src, err := o.prepare(in, name, format)
 	if err != nil {
 		return err
@@ -108,8 +167,8 @@ func (o *options) put(ctx context.Context, t *tool.Tool, args []string, format e
 	if err != nil {
 		return err
 	}
-	outcome := ""
-	if o.json {
+	outcome := secret.Written
+	if o.json && !o.conditional() && !o.condition.Changed {
 		if outcome, err = foresee(ctx, store, name); err != nil {
 			return err
 		}
@@ -118,11 +177,14 @@ func (o *options) put(ctx context.Context, t *tool.Tool, args []string, format e
 	if o.sum {
 		src = io.TeeReader(src, plain)
 	}
-	receipt, err := store.Put(ctx, name, src)
+	receipt, err := store.PutWith(ctx, name, src, o.condition)
 	if err != nil {
 		return err
 	}
-	return o.print(t.Stdout, receipt, outcome, plain.Sum(nil))
+	if receipt.Outcome == secret.Written {
+		receipt.Outcome = outcome
+	}
+	return o.print(t.Stdout, receipt, plain.Sum(nil))
 }
 
 // input is what is to be stored, and how to speak of it.
@@ -156,14 +218,18 @@ func (o *options) input(ctx context.Context, t *tool.Tool, args []string) (*inpu
 
 // prepare checks the input as far as it can be before anything is sent.
 func (o *options) prepare(in *input, name string, format environ.Format) (io.Reader, error) {
-	ahead := bufio.NewReaderSize(in, 64<<10)
-	src := io.Reader(ahead)
-	if o.chomp {
-		src = chomper{ahead}
-	}
 	if o.env {
-		return o.environment(src, name, format)
+		env, err := o.environment(in, name, format)
+		if err != nil {
+			return nil, err
+		}
+		stored, err := env.Marshal()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		return bytes.NewReader(stored), nil
 	}
+	ahead := bufio.NewReaderSize(in, 64<<10)
 	head, err := ahead.Peek(2)
 	if err != nil && err != io.EOF {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -172,10 +238,17 @@ func (o *options) prepare(in *input, name string, format environ.Format) (io.Rea
 	if empty && !in.named && !o.empty {
 		return nil, fmt.Errorf("%s: %w", name, tool.Usagef("standard input is empty: did the command before it fail? (-empty accepts it)"))
 	}
-	return src, nil
+	if o.chomp {
+		return chomper{ahead}, nil
+	}
+	return ahead, nil
 }
 
-func (o *options) environment(src io.Reader, name string, format environ.Format) (io.Reader, error) {
+func (o *options) environment(in *input, name string, format environ.Format) (environ.Env, error) {
+	src := io.Reader(in)
+	if o.chomp {
+		src = chomper{bufio.NewReader(in)}
+	}
 	text, err := io.ReadAll(io.LimitReader(src, environ.MaxSize+1))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -190,47 +263,36 @@ func (o *options) environment(src io.Reader, name string, format environ.Format)
 	if len(env) == 0 && !o.empty {
 		return nil, fmt.Errorf("%s: %w", name, tool.Usagef("the environment is empty: did the command before it fail? (-empty accepts it)"))
 	}
-	stored, err := env.Marshal()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return bytes.NewReader(stored), nil
+	return env, nil
 }
 
-// The outcomes of a put. Whoever may write and not read is told only that it is
-// written.
-const (
-	created = "created"
-	updated = "updated"
-	written = "written"
-)
-
-// foresee tells what a put of name will be.
-func foresee(ctx context.Context, store *secret.Store, name string) (outcome string, err error) {
+// foresee tells what a put of name will be. Whoever may write and not read is
+// told only that it is written.
+func foresee(ctx context.Context, store *secret.Store, name string) (secret.Outcome, error) {
 	exists, err := store.Exists(ctx, name)
 	switch {
 	case errors.Is(err, secret.ErrDenied):
-		return written, nil
+		return secret.Written, nil
 	case err != nil:
 		return "", err
 	case exists:
-		return updated, nil
+		return secret.Updated, nil
 	}
-	return created, nil
+	return secret.Created, nil
 }
 
 // receipt is what -json prints.
 type receipt struct {
-	Name    string `json:"name"`
-	Outcome string `json:"outcome"`
-	Version string `json:"version,omitempty"`
-	ETag    string `json:"etag"`
-	SHA256  string `json:"sha256"`
-	Bytes   int64  `json:"bytes"`
-	Key     string `json:"key"`
+	Name    string         `json:"name"`
+	Outcome secret.Outcome `json:"outcome"`
+	Version string         `json:"version,omitempty"`
+	ETag    string         `json:"etag"`
+	SHA256  string         `json:"sha256"`
+	Bytes   int64          `json:"bytes"`
+	Key     string         `json:"key"`
 }
 
-func (o *options) print(w io.Writer, r *secret.Receipt, outcome string, plain []byte) error {
+func (o *options) print(w io.Writer, r *secret.Receipt, plain []byte) error {
 	var err error
 	switch {
 	case o.quiet:
@@ -239,7 +301,7 @@ func (o *options) print(w io.Writer, r *secret.Receipt, outcome string, plain []
 		e.SetEscapeHTML(false)
 		err = e.Encode(receipt{
 			Name:    r.Name,
-			Outcome: outcome,
+			Outcome: r.Outcome,
 			Version: r.Version,
 			ETag:    r.ETag,
 			SHA256:  fmt.Sprintf("%x", r.SHA256),

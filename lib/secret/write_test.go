@@ -1,0 +1,483 @@
+package secret_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"microsecrets/lib/cloud"
+	"microsecrets/lib/environ"
+	"microsecrets/lib/fakeaws"
+	"microsecrets/lib/secret"
+)
+
+// server is an emulated S3 and KMS that the test's end closes.
+type server struct{ *fakeaws.Server }
+
+func start(t *testing.T) server {
+	t.Helper()
+	s, err := fakeaws.New(fakeaws.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	for _, kv := range s.Environ() {
+		name, value, _ := strings.Cut(kv, "=")
+		t.Setenv(name, value)
+	}
+	return server{s}
+}
+
+// open returns a store at the server.
+func (s server) open(t *testing.T, o secret.Options) *secret.Store {
+	t.Helper()
+	if o.Store == "" {
+		o.Store = "s3://" + fakeaws.DefaultBucket
+	}
+	store, err := secret.Open(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store
+}
+
+// do runs lines of the server's control language and returns what the last one
+// printed.
+func do(t *testing.T, s server, lines ...string) string {
+	t.Helper()
+	var out string
+	for _, line := range lines {
+		var err error
+		if out, err = s.DoLine("", line); err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+	}
+	return out
+}
+
+// set is a change that sets one variable.
+func set(name, value string) func([]byte) ([]byte, error) {
+	return func(old []byte) ([]byte, error) {
+		env := environ.Env{}
+		if old != nil {
+			var err error
+			if env, err = environ.Parse(old, environ.Auto); err != nil {
+				return nil, err
+			}
+		}
+		env[name] = value
+		return env.Marshal()
+	}
+}
+
+func variables(t *testing.T, store *secret.Store, name string) []string {
+	t.Helper()
+	text, err := store.Get(context.Background(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	env, err := environ.Parse(text, environ.Auto)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return env.Names()
+}
+
+// Writers side by side lose nothing, also where the secret is absent or deleted
+// at first, and where nothing moves but by others within the timeout.
+func TestMerges(t *testing.T) {
+	for first, writers := range map[string]int{"absent": 100, "deleted": 20} {
+		t.Run(first, func(t *testing.T) {
+			s := start(t)
+			if first == "deleted" {
+				do(t, s, "write app/env old", "rm app/env")
+			}
+			store := s.open(t, secret.Options{Options: cloud.Options{Timeout: 2 * time.Second}})
+			var group errgroup.Group
+			want := make([]string, writers)
+			outcomes := make([]secret.Outcome, writers)
+			for i := range writers {
+				want[i] = fmt.Sprintf("VAR_%02d", i)
+				group.Go(func() error {
+					r, err := store.Merge(context.Background(), "app/env", secret.PutOptions{}, set(want[i], "value"))
+					if err == nil {
+						outcomes[i] = r.Outcome
+					}
+					return err
+				})
+			}
+			if err := group.Wait(); err != nil {
+				t.Fatal(err)
+			}
+			if got := variables(t, store, "app/env"); !slices.Equal(got, want) {
+				t.Errorf("%d variables are there", len(got))
+			}
+			if n := strings.Count(fmt.Sprint(outcomes), "created"); n != 1 {
+				t.Errorf("%d writers created it", n)
+			}
+			t.Logf("%d merges at once:\n%s", writers, do(t, s, "counts"))
+		})
+	}
+}
+
+// What stands in the way of a merge makes it begin again.
+func TestMergeAgain(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		lines []string
+		want  []string
+	}{
+		{"412", []string{"fault do 'copy other app/env' PutObject times=1"}, []string{"NEW", "OTHER"}},
+		{"409", []string{"fault answer 409 ConditionalRequestConflict PutObject times=3"}, []string{"NEW", "OLD"}},
+		{"404 to an If-Match", []string{"fault do 'rm app/env' PutObject times=1"}, []string{"NEW"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := start(t)
+			store := s.open(t, secret.Options{LastWriterWins: true})
+			put(t, store, "app/env", "OLD=1")
+			// What another writer of app/env stores in between.
+			other := s.open(t, secret.Options{})
+			put(t, other, "app/env", `{"OTHER":"1"}`)
+			do(t, s, "copy app/env other")
+			put(t, store, "app/env", "OLD=1")
+			do(t, s, test.lines...)
+			if _, err := store.Merge(context.Background(), "app/env", secret.PutOptions{}, set("NEW", "1")); err != nil {
+				t.Fatal(err)
+			}
+			if got := variables(t, store, "app/env"); !slices.Equal(got, test.want) {
+				t.Errorf("%v, not %v", got, test.want)
+			}
+		})
+	}
+}
+
+// A secret that nobody changes, and that cannot be written, is given up.
+func TestMergeWithoutProgress(t *testing.T) {
+	s := start(t)
+	store := s.open(t, secret.Options{LastWriterWins: true, Options: cloud.Options{Timeout: 100 * time.Millisecond}})
+	do(t, s, "fault answer 409 ConditionalRequestConflict PutObject")
+	_, err := store.Merge(context.Background(), "app/env", secret.PutOptions{}, set("A", "1"))
+	if !errors.Is(err, secret.ErrUnreachable) || !strings.HasPrefix(err.Error(), "app/env: not reachable: no progress for 100ms: ") {
+		t.Fatal(err)
+	}
+	_, err = store.PutWith(context.Background(), "app/env", strings.NewReader("x"), secret.PutOptions{Create: true})
+	if !errors.Is(err, secret.ErrUnreachable) {
+		t.Fatal(err)
+	}
+}
+
+func put(t *testing.T, store *secret.Store, name, text string) *secret.Receipt {
+	t.Helper()
+	r, err := store.Put(context.Background(), name, strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// big is more than goes in one PutObject.
+var big = bytes.Repeat([]byte("0123456789abcdef"), 9<<16)
+
+// A lost answer is no conflict: what became of the write is found out by the
+// message's id.
+func TestLostAnswers(t *testing.T) {
+	ctx := context.Background()
+	create := secret.PutOptions{Create: true}
+	changes := []struct {
+		name   string
+		op     string
+		exists bool // there is a secret before
+		do     func(*secret.Store) (*secret.Receipt, error)
+	}{
+		{"create", "PutObject", false, func(s *secret.Store) (*secret.Receipt, error) {
+			return s.PutWith(ctx, "app/env", strings.NewReader(`{"NEW":"1"}`), create)
+		}},
+		{"create in parts", "CompleteMultipartUpload", false, func(s *secret.Store) (*secret.Receipt, error) {
+			return s.PutWith(ctx, "app/env", bytes.NewReader(big), create)
+		}},
+		{"put in parts", "CompleteMultipartUpload", true, func(s *secret.Store) (*secret.Receipt, error) {
+			return s.Put(ctx, "app/env", bytes.NewReader(big))
+		}},
+		{"merge", "PutObject", true, func(s *secret.Store) (*secret.Receipt, error) {
+			return s.Merge(ctx, "app/env", secret.PutOptions{}, set("NEW", "1"))
+		}},
+		{"merge into nothing", "PutObject", false, func(s *secret.Store) (*secret.Receipt, error) {
+			return s.Merge(ctx, "app/env", secret.PutOptions{}, set("NEW", "1"))
+		}},
+		{"if", "PutObject", true, func(s *secret.Store) (*secret.Receipt, error) {
+			for e, err := range s.Versions(ctx, "app/env") {
+				if err != nil {
+					return nil, err
+				}
+				return s.PutWith(ctx, "app/env", strings.NewReader("new"), secret.PutOptions{If: e.ETag})
+			}
+			return nil, errors.New("nothing there")
+		}},
+	}
+	s := start(t)
+	var cases sync.WaitGroup
+	for i, change := range changes {
+		for j, test := range []struct {
+			name      string
+			history   bool
+			meanwhile string // what another writer does before the second attempt
+			attempts  string
+			uncertain bool
+		}{
+			{"alone", true, "", "2", false},
+			{"alone, without history", false, "", "2", false},
+			{"alone, and no second attempt", true, "", "1", false},
+			{"overwritten", true, "copy s3://BUCKET/other s3://BUCKET/app/env", "2", false},
+			{"overwritten, and no second attempt", true, "copy s3://BUCKET/other s3://BUCKET/app/env", "1", false},
+			{"overwritten, without history", false, "copy s3://BUCKET/other s3://BUCKET/app/env", "2", true},
+			{"deleted", true, "rm s3://BUCKET/app/env", "2", false},
+		} {
+			if !change.exists && test.name == "deleted" {
+				continue // then the second attempt succeeds: there is nothing again
+			}
+			t.Setenv("AWS_MAX_ATTEMPTS", test.attempts)
+			bucket := fmt.Sprintf("example-%d-%d", i, j)
+			do(t, s, "bucket "+bucket+" versioned")
+			store := s.open(t, secret.Options{Store: "s3://" + bucket, LastWriterWins: true})
+			run := func(t *testing.T) {
+				put(t, store, "other", "FOREIGN=1")
+				if !test.history {
+					do(t, s, "bucket "+bucket+" unversioned")
+				}
+				if change.exists {
+					put(t, store, "app/env", `{"OLD":"1"}`)
+				}
+				concerns := change.op + " times=1 key=s3://" + bucket + "/*"
+				if test.meanwhile != "" {
+					do(t, s, "fault do-after '"+strings.ReplaceAll(test.meanwhile, "BUCKET", bucket)+"' "+concerns)
+				}
+				do(t, s, "fault forget "+concerns)
+				r, err := change.do(store)
+				if test.uncertain {
+					if !errors.Is(err, secret.ErrUncertain) || errors.Is(err, secret.ErrConflict) || errors.Is(err, secret.ErrExists) {
+						t.Fatalf("%+v, %v", r, err)
+					}
+					return
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				if test.history {
+					raw, err := store.At(r.Version).OpenRaw(ctx, "app/env")
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer raw.Close()
+					if _, err := io.Copy(io.Discard, raw); err != nil || raw.MessageSum() != r.SHA256 || raw.ETag != r.ETag {
+						t.Errorf("the receipt is of another version: %v", err)
+					}
+				}
+			}
+			// Most of the time is the SDK's pause before it repeats a request.
+			cases.Go(func() { t.Run(change.name+"/"+test.name, run) })
+		}
+	}
+	cases.Wait()
+}
+
+// A write that was refused, and had not been made before, is a conflict, though
+// an attempt was not answered.
+func TestLostRequests(t *testing.T) {
+	t.Setenv("AWS_MAX_ATTEMPTS", "2")
+	s := start(t)
+	store := s.open(t, secret.Options{LastWriterWins: true})
+	put(t, store, "other", "FOREIGN=1")
+	do(t, s, "fault do 'copy other app/env' PutObject times=1", "fault drop PutObject times=1")
+	_, err := store.PutWith(context.Background(), "app/env", strings.NewReader("x"), secret.PutOptions{Create: true})
+	if !errors.Is(err, secret.ErrExists) || err.Error() != "app/env: exists already in s3://example-microsecrets" {
+		t.Fatal(err)
+	}
+	do(t, s, "clear", "fault do 'copy other app/env' PutObject times=1", "fault drop PutObject times=1")
+	first := put(t, store, "app/etag", "x")
+	do(t, s, "copy other app/env", "fault do 'copy other app/etag' PutObject times=1", "fault drop PutObject times=1")
+	_, err = store.PutWith(context.Background(), "app/etag", strings.NewReader("x"), secret.PutOptions{If: first.ETag})
+	if !errors.Is(err, secret.ErrChanged) || err.Error() != "app/etag: has changed in s3://example-microsecrets" {
+		t.Fatal(err)
+	}
+}
+
+func TestPutIf(t *testing.T) {
+	ctx := context.Background()
+	s := start(t)
+	store := s.open(t, secret.Options{LastWriterWins: true})
+	first := put(t, store, "a", "1")
+	put(t, store, "b", "1")
+	write := func(o secret.PutOptions) (*secret.Receipt, error) {
+		return store.PutWith(ctx, "a", strings.NewReader("2"), o)
+	}
+	for _, refused := range []struct {
+		o   secret.PutOptions
+		err error
+	}{
+		{secret.PutOptions{Create: true}, secret.ErrExists},
+		{secret.PutOptions{If: "0123456789abcdef0123456789abcdef"}, secret.ErrChanged},
+		{secret.PutOptions{If: "0123456789abcdef0123456789abcdef-2"}, secret.ErrChanged},
+		{secret.PutOptions{If: "none"}, secret.ErrChanged},
+		{secret.PutOptions{If: "null"}, secret.ErrBadName},
+		{secret.PutOptions{If: first.ETag, Create: true}, secret.ErrBadName},
+	} {
+		if _, err := write(refused.o); !errors.Is(err, refused.err) {
+			t.Errorf("%+v: %v", refused.o, err)
+		}
+	}
+	second, err := write(secret.PutOptions{If: first.Version})
+	if err != nil || second.Outcome != secret.Updated {
+		t.Fatalf("%+v, %v", second, err)
+	}
+	if _, err := write(secret.PutOptions{If: first.Version}); !errors.Is(err, secret.ErrChanged) {
+		t.Fatalf("a version that is no longer the latest: %v", err)
+	}
+	do(t, s, "reset", "auto on")
+	if _, err = write(secret.PutOptions{If: `"` + second.ETag + `"`}); err != nil {
+		t.Fatal(err)
+	}
+	do(t, s, "want 'GenerateDataKey 1' 'PutObject 1'")
+	do(t, s, "rm a")
+	for _, version := range []string{second.Version, second.ETag} {
+		if _, err := write(secret.PutOptions{If: version}); !errors.Is(err, secret.ErrChanged) {
+			t.Errorf("a version of what is deleted: %v", err)
+		}
+	}
+	if r, err := write(secret.PutOptions{Create: true}); err != nil || r.Outcome != secret.Created {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if r, err := store.Merge(ctx, "a", secret.PutOptions{If: first.Version}, set("A", "1")); !errors.Is(err, secret.ErrChanged) {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	// Denied is not absent.
+	do(t, s, "deny s3:GetObject a")
+	for _, o := range []secret.PutOptions{{If: first.Version}, {Changed: true}} {
+		if _, err := write(o); !errors.Is(err, secret.ErrDenied) {
+			t.Errorf("%+v: %v", o, err)
+		}
+	}
+	if _, err := store.Merge(ctx, "a", secret.PutOptions{}, set("A", "1")); !errors.Is(err, secret.ErrDenied) {
+		t.Error(err)
+	}
+}
+
+func TestChanged(t *testing.T) {
+	ctx := context.Background()
+	s := start(t)
+	store := s.open(t, secret.Options{})
+	changed := secret.PutOptions{Changed: true}
+	write := func(b []byte) *secret.Receipt {
+		t.Helper()
+		// A reader that gives little at a time, and its end apart.
+		r, err := store.PutWith(ctx, "a", io.MultiReader(bytes.NewReader(b[:len(b)/3]), bytes.NewReader(b[len(b)/3:])), changed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	sizes := []int{0, 1, 65536, 8 << 20, len(big)}
+	for _, n := range sizes {
+		do(t, s, "rm a")
+		text := bytes.Clone(big[:n])
+		first := write(text)
+		if first.Outcome != secret.Created {
+			t.Errorf("%d bytes: %s", n, first.Outcome)
+		}
+		before := do(t, s, "versions")
+		same := write(text)
+		if do(t, s, "versions") != before || do(t, s, "uploads") != "" || same.Outcome != secret.Unchanged {
+			t.Errorf("%d bytes: stored again: %s", n, same.Outcome)
+		}
+		if same.Outcome = first.Outcome; *same != *first {
+			t.Errorf("%d bytes: %+v, not %+v", n, same, first)
+		}
+		for _, other := range [][]byte{append(text, 'x'), text[:max(0, n-1)], append(bytes.Clone(text[:max(0, n-1)]), 'x')} {
+			if bytes.Equal(other, text) {
+				continue
+			}
+			if r := write(other); r.Outcome != secret.Updated {
+				t.Errorf("%d bytes after %d: %s", len(other), n, r.Outcome)
+			}
+			if got, err := store.Get(ctx, "a"); err != nil || !bytes.Equal(got, other) {
+				t.Errorf("%d bytes after %d: %d are there: %v", len(other), n, len(got), err)
+			}
+			write(text)
+		}
+	}
+	// Nothing to do asks nothing of the key but to decrypt.
+	text := big[:1000]
+	write(text)
+	do(t, s, "reset")
+	write(text)
+	do(t, s, "want 'GetObject 1' 'Decrypt 1'")
+	// What is stored and cannot be read is not the same, and not to be replaced.
+	do(t, s, "flip a -200")
+	if _, err := store.PutWith(ctx, "a", bytes.NewReader(text), changed); !errors.Is(err, secret.ErrNotAuthentic) {
+		t.Errorf("altered: %v", err)
+	}
+}
+
+func TestClaims(t *testing.T) {
+	ctx := context.Background()
+	s := start(t)
+	store := s.open(t, secret.Options{By: "ada@example.com"})
+	put(t, store, "a", "1")
+	old, err := store.Open(ctx, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer old.Close()
+	claims := old.Context()
+	if keys := slices.Sorted(maps.Keys(claims)); !slices.Equal(keys, []string{"ms-at", "ms-by"}) {
+		t.Fatalf("claims: %v", claims)
+	}
+	claims["ms-rotated-by"] = "bob"
+	if _, err := s.open(t, secret.Options{}).PutWith(ctx, "a", old, secret.PutOptions{If: old.ETag, Claims: claims}); err != nil {
+		t.Fatal(err)
+	}
+	now, err := store.Open(ctx, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer now.Close()
+	if !maps.Equal(now.Context(), claims) || now.By != "ada@example.com" || !now.At.Equal(old.At) {
+		t.Errorf("%v, not %v", now.Context(), claims)
+	}
+}
+
+// A server that ignores conditions is found out before anything is changed.
+func TestServerThatIgnoresConditions(t *testing.T) {
+	s := start(t)
+	store := s.open(t, secret.Options{})
+	put(t, store, "app/env", "OLD=1")
+	before := do(t, s, "versions")
+	do(t, s, "fault ignore-conditions PutObject,CompleteMultipartUpload")
+	for name, write := range map[string]func() (*secret.Receipt, error){
+		"merge": func() (*secret.Receipt, error) {
+			return store.Merge(context.Background(), "app/env", secret.PutOptions{}, set("A", "1"))
+		},
+		"create": func() (*secret.Receipt, error) {
+			return store.PutWith(context.Background(), "app/new", strings.NewReader("1"), secret.PutOptions{Create: true})
+		},
+		"create in parts": func() (*secret.Receipt, error) {
+			return store.PutWith(context.Background(), "app/new", bytes.NewReader(big), secret.PutOptions{Create: true})
+		},
+	} {
+		if _, err := write(); !errors.Is(err, secret.ErrIgnored) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if after := do(t, s, "versions", "uploads") + do(t, s, "versions"); after != before {
+			t.Errorf("%s: changed: %s", name, after)
+		}
+	}
+}
