@@ -63,16 +63,21 @@ func memory(fill func(io.Writer) error) (path string, err error) {
 	return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), fd), nil
 }
 
+// memoryName is what /proc shows the file to be, "/memfd:NAME (deleted)". A
+// program that takes this for a path, to put a new version of the secret there,
+// finds no folder of that name, and so writes nothing to a disk.
+const memoryName = "ms-exec/secret"
+
 // memfd returns a new file in memory, one that nobody can ever execute where
 // the kernel has that.
 func memfd() (*os.File, error) {
-	const name, flags = "secret", unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING
-	fd, err := unix.MemfdCreate(name, flags|unix.MFD_NOEXEC_SEAL)
+	const flags = unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING
+	fd, err := unix.MemfdCreate(memoryName, flags|unix.MFD_NOEXEC_SEAL)
 	if errors.Is(err, unix.EINVAL) { // before Linux 6.3
-		fd, err = unix.MemfdCreate(name, flags)
+		fd, err = unix.MemfdCreate(memoryName, flags)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return os.NewFile(uintptr(fd), name), nil
+	return os.NewFile(uintptr(fd), memoryName), nil
 }
