@@ -138,25 +138,11 @@ func (o *options) check(sources, command []string) (err error) {
 		}
 		o.sources = append(o.sources, s)
 	}
-	for _, arg := range o.memFlags {
-		variable, name, ok := strings.Cut(arg, "=")
-		switch {
-		case !ok || !environ.ValidName(variable) || name == "":
-			return tool.Usagef("flag -mem: write VAR=NAME, where VAR is [A-Za-z_][A-Za-z0-9_]*")
-		case slices.ContainsFunc(o.mems, func(m source) bool { return fold(m.variable) == fold(variable) }):
-			return tool.Usagef("flag -mem is given twice for the variable %s", variable)
-		}
-		o.mems = append(o.mems, source{variable, name})
+	if o.mems, err = parseMems(o.memFlags); err != nil {
+		return err
 	}
-	for _, arg := range o.fileFlags {
-		path, name, ok := strings.Cut(arg, "=")
-		switch {
-		case !ok || path == "" || name == "":
-			return tool.Usagef("flag -file: write PATH=NAME")
-		case slices.ContainsFunc(o.files, func(f file) bool { return f.path == path }):
-			return tool.Usagef("flag -file is given twice for one PATH")
-		}
-		o.files = append(o.files, file{path, name})
+	if o.files, err = parseFiles(o.fileFlags); err != nil {
+		return err
 	}
 	switch {
 	case len(o.mems) > 0 && !hasMemory:
@@ -191,6 +177,34 @@ func parseSource(arg string) (source, error) {
 			"values are never taken from arguments: put the value into a secret, SERVICE/NAME, or set the variable before ms-exec")
 	}
 	return source{variable, name}, nil
+}
+
+func parseMems(args []string) (mems []source, err error) {
+	for _, arg := range args {
+		variable, name, ok := strings.Cut(arg, "=")
+		switch {
+		case !ok || !environ.ValidName(variable) || name == "":
+			return nil, tool.Usagef("flag -mem: write VAR=NAME, where VAR is [A-Za-z_][A-Za-z0-9_]*")
+		case slices.ContainsFunc(mems, func(m source) bool { return fold(m.variable) == fold(variable) }):
+			return nil, tool.Usagef("flag -mem is given twice for the variable %s", variable)
+		}
+		mems = append(mems, source{variable, name})
+	}
+	return mems, nil
+}
+
+func parseFiles(args []string) (files []file, err error) {
+	for _, arg := range args {
+		path, name, ok := strings.Cut(arg, "=")
+		switch {
+		case !ok || path == "" || name == "":
+			return nil, tool.Usagef("flag -file: write PATH=NAME")
+		case slices.ContainsFunc(files, func(f file) bool { return f.path == path }):
+			return nil, tool.Usagef("flag -file is given twice for one PATH")
+		}
+		files = append(files, file{path, name})
+	}
+	return files, nil
 }
 
 func (o *options) names() []string {
@@ -271,8 +285,11 @@ func (o *options) fetch(ctx context.Context, t *tool.Tool) (*variables, map[stri
 	}
 	for _, m := range o.mems {
 		path, err := memory(func(w io.Writer) error { return got[m.name].CopyTo(ctx, w) })
+		if errors.As(err, new(*fs.PathError)) {
+			err = tool.WithHint(tool.FileError("flag -mem: the file for "+m.name, err), toFile)
+		}
 		if err != nil {
-			return nil, nil, tool.WithHint(placeError("flag -mem: the file for "+m.name, err), toFile)
+			return nil, nil, err
 		}
 		env.set(m.name, fold(m.variable), path)
 	}

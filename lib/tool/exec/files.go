@@ -29,15 +29,6 @@ func (o *options) checkPlaces() error {
 	return wrong.Err()
 }
 
-// placeError is an error of writing a secret to a file, or of reading one again
-// that was not held, which says itself which it is.
-func placeError(argument string, err error) error {
-	if errors.As(err, new(*fs.PathError)) {
-		return tool.FileError(argument, err)
-	}
-	return err
-}
-
 // write writes the files, all or none, and returns how to remove them.
 func (o *options) write(ctx context.Context, got map[string]*tool.Fetched) (remove func(), err error) {
 	var made []string
@@ -52,9 +43,12 @@ func (o *options) write(ctx context.Context, got map[string]*tool.Fetched) (remo
 			made = append(made, f.path)
 			err = errors.Join(got[f.name].CopyTo(ctx, out), out.Close())
 		}
+		if errors.As(err, new(*fs.PathError)) {
+			err = tool.FileError("flag -file: the PATH for "+f.name, err)
+		}
 		if err != nil {
 			remove()
-			return nil, placeError("flag -file: the PATH for "+f.name, err)
+			return nil, err
 		}
 	}
 	return remove, nil
