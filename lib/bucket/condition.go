@@ -96,6 +96,10 @@ func (b *Bucket) try(ctx context.Context, operation, key string) error {
 	case errors.Is(err, cloud.ErrConflict):
 		return nil
 	case err != nil:
+		var e *cloud.Error
+		if errors.As(err, &e) {
+			e.Doubt = false // of what is to be changed nothing has been sent
+		}
 		return fmt.Errorf("it cannot be found out whether the server honours conditions: %w", err)
 	}
 	if _, err := trusting.Delete(ctx, key, version, Condition{}); err != nil {
@@ -120,8 +124,9 @@ func (b *Bucket) tryUpload(ctx context.Context, key string, c Condition, parts b
 }
 
 // repeat does the first write that was to be made only where there is nothing
-// once more: the server must refuse it, since now there is something. The test
-// with an If-Match says nothing of If-None-Match.
+// once more: the server must refuse it, since now there is something. The trial
+// with an If-Match says nothing of If-None-Match. An upload in parts cannot be
+// repeated, and is taken on trust.
 func (b *Bucket) repeat(ctx context.Context, key string, data *buffer, c Condition) error {
 	if b.trusted || !c.IfAbsent {
 		return nil

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"strconv"
 	"strings"
+	"sync"
 
 	"microsecrets/lib/fakeaws"
 	"microsecrets/lib/secret"
@@ -50,4 +52,33 @@ func Example() {
 	// Output:
 	// hunter2
 	// myservice/password
+}
+
+func ExampleStore_Merge() {
+	defer emulated()()
+	ctx := context.Background()
+
+	store, err := secret.Open(ctx, secret.Options{Store: "s3://example-microsecrets/prod"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	var group sync.WaitGroup
+	for range 10 {
+		group.Go(func() {
+			_, err := store.Merge(ctx, "myservice/serial", secret.PutOptions{}, func(old []byte) ([]byte, error) {
+				n, _ := strconv.Atoi(string(old))
+				return strconv.AppendInt(nil, int64(n+1), 10), nil
+			})
+			if err != nil {
+				log.Fatal(err)
+			}
+		})
+	}
+	group.Wait()
+	serial, err := store.Get(ctx, "myservice/serial")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%s\n", serial)
+	// Output: 10
 }

@@ -98,8 +98,11 @@ func (s *Store) PutWith(ctx context.Context, name string, src io.Reader, o PutOp
 
 // writable tells whether a secret can be written at all.
 func (s *Store) writable(name string, o PutOptions) error {
-	if s.options.Origin != "" {
+	switch {
+	case s.options.Origin != "":
 		return ErrReplica
+	case s.version != "":
+		return errors.New("a store at a version can only be read")
 	}
 	if _, err := s.location.key(name); err != nil {
 		return err
@@ -164,8 +167,8 @@ func (s *Store) put(ctx context.Context, name string, src io.Reader, o PutOption
 	return r, nil
 }
 
-// commitPatiently repeats a commit that meets other requests. S3 may forget the
-// parts of an upload then; so it stays a conflict.
+// commitPatiently repeats a commit that meets other requests. An upload in parts
+// that S3 has dropped at that stays refused.
 func (w *write) commitPatiently(ctx context.Context) (*Receipt, error) {
 	patience := w.store.patience()
 	r, err := w.commit(ctx)
@@ -177,7 +180,7 @@ func (w *write) commitPatiently(ctx context.Context) (*Receipt, error) {
 		r, err = w.commit(ctx)
 		var e *cloud.Error
 		if errors.As(err, &e) && e.Code == "NoSuchUpload" {
-			err = refusal
+			return nil, refusal
 		}
 	}
 	return r, err

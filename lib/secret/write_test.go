@@ -359,6 +359,19 @@ func TestPutIf(t *testing.T) {
 	if r, err := store.Merge(ctx, "a", secret.PutOptions{If: first.Version}, set("A", "1")); !errors.Is(err, secret.ErrChanged) {
 		t.Fatalf("%+v, %v", r, err)
 	}
+	// S3 may forget an upload that met another request: it stays a conflict.
+	do(t, s, "fault answer 409 ConditionalRequestConflict CompleteMultipartUpload times=1",
+		"fault answer 404 NoSuchUpload CompleteMultipartUpload skip=1 times=1")
+	if _, err := store.PutWith(ctx, "c", bytes.NewReader(big), secret.PutOptions{Create: true}); !errors.Is(err, secret.ErrExists) {
+		t.Fatal(err)
+	}
+	if left := do(t, s, "uploads"); left != "" {
+		t.Errorf("parts are left: %s", left)
+	}
+	// What is read at a version is not written.
+	if _, err := store.At(first.Version).Put(ctx, "a", strings.NewReader("x")); err == nil {
+		t.Error("written at a version")
+	}
 	// Denied is not absent.
 	do(t, s, "deny s3:GetObject a")
 	for _, o := range []secret.PutOptions{{If: first.Version}, {Changed: true}} {
@@ -476,8 +489,24 @@ func TestServerThatIgnoresConditions(t *testing.T) {
 		if _, err := write(); !errors.Is(err, secret.ErrIgnored) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if after := do(t, s, "versions", "uploads") + do(t, s, "versions"); after != before {
+		if after := do(t, s, "uploads") + do(t, s, "versions"); after != before {
 			t.Errorf("%s: changed: %s", name, after)
 		}
+	}
+}
+
+// A trial that fails leaves no doubt of the write, which was not begun.
+func TestTrialFails(t *testing.T) {
+	t.Setenv("AWS_MAX_ATTEMPTS", "1")
+	s := start(t)
+	store := s.open(t, secret.Options{})
+	do(t, s, "fault drop PutObject key=app/ms-probe-*")
+	_, err := store.PutWith(context.Background(), "app/new", strings.NewReader("1"), secret.PutOptions{Create: true})
+	if !errors.Is(err, secret.ErrUnreachable) || errors.Is(err, secret.ErrUncertain) {
+		t.Fatal(err)
+	}
+	do(t, s, "clear")
+	if _, err := store.PutWith(context.Background(), "app/new", strings.NewReader("1"), secret.PutOptions{Create: true}); err != nil {
+		t.Fatalf("the trial is not made again: %v", err)
 	}
 }
