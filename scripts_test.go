@@ -24,6 +24,8 @@ import (
 	"microsecrets/lib/tool/ls"
 	"microsecrets/lib/tool/ms"
 	"microsecrets/lib/tool/put"
+	"microsecrets/lib/tool/rm"
+	"microsecrets/lib/tool/rotate"
 )
 
 type run func(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int
@@ -39,12 +41,14 @@ func program(run run) func() {
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"ms":      program(ms.Run),
-		"ms-put":  program(put.Run),
-		"ms-get":  program(get.Run),
-		"ms-ls":   program(ls.Run),
-		"ms-exec": program(msexec.Run),
-		"ms-dev":  program(dev.Run),
+		"ms":        program(ms.Run),
+		"ms-put":    program(put.Run),
+		"ms-get":    program(get.Run),
+		"ms-ls":     program(ls.Run),
+		"ms-exec":   program(msexec.Run),
+		"ms-rm":     program(rm.Run),
+		"ms-rotate": program(rotate.Run),
+		"ms-dev":    program(dev.Run),
 	})
 }
 

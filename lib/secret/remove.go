@@ -1,0 +1,125 @@
+package secret
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"microsecrets/lib/bucket"
+	"microsecrets/lib/cloud"
+)
+
+// removedAtOnce is how many versions of a secret are removed side by side.
+const removedAtOnce = 8
+
+// Remove deletes a secret: one HeadObject, since S3 does not tell whether there
+// was one, and one DeleteObject. Where the bucket keeps versions, all are kept,
+// behind a deletion; elsewhere the secret is gone. With an ifVersion, a version
+// id or an ETag, it does so only if that is the latest one; else the error is an
+// ErrChanged.
+func (s *Store) Remove(ctx context.Context, name, ifVersion string) error {
+	return s.removal(name, func(key string) error {
+		o := PutOptions{If: ifVersion}
+		if err := o.Check(); err != nil {
+			return err
+		}
+		latest, err := s.bucket.Head(ctx, key, "")
+		switch {
+		case ifVersion != "" && errors.Is(err, cloud.ErrNotFound):
+			return fmt.Errorf("%w in %s", ErrChanged, s.location)
+		case err != nil:
+			return hinted(err)
+		case ifVersion == "":
+			_, err := s.bucket.Delete(ctx, key, "", bucket.Condition{})
+			return err
+		case ifVersion != latest.Version && unquote(ifVersion) != unquote(latest.ETag):
+			return fmt.Errorf("%w in %s", ErrChanged, s.location)
+		}
+		return s.removeIf(ctx, key, latest.ETag)
+	})
+}
+
+// removeIf deletes what has this ETag. A deletion whose answer was lost is
+// refused when it is repeated: that nothing is there any more is what was
+// wanted.
+func (s *Store) removeIf(ctx context.Context, key, etag string) error {
+	_, err := s.bucket.Delete(ctx, key, "", bucket.Condition{IfMatch: etag})
+	var e *cloud.Error
+	if !errors.Is(err, cloud.ErrConflict) || !errors.As(err, &e) {
+		return err
+	}
+	if !e.Doubt {
+		return fmt.Errorf("%w in %s", ErrChanged, s.location)
+	}
+	_, err = s.bucket.Head(ctx, key, "")
+	switch {
+	case errors.Is(err, cloud.ErrNotFound):
+		return nil
+	case err == nil:
+		err = errors.New("another writer came meanwhile")
+	}
+	return fmt.Errorf("outcome unknown, may have been removed: %w: %v", ErrUnreachable, err)
+}
+
+// RemoveVersion removes one version of a secret for good, or one deletion, which
+// brings what it hid back. An id that is none is an ErrNotFound.
+func (s *Store) RemoveVersion(ctx context.Context, name, version string) error {
+	return s.removal(name, func(key string) error {
+		for v, err := range s.bucket.History(ctx, key) {
+			switch {
+			case err != nil:
+				return err
+			case v.Version == version:
+				_, err := s.bucket.Delete(ctx, key, version, bucket.Condition{})
+				return err
+			}
+		}
+		return &advised{fmt.Errorf("%w in %s: no such version", ErrNotFound, s.location), "ms-ls -versions lists the versions"}
+	})
+}
+
+// Purge removes every version and every deletion of a secret for good, the
+// latest at last, so that no older one comes to light meanwhile. What is written
+// meanwhile stays.
+func (s *Store) Purge(ctx context.Context, name string) error {
+	return s.removal(name, func(key string) error {
+		var versions []string
+		for v, err := range s.bucket.History(ctx, key) {
+			if err != nil {
+				return err
+			}
+			versions = append(versions, v.Version)
+		}
+		if len(versions) == 0 {
+			return cloud.ErrNotFound
+		}
+		remove := func(ctx context.Context, version string) error {
+			_, err := s.bucket.Delete(ctx, key, version, bucket.Condition{})
+			return err
+		}
+		old, oldCtx := errgroup.WithContext(ctx)
+		old.SetLimit(removedAtOnce)
+		for _, version := range slices.Backward(versions[1:]) {
+			old.Go(func() error { return remove(oldCtx, version) })
+		}
+		if err := old.Wait(); err != nil {
+			return err
+		}
+		return remove(ctx, versions[0])
+	})
+}
+
+// removal does what removes a secret.
+func (s *Store) removal(name string, remove func(key string) error) error {
+	key, err := s.location.key(name)
+	switch {
+	case err != nil:
+		return s.named(name, err)
+	case s.options.Origin != "":
+		return s.named(name, ErrReplica)
+	}
+	return s.named(name, remove(key))
+}

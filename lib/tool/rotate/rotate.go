@@ -1,0 +1,192 @@
+// Package rotate is the program ms-rotate.
+package rotate
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+
+	"microsecrets/lib/secret"
+	"microsecrets/lib/tool"
+)
+
+const usage = `usage: ms-rotate [flags] NAME|PREFIX/...
+
+Decrypt secrets, verify them, and encrypt them anew under the key that is set
+today, on condition that nobody replaces them meanwhile; those under it already
+are left as they are. An argument that ends in "/" stands for all names that
+begin with it, and "-" for names on standard input. Prints a line for each,
+"rotated" or "current" and the name, as it goes.
+
+  -from KEYS       further KMS keys that may be read, with commas
+  -n               change nothing: print "old" in the place of "rotated"
+  -versions        change nothing: print each version that is under other keys,
+                   with its VERSION, NAME and the ARNs of those
+  -0               names on standard input end with a NUL
+` + tool.Usage + `
+example:
+  ms-rotate -from alias/old-key myservice/
+`
+
+type options struct {
+	from              string
+	dry, history, nul bool
+
+	mu  sync.Mutex // held while a line is printed
+	out io.Writer
+}
+
+// Run is one call of ms-rotate. It returns the exit status.
+func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	t := tool.New("ms-rotate", usage, stdin, stdout, stderr)
+	o := options{out: stdout}
+	t.StringVar(&o.from, "from", "", "")
+	t.BoolVar(&o.dry, "n", false, "")
+	t.BoolVar(&o.history, "versions", false, "")
+	t.BoolVar(&o.nul, "0", false, "")
+	return t.Run(ctx, args, func(ctx context.Context, names []string) error {
+		if err := t.NoFlags(args, names); err != nil {
+			return err
+		}
+		if err := tool.Exclusive(t.FlagSet, [][]string{{"versions", "n", "from"}}); err != nil {
+			return err
+		}
+		if err := tool.CheckDash(names, o.nul); err != nil {
+			return err
+		}
+		if len(names) == 0 {
+			return tool.Usagef("no NAME (ms-rotate -h shows the usage)")
+		}
+		names, err := t.Names(ctx, names, o.nul)
+		if err != nil || len(names) == 0 {
+			return err
+		}
+		if err := o.check(t, names); err != nil {
+			return err
+		}
+		store, err := t.Open(ctx)
+		if err != nil {
+			return err
+		}
+		return o.rotate(ctx, t, store, names)
+	})
+}
+
+// check refuses names before anything is opened.
+func (o *options) check(t *tool.Tool, args []string) error {
+	s, err := t.Settings()
+	if err != nil {
+		return err
+	}
+	var refused tool.Failures
+	for _, arg := range args {
+		name := strings.TrimSuffix(arg, "/") // of a prefix: one of its names
+		if name != arg {
+			name += "/x"
+		}
+		err := secret.CheckName(name)
+		if err == nil {
+			err = secret.CheckKey(s.Key, name)
+		}
+		if err == nil && o.from != "" {
+			err = secret.CheckKey(o.from, name)
+		}
+		refused = append(refused, err)
+	}
+	return refused.Err()
+}
+
+func (o *options) rotate(ctx context.Context, t *tool.Tool, store *secret.Store, args []string) error {
+	names, err := expand(ctx, t, store, args)
+	if err != nil {
+		return err
+	}
+	rotator := store.Rotator(o.from)
+	return tool.Each(ctx, names, func(name string) error {
+		switch {
+		case o.history:
+			return o.versions(ctx, store, rotator, name)
+		case o.dry:
+			r, err := rotator.Look(ctx, name, "")
+			if err != nil {
+				return err
+			}
+			return o.outcome(r, "old")
+		}
+		r, err := rotator.Rotate(ctx, name)
+		if err != nil {
+			return err
+		}
+		return o.outcome(r, "rotated")
+	}).Err()
+}
+
+// expand puts the names that begin with a prefix in its place, and sorts all.
+func expand(ctx context.Context, t *tool.Tool, store *secret.Store, args []string) ([]string, error) {
+	var names []string
+	for _, arg := range args {
+		if !strings.HasSuffix(arg, "/") {
+			names = append(names, arg)
+			continue
+		}
+		left := 0
+		for e, err := range store.List(ctx, arg, false) {
+			switch {
+			case err != nil:
+				return nil, err
+			case e.Valid:
+				names = append(names, e.Name)
+			default:
+				left++
+			}
+		}
+		if left > 0 {
+			t.Notef("%d keys that begin with %s are no names of secrets and were left out", left, arg)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
+// outcome prints what became of a secret.
+func (o *options) outcome(r *secret.Rotation, outcome string) error {
+	if r.Current {
+		outcome = "current"
+	}
+	return o.print("%-7s  %s\n", outcome, r.Name)
+}
+
+// versions prints the versions of a secret that are under other keys.
+func (o *options) versions(ctx context.Context, store *secret.Store, rotator *secret.Rotator, name string) error {
+	for v, err := range store.Versions(ctx, name) {
+		if err != nil {
+			return err
+		}
+		if v.Deleted {
+			continue
+		}
+		r, err := rotator.Look(ctx, name, v.Version)
+		if err != nil {
+			return err
+		}
+		if r.Current {
+			continue
+		}
+		if err := o.print("%s  %s  %s\n", v.Version, name, strings.Join(r.Old, ",")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (o *options) print(format string, args ...any) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if _, err := fmt.Fprintf(o.out, format, args...); err != nil {
+		return tool.FileError("standard output", err)
+	}
+	return nil
+}
