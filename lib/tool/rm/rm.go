@@ -19,6 +19,8 @@ It does not ask.
 
   -if VERSION      only if the latest version is VERSION, a version id or an
                    ETag (one NAME)
+  -last-writer-wins
+                   with -if: go on at a server that ignores conditions
   -at VERSION      remove that version, or that deletion, for good (one NAME)
   -purge           remove every version and every deletion for good
   -0               names on standard input end with a NUL
@@ -37,6 +39,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	t := tool.New("ms-rm", usage, stdin, stdout, stderr)
 	var o options
 	t.StringVar(&o.ifVersion, "if", "", "")
+	t.BoolVar(&t.LastWriterWins, "last-writer-wins", false, "")
 	t.StringVar(&o.at, "at", "", "")
 	t.BoolVar(&o.purge, "purge", false, "")
 	t.BoolVar(&o.nul, "0", false, "")
@@ -68,6 +71,8 @@ func (o *options) check(t *tool.Tool, names []string) error {
 		return tool.Usagef("no NAME (ms-rm -h shows the usage)")
 	case several && o.ifVersion != "":
 		return tool.Usagef("flag -if is for one NAME")
+	case t.LastWriterWins && o.ifVersion == "":
+		return tool.Usagef("flag -last-writer-wins goes with -if")
 	case several && o.at != "":
 		return tool.Usagef("flag -at is for one NAME")
 	}

@@ -25,6 +25,8 @@ begin with it, and "-" for names on standard input. Prints a line for each,
   -n               change nothing: print "old" in the place of "rotated"
   -versions        change nothing: print each version that is under other keys,
                    with its VERSION, NAME and the ARNs of those
+  -last-writer-wins
+                   go on at a server that ignores conditions
   -0               names on standard input end with a NUL
 ` + tool.Usage + `
 example:
@@ -46,12 +48,13 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	t.StringVar(&o.from, "from", "", "")
 	t.BoolVar(&o.dry, "n", false, "")
 	t.BoolVar(&o.history, "versions", false, "")
+	t.BoolVar(&t.LastWriterWins, "last-writer-wins", false, "")
 	t.BoolVar(&o.nul, "0", false, "")
 	return t.Run(ctx, args, func(ctx context.Context, names []string) error {
 		if err := t.NoFlags(args, names); err != nil {
 			return err
 		}
-		if err := tool.Exclusive(t.FlagSet, [][]string{{"versions", "n", "from"}}); err != nil {
+		if err := tool.Exclusive(t.FlagSet, [][]string{{"versions", "n", "from", "last-writer-wins"}, {"n", "last-writer-wins"}}); err != nil {
 			return err
 		}
 		if err := tool.CheckDash(names, o.nul); err != nil {
