@@ -1,0 +1,6 @@
+//go:build race
+
+package secret_test
+
+// raceOperations is less under the race detector, which takes ten times the time.
+const raceOperations = 2_000
