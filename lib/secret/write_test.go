@@ -24,7 +24,7 @@ import (
 // server is an emulated S3 and KMS that the test's end closes.
 type server struct{ *fakeaws.Server }
 
-func start(t *testing.T) server {
+func start(t testing.TB) server {
 	t.Helper()
 	s, err := fakeaws.New(fakeaws.Options{})
 	if err != nil {
@@ -39,7 +39,7 @@ func start(t *testing.T) server {
 }
 
 // open returns a store at the server.
-func (s server) open(t *testing.T, o secret.Options) *secret.Store {
+func (s server) open(t testing.TB, o secret.Options) *secret.Store {
 	t.Helper()
 	if o.Store == "" {
 		o.Store = "s3://" + fakeaws.DefaultBucket
@@ -53,7 +53,7 @@ func (s server) open(t *testing.T, o secret.Options) *secret.Store {
 
 // do runs lines of the server's control language and returns what the last one
 // printed.
-func do(t *testing.T, s server, lines ...string) string {
+func do(t testing.TB, s server, lines ...string) string {
 	t.Helper()
 	var out string
 	for _, line := range lines {
@@ -80,7 +80,7 @@ func set(name, value string) func([]byte) ([]byte, error) {
 	}
 }
 
-func variables(t *testing.T, store *secret.Store, name string) []string {
+func variables(t testing.TB, store *secret.Store, name string) []string {
 	t.Helper()
 	text, err := store.Get(context.Background(), name)
 	if err != nil {
@@ -103,21 +103,10 @@ func TestMerges(t *testing.T) {
 				do(t, s, "write app/env old", "rm app/env")
 			}
 			store := s.open(t, secret.Options{Options: cloud.Options{Timeout: 2 * time.Second}})
-			var group errgroup.Group
-			want := make([]string, writers)
-			outcomes := make([]secret.Outcome, writers)
+			outcomes := mergeAtOnce(t, store, writers)
+			var want []string
 			for i := range writers {
-				want[i] = fmt.Sprintf("VAR_%02d", i)
-				group.Go(func() error {
-					r, err := store.Merge(context.Background(), "app/env", secret.PutOptions{}, set(want[i], "value"))
-					if err == nil {
-						outcomes[i] = r.Outcome
-					}
-					return err
-				})
-			}
-			if err := group.Wait(); err != nil {
-				t.Fatal(err)
+				want = append(want, variable(i))
 			}
 			if got := variables(t, store, "app/env"); !slices.Equal(got, want) {
 				t.Errorf("%d variables are there", len(got))
@@ -128,6 +117,53 @@ func TestMerges(t *testing.T) {
 			t.Logf("%d merges at once:\n%s", writers, do(t, s, "counts"))
 		})
 	}
+}
+
+func variable(i int) string { return fmt.Sprintf("VAR_%02d", i) }
+
+// mergeAtOnce has each of so many writers set a variable of app/env.
+func mergeAtOnce(t testing.TB, store *secret.Store, writers int) []secret.Outcome {
+	var group errgroup.Group
+	outcomes := make([]secret.Outcome, writers)
+	for i := range writers {
+		group.Go(func() error {
+			r, err := store.Merge(context.Background(), "app/env", secret.PutOptions{}, set(variable(i), "value"))
+			if err == nil {
+				outcomes[i] = r.Outcome
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	return outcomes
+}
+
+// BenchmarkMerges tells the requests that a hundred merges of one environment
+// take, all of them begun at once and 20 ms from the store.
+func BenchmarkMerges(b *testing.B) {
+	const writers = 100
+	s := start(b)
+	store := s.open(b, secret.Options{LastWriterWins: true})
+	put(b, store, "app/env", "{}")
+	do(b, s, "fault delay 20ms *", "reset")
+	for b.Loop() {
+		mergeAtOnce(b, store, writers)
+	}
+	b.StopTimer()
+	if n := len(variables(b, store, "app/env")); n != writers {
+		b.Fatalf("%d variables are there", n)
+	}
+	requests := 0
+	for line := range strings.Lines(do(b, s, "counts")) {
+		var operation string
+		var n int
+		fmt.Sscan(line, &operation, &n)
+		requests += n
+	}
+	b.ReportMetric(float64(requests)/float64(b.N), "requests/op")
+	b.ReportMetric(float64(requests)/float64(b.N)/writers, "requests/merge")
 }
 
 // What stands in the way of a merge makes it begin again.
@@ -176,7 +212,7 @@ func TestMergeWithoutProgress(t *testing.T) {
 	}
 }
 
-func put(t *testing.T, store *secret.Store, name, text string) *secret.Receipt {
+func put(t testing.TB, store *secret.Store, name, text string) *secret.Receipt {
 	t.Helper()
 	r, err := store.Put(context.Background(), name, strings.NewReader(text))
 	if err != nil {

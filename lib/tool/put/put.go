@@ -30,8 +30,8 @@ stored message, two spaces, NAME.
   -u VAR           remove VAR from the stored environment (again for more;
                    without -e no input is read)
   -create          only if NAME does not exist
-  -if VERSION      only if the latest version of NAME is VERSION: a version id, or
-                   an ETag as printed
+  -if VERSION      only if NAME's latest version is VERSION: a version id, or an
+                   ETag as printed
   -changed         do nothing if NAME already holds these bytes
   -last-writer-wins
                    go on at a server that ignores conditions
