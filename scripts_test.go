@@ -34,6 +34,7 @@ func program(run run) func() {
 	return func() {
 		ctx, end := tool.Signals()
 		status := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+		tellPeak()
 		end()
 		os.Exit(status)
 	}
@@ -49,6 +50,9 @@ func TestMain(m *testing.M) {
 		"ms-rm":     program(rm.Run),
 		"ms-rotate": program(rotate.Run),
 		"ms-dev":    program(dev.Run),
+
+		"plain-put": program(plainPut),
+		"plain-get": program(plainGet),
 	})
 }
 

@@ -33,10 +33,12 @@ type Secret struct {
 
 	store   *Store
 	object  *bucket.Object
-	sum     hash.Hash
+	sum     hash.Hash       // nil if nobody asks for it
 	header  *message.Header // of OpenRaw nil
 	content content
 	begin   func(*Secret) error // sets content
+
+	compared bool // with what was verified before
 }
 
 type content interface {
@@ -54,7 +56,10 @@ func (s *Store) Open(ctx context.Context, name string) (*Secret, error) {
 		return nil, s.named(name, err)
 	}
 	return s.open(ctx, name, func(opened *Secret) error {
-		r, err := message.NewReader(opened.stored(), message.ReaderOptions{AcceptUnsigned: s.options.Unsigned},
+		r, err := message.NewReader(stored{opened}, message.ReaderOptions{
+			AcceptUnsigned: s.options.Unsigned,
+			SkipSignature:  opened.compared,
+		},
 			func(h *message.Header) ([]byte, error) {
 				if err := s.bound(h, name); err != nil {
 					return nil, err
@@ -73,7 +78,7 @@ func (s *Store) Open(ctx context.Context, name string) (*Secret, error) {
 // secret: encrypted, and not verified in any way. KMS is not asked.
 func (s *Store) OpenRaw(ctx context.Context, name string) (*Secret, error) {
 	return s.open(ctx, name, func(opened *Secret) error {
-		opened.content = raw{opened.stored()}
+		opened.content = raw{stored{opened}}
 		return nil
 	})
 }
@@ -109,13 +114,13 @@ func (s *Store) open(ctx context.Context, name string, begin func(*Secret) error
 }
 
 // again begins to read the same once more, on condition that the object has not
-// changed.
+// changed. What comes is to be compared with what was verified.
 func (s *Secret) again(ctx context.Context) (*Secret, error) {
 	object, err := s.object.Again(ctx)
 	if err != nil {
 		return nil, s.named(err)
 	}
-	opened := &Secret{Stored: s.Stored, store: s.store, object: object}
+	opened := &Secret{Stored: s.Stored, store: s.store, object: object, compared: true}
 	if err := s.begin(opened); err != nil {
 		object.Close()
 		return nil, s.named(err)
@@ -146,12 +151,15 @@ func (s *Secret) receipt(size int64) *Receipt {
 	}
 }
 
-// stored yields the message's bytes.
-func (s *Secret) stored() io.Reader {
-	if s.sum == nil {
-		return s.object
+// stored yields the message's bytes, and sums them.
+type stored struct{ of *Secret }
+
+func (s stored) Read(p []byte) (int, error) {
+	n, err := s.of.object.Read(p)
+	if s.of.sum != nil {
+		s.of.sum.Write(p[:n])
 	}
-	return io.TeeReader(s.object, s.sum)
+	return n, err
 }
 
 func (s *Secret) named(err error) error { return s.store.named(s.Name, err) }
@@ -165,7 +173,7 @@ func (s *Store) Inspect(ctx context.Context, name string) (Stored, *message.Head
 		return Stored{}, nil, err
 	}
 	defer opened.Close()
-	h, err := message.ReadHeader(opened.stored())
+	h, err := message.ReadHeader(stored{opened})
 	return opened.Stored, h, s.named(name, err)
 }
 
@@ -205,6 +213,9 @@ func (s *Secret) WriteTo(w io.Writer) (int64, error) {
 
 // MessageSum is the SHA-256 of the stored message, once all of it was read.
 func (s *Secret) MessageSum() [sha256.Size]byte { return [sha256.Size]byte(s.sum.Sum(nil)) }
+
+// SkipSum has the rest read without MessageSum, which takes its time.
+func (s *Secret) SkipSum() { s.sum = nil }
 
 // Close ends the reading.
 func (s *Secret) Close() error { return s.object.Close() }

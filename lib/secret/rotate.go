@@ -87,7 +87,7 @@ func (r *Rotator) rotate(ctx context.Context, name string) (*Rotation, error) {
 	var h *message.Header
 	rotation := &Rotation{Name: name, New: today}
 	opened, err := s.open(ctx, name, func(opened *Secret) error {
-		reader, err := message.NewReader(opened.stored(), message.ReaderOptions{AcceptUnsigned: s.options.Unsigned},
+		reader, err := message.NewReader(stored{opened}, message.ReaderOptions{AcceptUnsigned: s.options.Unsigned},
 			func(header *message.Header) ([]byte, error) {
 				h = header
 				if err := s.bound(h, name); err != nil {

@@ -10,6 +10,8 @@ import (
 	"hash"
 	"slices"
 	"strings"
+
+	"microsecrets/lib/secret"
 )
 
 // Checksum is what a secret must match: the SHA-256 of its stored message, as
@@ -29,18 +31,20 @@ type Checksums map[string]Checksum
 
 // Check is the check of one secret, whose plaintext is written to it.
 type Check struct {
-	name  string
-	sum   Checksum
-	plain hash.Hash // nil where there is nothing to check
+	name    string
+	sum     Checksum
+	message func() [sha256.Size]byte
+	plain   hash.Hash // nil where there is nothing to check
 }
 
-// Check begins the check of the secret of that name.
-func (s Checksums) Check(name string) *Check {
-	sum, ok := s[name]
+// Check begins the check of a secret that nothing was read of yet.
+func (s Checksums) Check(opened *secret.Secret) *Check {
+	sum, ok := s[opened.Name]
 	if !ok {
+		opened.SkipSum()
 		return new(Check)
 	}
-	return &Check{name, sum, algorithms[len(sum)]()}
+	return &Check{opened.Name, sum, opened.MessageSum, algorithms[len(sum)]()}
 }
 
 // Needed tells whether there is a checksum to compare with.
@@ -53,10 +57,14 @@ func (c *Check) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Verify compares. A difference is an ErrMismatch, which tells the stored
-// message's hash and never the plaintext's.
-func (c *Check) Verify(message [sha256.Size]byte) error {
-	if c.plain == nil || subtle.ConstantTimeCompare(c.sum, message[:])|subtle.ConstantTimeCompare(c.sum, c.plain.Sum(nil)) == 1 {
+// Verify compares, when all was read. A difference is an ErrMismatch, which
+// tells the stored message's hash and never the plaintext's.
+func (c *Check) Verify() error {
+	if c.plain == nil {
+		return nil
+	}
+	message := c.message()
+	if subtle.ConstantTimeCompare(c.sum, message[:])|subtle.ConstantTimeCompare(c.sum, c.plain.Sum(nil)) == 1 {
 		return nil
 	}
 	return fmt.Errorf("%s: %w: the stored message's SHA-256 is %x", c.name, ErrMismatch, message)

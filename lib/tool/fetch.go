@@ -92,7 +92,7 @@ func (f *Fetcher) fetch(ctx context.Context, name string) (*Fetched, error) {
 	}
 	defer opened.Close()
 	got := &Fetched{Secret: opened}
-	check := f.Sums.Check(name)
+	check := f.Sums.Check(opened)
 	switch {
 	case f.hold(opened.Size):
 		if got.Plaintext, err = opened.All(secret.Held); err == nil {
@@ -109,7 +109,7 @@ func (f *Fetcher) fetch(ctx context.Context, name string) (*Fetched, error) {
 		got.large, err = opened.Verify(check)
 	}
 	if err == nil {
-		err = check.Verify(opened.MessageSum())
+		err = check.Verify()
 	}
 	if err != nil {
 		return nil, err

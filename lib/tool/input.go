@@ -15,7 +15,7 @@ func Interruptible(ctx context.Context, r io.Reader) io.Reader {
 		_, err := io.Copy(in, r)
 		in.CloseWithError(err)
 	}()
-	context.AfterFunc(ctx, func() { out.CloseWithError(context.Cause(ctx)) })
+	context.AfterFunc(ctx, func() { in.CloseWithError(context.Cause(ctx)) })
 	return out
 }
 

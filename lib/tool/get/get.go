@@ -360,9 +360,9 @@ func (o *options) save(ctx context.Context, t *tool.Tool, fetcher *tool.Fetcher,
 		if err != nil {
 			return err
 		}
-		check := o.sums.Check(name)
+		check := o.sums.Check(opened)
 		check.Write(plaintext)
-		if err := check.Verify(opened.MessageSum()); err != nil {
+		if err := check.Verify(); err != nil {
 			return err
 		}
 		text, err := o.render(name, plaintext)
@@ -376,9 +376,9 @@ func (o *options) save(ctx context.Context, t *tool.Tool, fetcher *tool.Fetcher,
 
 // copy writes all of a secret to w, which is not to be used if it fails.
 func (o *options) copy(w io.Writer, opened *secret.Secret) error {
-	check := o.sums.Check(opened.Name)
+	check := o.sums.Check(opened)
 	if _, err := opened.WriteTo(io.MultiWriter(w, check)); err != nil {
 		return err
 	}
-	return check.Verify(opened.MessageSum())
+	return check.Verify()
 }

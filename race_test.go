@@ -1,0 +1,5 @@
+//go:build race
+
+package microsecrets_test
+
+const raceDetector = true
