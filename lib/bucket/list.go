@@ -27,7 +27,7 @@ const (
 	listAhead = 24
 
 	// listHeld bounds the pages that wait to be consumed.
-	listHeld = listAhead + flatParts
+	listHeld = listAhead + 8
 )
 
 // List lists the keys that begin with prefix, in the order of their bytes. With

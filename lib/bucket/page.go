@@ -1,6 +1,7 @@
 package bucket
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -27,6 +28,9 @@ const (
 
 	// pageEntries is how many entries S3 puts on a page.
 	pageEntries = 1000
+
+	// textsUsual is how many bytes the keys and ETags of a page have, usually.
+	textsUsual = 64 << 10
 
 	// depthMax bounds how elements are nested; S3 nests four.
 	depthMax = 8
@@ -76,27 +80,26 @@ func (d *pageDeserializer) HandleDeserialize(ctx context.Context, in middleware.
 	return out, metadata, d.page.read(response.Body)
 }
 
-// documents are buffers for the bytes of pages.
-var documents = sync.Pool{New: func() any { return new(bytes.Buffer) }}
-
-func (p *page) read(body io.Reader) error {
-	doc := documents.Get().(*bytes.Buffer)
-	defer documents.Put(doc)
-	doc.Reset()
-	n, err := doc.ReadFrom(io.LimitReader(body, pageMax+1))
-	if err != nil {
-		return &smithyhttp.RequestSendError{Err: err} // which the SDK tries again
-	}
-	if n > pageMax {
-		err = errors.New("it is too long")
-	} else {
-		*p, err = scanPage(doc.Bytes())
-	}
-	if err != nil {
+// read scans an answer. One that breaks off is tried again by the SDK.
+func (p *page) read(body io.Reader) (err error) {
+	bounded := &io.LimitedReader{R: body, N: pageMax}
+	*p, err = scanPage(bounded)
+	var broken *brokenOff
+	switch {
+	case errors.As(err, &broken):
+		return &smithyhttp.RequestSendError{Err: broken.err}
+	case bounded.N == 0:
+		return unreadable(errors.New("it is too long"))
+	case err != nil:
 		return unreadable(err)
 	}
 	return nil
 }
+
+// brokenOff is the error of a document whose source failed.
+type brokenOff struct{ err error }
+
+func (e *brokenOff) Error() string { return e.err.Error() }
 
 func unreadable(why error) error {
 	return &cloud.Error{Operation: "ListObjectsV2", Detail: "the answer cannot be used: " + why.Error()}
@@ -104,16 +107,18 @@ func unreadable(why error) error {
 
 // scanPage takes a ListBucketResult apart. What S3 says beyond what an Entry
 // has is skipped.
-func scanPage(doc []byte) (page, error) {
+func scanPage(doc io.Reader) (page, error) {
 	var (
 		p         page
 		e         Entry
+		text      = texts{}
 		objects   = make([]Entry, 0, pageEntries)
 		common    []Entry
 		truncated bool
 		encoded   bool
 	)
-	err := elements(doc, func(path [][]byte, text []byte) (err error) {
+	text.Grow(textsUsual)
+	err := elements(doc, func(path [][]byte, content []byte) (err error) {
 		if string(path[0]) != "ListBucketResult" {
 			return errors.New("it is no ListBucketResult")
 		}
@@ -122,24 +127,24 @@ func scanPage(doc []byte) (page, error) {
 		}
 		switch string(path[1]) {
 		case "IsTruncated":
-			truncated = string(text) == "true"
+			truncated = string(content) == "true"
 		case "NextContinuationToken":
-			p.next = string(text)
+			p.next = string(content)
 		case "EncodingType":
-			encoded = string(text) == "url"
+			encoded = string(content) == "url"
 		case "CommonPrefixes":
 			if len(path) == 2 {
 				common = append(common, e)
 				e = Entry{}
 			} else if string(path[2]) == "Prefix" {
-				e.Key, e.Common = string(text), true
+				e.Key, e.Common = text.of(content), true
 			}
 		case "Contents":
 			if len(path) == 2 {
 				objects = append(objects, e)
 				e = Entry{}
 			} else {
-				err = e.set(string(path[2]), text)
+				err = e.set(string(path[2]), content, &text)
 			}
 		}
 		return err
@@ -177,12 +182,12 @@ func (p *page) unescape() (err error) {
 }
 
 // set takes over an element of Contents.
-func (e *Entry) set(name string, text []byte) (err error) {
+func (e *Entry) set(name string, text []byte, all *texts) (err error) {
 	switch name {
 	case "Key":
-		e.Key = string(text)
+		e.Key = all.of(text)
 	case "ETag":
-		e.ETag = string(text)
+		e.ETag = all.of(text)
 	case "Size":
 		if e.Size, err = strconv.ParseInt(string(text), 10, 64); err != nil || e.Size < 0 {
 			return errors.New("a size is no number")
@@ -195,35 +200,60 @@ func (e *Entry) set(name string, text []byte) (err error) {
 	return nil
 }
 
+// texts holds the strings of a page in one piece of memory, not in thousands.
+type texts struct{ strings.Builder }
+
+func (t *texts) of(text []byte) string {
+	at := t.Len()
+	t.Write(text)
+	return t.String()[at:]
+}
+
+// windows are what documents are read through. No tag or text is larger.
+var windows = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 32<<10) }}
+
 // elements calls end for each element of a document when it ends, with the
-// names from the root to it and the text behind its last inner tag. It knows as
-// much of XML as S3 sends: elements, attributes, the five entities and
-// characters by number. All else is refused.
-func elements(doc []byte, end func(path [][]byte, text []byte) error) error {
-	path := make([][]byte, 0, depthMax)
-	doc = bytes.TrimLeft(doc, space)
-	if bytes.HasPrefix(doc, []byte("<?xml")) {
-		_, rest, ok := bytes.Cut(doc, []byte("?>"))
-		if !ok {
-			return errNotXML
-		}
-		doc = bytes.TrimLeft(rest, space)
-	}
-	for first := true; first || len(path) > 0; first = false {
-		text, rest, ok := bytes.Cut(doc, []byte("<"))
-		if !ok || first && len(text) > 0 {
-			return errNotXML
-		}
-		t, rest, err := cutTag(rest)
+// names from the root to it and the text behind its last inner tag, which are
+// good until it returns. It knows as much of XML as S3 sends: elements,
+// attributes, the five entities and characters by number. All else is refused.
+func elements(doc io.Reader, end func(path [][]byte, text []byte) error) error {
+	window := windows.Get().(*bufio.Reader)
+	defer windows.Put(window)
+	window.Reset(doc)
+	var (
+		path  = make([][]byte, 0, depthMax)
+		names = make([]byte, 0, 256) // of path
+		text  []byte
+	)
+	for first := true; first || len(path) > 0; {
+		before, err := upTo(window, '<')
 		if err != nil {
 			return err
 		}
-		doc = rest
+		text = append(text[:0], before...) // which reading on may overwrite
+		inside, err := upTo(window, '>')
+		if err != nil {
+			return err
+		}
+		if first {
+			if len(bytes.TrimLeft(text, space)) > 0 {
+				return errNotXML
+			}
+			if bytes.HasPrefix(inside, []byte("?xml")) && bytes.HasSuffix(inside, []byte("?")) {
+				continue
+			}
+			first = false
+		}
+		t, err := parseTag(inside)
+		if err != nil {
+			return err
+		}
 		if !t.closes {
 			if len(path) == depthMax {
 				return errNotXML
 			}
-			path = append(path, t.name)
+			names = append(names, t.name...)
+			path = append(path, names[len(names)-len(t.name):])
 		}
 		if !t.closes && !t.empty {
 			continue
@@ -231,20 +261,37 @@ func elements(doc []byte, end func(path [][]byte, text []byte) error) error {
 		if len(path) == 0 || !bytes.Equal(t.name, path[len(path)-1]) {
 			return errNotXML
 		}
+		content := text
 		if t.empty {
-			text = nil
-		} else if text, err = unescapeText(text); err != nil {
+			content = nil
+		} else if content, err = unescapeText(text); err != nil {
 			return err
 		}
-		if err := end(path, text); err != nil {
+		if err := end(path, content); err != nil {
 			return err
 		}
-		path = path[:len(path)-1]
+		path, names = path[:len(path)-1], names[:len(names)-len(t.name)]
 	}
-	if len(bytes.TrimLeft(doc, space)) > 0 {
+	switch rest, err := upTo(window, '<'); {
+	case err == nil, len(bytes.TrimLeft(rest, space)) > 0:
 		return errNotXML
+	case err != errNotXML:
+		return err
 	}
 	return nil
+}
+
+// upTo reads up to a delimiter, which it drops. Without one the error is
+// errNotXML.
+func upTo(r *bufio.Reader, delimiter byte) ([]byte, error) {
+	b, err := r.ReadSlice(delimiter)
+	switch err {
+	case nil:
+		return b[:len(b)-1], nil
+	case io.EOF, bufio.ErrBufferFull:
+		return b, errNotXML
+	}
+	return nil, &brokenOff{err}
 }
 
 const space = " \t\r\n"
@@ -256,34 +303,27 @@ type tag struct {
 	closes, empty bool // </name>, <name/>
 }
 
-// cutTag takes a tag, whose "<" is gone already, from the front of doc.
-func cutTag(doc []byte) (t tag, rest []byte, err error) {
-	doc, t.closes = bytes.CutPrefix(doc, []byte("/"))
+// parseTag takes apart what stands between "<" and ">".
+func parseTag(inside []byte) (t tag, err error) {
+	inside, t.closes = bytes.CutPrefix(inside, []byte("/"))
+	if !t.closes {
+		inside, t.empty = bytes.CutSuffix(inside, []byte("/"))
+	}
 	n := 0
-	for n < len(doc) && inName(doc[n]) {
+	for n < len(inside) && inName(inside[n]) {
 		n++
 	}
-	t.name, doc = doc[:n], doc[n:]
-	if n == 0 {
-		return tag{}, nil, errNotXML
-	}
-	for quote := byte(0); len(doc) > 0; doc = doc[1:] {
-		switch c := doc[0]; {
-		case quote != 0:
-			if c == quote {
-				quote = 0
-			}
-		case c == '"' || c == '\'':
-			quote = c
-		case c == '<', c == '/' && t.closes:
-			return tag{}, nil, errNotXML
-		case c == '/' && len(doc) > 1 && doc[1] == '>':
-			t.empty = true
-		case c == '>':
-			return t, doc[1:], nil
+	t.name = inside[:n]
+	attributes := inside[n:]
+	for _, quote := range []string{`"`, "'"} { // of an attribute that holds a ">"
+		if bytes.Count(attributes, []byte(quote))%2 != 0 {
+			return tag{}, errNotXML
 		}
 	}
-	return tag{}, nil, errNotXML
+	if n == 0 || bytes.IndexByte(attributes, '<') >= 0 || t.closes && len(bytes.TrimLeft(attributes, space)) > 0 {
+		return tag{}, errNotXML
+	}
+	return t, nil
 }
 
 func inName(c byte) bool {

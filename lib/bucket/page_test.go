@@ -1,6 +1,7 @@
 package bucket
 
 import (
+	"bytes"
 	"encoding/xml"
 	"fmt"
 	"slices"
@@ -19,7 +20,7 @@ const wholePage = namespace + `<Name>b</Name><Prefix/><StartAfter></StartAfter><
 	"\n <Contents><Size>0</Size><Key>z</Key></Contents><CommonPrefixes><Prefix>b/</Prefix></CommonPrefixes></ListBucketResult>\n"
 
 func TestScanPage(t *testing.T) {
-	p, err := scanPage([]byte(wholePage))
+	p, err := scanPage(strings.NewReader(wholePage))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,10 +61,12 @@ func TestScanPageRefuses(t *testing.T) {
 		"no token":         "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>",
 		"deep":             strings.Repeat("<ListBucketResult>", 9) + strings.Repeat("</ListBucketResult>", 9),
 		"tag in a tag":     "<ListBucketResult <a>></ListBucketResult>",
+		"quoted end":       `<ListBucketResult a=">"/>`,
+		"long text":        content("<Key>" + strings.Repeat("k", 40<<10) + "</Key>"),
 		"open quote":       `<ListBucketResult a="></ListBucketResult>`,
 		"an end that is 2": "<ListBucketResult></ListBucketResult/>",
 	} {
-		if p, err := scanPage([]byte(doc)); err == nil {
+		if p, err := scanPage(strings.NewReader(doc)); err == nil {
 			t.Errorf("%s: %+v", name, p)
 		}
 	}
@@ -74,11 +77,11 @@ func TestScanPageRefuses(t *testing.T) {
 func FuzzScanPage(f *testing.F) {
 	f.Add(wholePage)
 	f.Add(`<ListBucketResult/>`)
-	f.Add(`<ListBucketResult a='>' b="<"><Contents><Key>&#x1F600;&lt;</Key></Contents><IsTruncated>false</IsTruncated></ListBucketResult >`)
+	f.Add(`<ListBucketResult a='1' b="2"><Contents><Key>&#x1F600;&lt;</Key></Contents><IsTruncated>false</IsTruncated></ListBucketResult >`)
 	f.Add(`<ListBucketResult><Contents><Key>a<b/>c</Key><Key>d</Key></Contents></ListBucketResult>`)
 	f.Add(`<ListBucketResult><CommonPrefixes><Prefix>b/</Prefix><Prefix>c/</Prefix></CommonPrefixes></ListBucketResult>`)
 	f.Fuzz(func(t *testing.T, doc string) {
-		p, err := scanPage([]byte(doc))
+		p, err := scanPage(strings.NewReader(doc))
 		if err != nil {
 			return
 		}
@@ -139,7 +142,7 @@ func BenchmarkScanPage(b *testing.B) {
 	doc := fullPage()
 	b.SetBytes(int64(len(doc)))
 	for b.Loop() {
-		if _, err := scanPage(doc); err != nil {
+		if _, err := scanPage(bytes.NewReader(doc)); err != nil {
 			b.Fatal(err)
 		}
 	}
