@@ -102,7 +102,7 @@ func TestMerges(t *testing.T) {
 			if first == "deleted" {
 				do(t, s, "write app/env old", "rm app/env")
 			}
-			store := s.open(t, secret.Options{Options: cloud.Options{Timeout: 2 * time.Second}})
+			store := s.open(t, secret.Options{Options: cloud.Options{Timeout: 20 * time.Second}})
 			outcomes := mergeAtOnce(t, store, writers)
 			var want []string
 			for i := range writers {
