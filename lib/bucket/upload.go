@@ -47,7 +47,7 @@ func underWay(i int) int { return min(partsHeld, max(1, heldMax/partSize(i))) - 
 
 // Upload writes an object of unknown length: in one PutObject if it fits in a
 // part, else by a multipart upload. It holds at most 64 MiB of an object up to
-// 60 GiB, and 128 MiB beyond. The object appears when Close succeeds; whoever
+// 58 GiB, and 128 MiB beyond. The object appears when Close succeeds; whoever
 // does not get there must Abort. An Upload is used by one goroutine.
 type Upload struct {
 	ctx       context.Context

@@ -203,3 +203,51 @@ func TestLastSequenceNumbers(t *testing.T) {
 		}
 	}
 }
+
+// TestSkipSignature reads a message whose signature is wrong: that is skipped,
+// and nothing else.
+func TestSkipSignature(t *testing.T) {
+	key := make([]byte, KeyLen)
+	wrap := func(map[string]string) ([]byte, []EncryptedDataKey, error) {
+		return bytes.Clone(key), []EncryptedDataKey{{Provider: "test", Ciphertext: []byte{0}}}, nil
+	}
+	var stored bytes.Buffer
+	w, err := NewWriter(&stored, WriterOptions{FrameLength: 16}, wrap)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := []byte("some frames and a half of plaintext")
+	w.Write(plain)
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	end := stored.Len()
+	read := func(b []byte, skip bool) ([]byte, error) {
+		r, err := NewReader(bytes.NewReader(b), ReaderOptions{SkipSignature: skip}, func(*Header) ([]byte, error) { return bytes.Clone(key), nil })
+		if err != nil {
+			return nil, err
+		}
+		return io.ReadAll(r)
+	}
+	tests := []struct {
+		name          string
+		alter         func([]byte) []byte
+		skipped, held bool // whether it is read
+	}{
+		{"whole", func(b []byte) []byte { return b }, true, true},
+		{"signature", func(b []byte) []byte { b[end-1] ^= 1; return b }, true, false},
+		{"final frame", func(b []byte) []byte { b[end-footerLen-1] ^= 1; return b }, false, false},
+		{"cut", func(b []byte) []byte { return b[:end-1] }, false, false},
+		{"without a footer", func(b []byte) []byte { return b[:end-footerLen] }, false, false},
+		{"longer", func(b []byte) []byte { return append(b, 0) }, false, false},
+	}
+	for _, test := range tests {
+		for _, skip := range []bool{true, false} {
+			got, err := read(test.alter(bytes.Clone(stored.Bytes())), skip)
+			ok := err == nil && bytes.Equal(got, plain)
+			if want := skip && test.skipped || test.held; ok != want || !ok && !errors.Is(err, ErrNotAuthentic) {
+				t.Errorf("%s, skip %v: %q, %v", test.name, skip, got, err)
+			}
+		}
+	}
+}

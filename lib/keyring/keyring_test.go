@@ -1,0 +1,196 @@
+package keyring
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/kms/types"
+
+	"microsecrets/lib/message"
+)
+
+const (
+	here    = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+	sibling = "arn:aws:kms:us-east-1:111122223333:key/ffffffff-12ab-34cd-56ef-1234567890ab"
+	far     = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+	foreign = "arn:aws:kms:us-east-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+	multi   = "arn:aws:kms:us-east-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab"
+	replica = "arn:aws:kms:eu-west-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab"
+)
+
+// service is a KMS whose Decrypt is a function.
+type service struct {
+	client
+	asked   *[]string // REGION KEY BLOB
+	region  string
+	decrypt func(region, key, blob string) (arn string, plaintext []byte, err error)
+}
+
+func (s service) Decrypt(_ context.Context, in *kms.DecryptInput, _ ...func(*kms.Options)) (*kms.DecryptOutput, error) {
+	key := "any"
+	if in.KeyId != nil {
+		key = *in.KeyId
+	}
+	*s.asked = append(*s.asked, s.region+" "+key+" "+string(in.CiphertextBlob))
+	arn, plaintext, err := s.decrypt(s.region, key, string(in.CiphertextBlob))
+	return &kms.DecryptOutput{KeyId: &arn, Plaintext: plaintext}, err
+}
+
+func ring(keys []string, decrypt func(region, key, blob string) (string, []byte, error)) (*Keyring, *[]string) {
+	var asked []string
+	return &Keyring{
+		clientIn: func(region string) client {
+			if region == "" {
+				region = "us-east-1"
+			}
+			return service{asked: &asked, region: region, decrypt: decrypt}
+		},
+		region: "us-east-1",
+		keys:   keys,
+	}, &asked
+}
+
+// header has a data key for each ARN, its blob the ARN's region and key.
+func header(arns ...string) *message.Header {
+	h := new(message.Header)
+	for _, a := range arns {
+		h.DataKeys = append(h.DataKeys, message.EncryptedDataKey{Provider: Provider, Info: a, Ciphertext: []byte(a)})
+	}
+	return h
+}
+
+var wrongKey = &types.IncorrectKeyException{}
+
+// TestOrder has every attempt fail as one under another key does, to see in
+// which order they are made.
+func TestOrder(t *testing.T) {
+	tests := []struct {
+		name    string
+		keys    []string
+		message []string
+		want    []string
+	}{
+		{"the very key", []string{here}, []string{sibling, here}, []string{"us-east-1 " + here + " " + here}},
+		{"of several", []string{sibling, here}, []string{here}, []string{"us-east-1 " + here + " " + here}},
+		{"the very key before its replica", []string{replica, multi}, []string{multi},
+			[]string{"us-east-1 " + multi + " " + multi, "eu-west-1 " + replica + " " + multi}},
+		{"a replica before an alias", []string{"alias/a", replica}, []string{multi},
+			[]string{"eu-west-1 " + replica + " " + multi, "us-east-1 alias/a " + multi}},
+		{"an alias in its region first", []string{"alias/a"}, []string{far, here},
+			[]string{"us-east-1 alias/a " + here, "us-east-1 alias/a " + far}},
+		{"an alias's ARN, in its account first", []string{"arn:aws:kms:us-east-1:444455556666:alias/a"}, []string{here, foreign},
+			[]string{"us-east-1 arn:aws:kms:us-east-1:444455556666:alias/a " + foreign, "us-east-1 arn:aws:kms:us-east-1:444455556666:alias/a " + here}},
+		{"the same id elsewhere is another key", []string{here}, []string{far, foreign}, nil},
+		{"other providers and what is no key", []string{"alias/a"},
+			[]string{"not an ARN", "arn:aws:kms:us-east-1:111122223333:alias/a", "arn:aws:s3:us-east-1:111122223333:key/a"}, nil},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			k, asked := ring(test.keys, func(_, _, _ string) (string, []byte, error) { return "", nil, wrongKey })
+			_, err := k.Unwrap(t.Context(), header(test.message...))
+			if !errors.Is(err, message.ErrNotAuthentic) {
+				t.Error(err)
+			}
+			if !slices.Equal(*asked, test.want) {
+				t.Errorf("asked %q, not %q", *asked, test.want)
+			}
+		})
+	}
+}
+
+func TestReply(t *testing.T) {
+	key := make([]byte, 32)
+	tests := []struct {
+		name      string
+		arn       string
+		plaintext []byte
+		ok        bool
+	}{
+		{"the key", multi, key, true},
+		{"a replica", replica, key, true},
+		{"another", here, key, false},
+		{"no ARN", "key", key, false},
+		{"none", "", key, false},
+		{"short", multi, key[:31], false},
+		{"long", multi, make([]byte, 33), false},
+	}
+	for _, test := range tests {
+		for _, anyKey := range []bool{false, true} {
+			k, asked := ring([]string{multi}, func(_, _, _ string) (string, []byte, error) { return test.arn, slices.Clone(test.plaintext), nil })
+			want := "us-east-1 " + multi + " " + multi
+			if anyKey {
+				k, want = k.AnyKey(), "us-east-1 any "+multi
+			}
+			got, err := k.Unwrap(t.Context(), header(multi))
+			if test.ok != (err == nil) || test.ok != (len(got) == 32) {
+				t.Errorf("%s: %d bytes, %v", test.name, len(got), err)
+			}
+			if err != nil && !errors.Is(err, message.ErrNotAuthentic) {
+				t.Errorf("%s: %v", test.name, err)
+			}
+			if !slices.Equal(*asked, []string{want}) {
+				t.Errorf("%s: asked %q", test.name, *asked)
+			}
+		}
+	}
+}
+
+// TestOn has one key fail in some way, and the other one read.
+func TestOn(t *testing.T) {
+	for _, failure := range []error{wrongKey, &types.InvalidCiphertextException{}, &types.DisabledException{}, errors.New("down")} {
+		k, asked := ring([]string{here, sibling}, func(_, key, _ string) (string, []byte, error) {
+			if key == here {
+				return "", nil, failure
+			}
+			return sibling, make([]byte, 32), nil
+		})
+		if _, err := k.Unwrap(t.Context(), header(here, sibling)); err != nil || len(*asked) != 2 {
+			t.Errorf("%v: %v after %q", failure, err, *asked)
+		}
+	}
+}
+
+func TestKeys(t *testing.T) {
+	tests := []struct {
+		setting, service string
+		want             []string
+	}{
+		{"alias/ms-{service}", "app", []string{"alias/ms-app"}},
+		{"alias/a, " + here, "a.b", []string{"alias/a", here}},
+		{"alias/ms-{service}", "a.b", nil},
+		{"alias/ms-{service}", "a,alias/b", nil},
+		{"alias/a,,alias/b", "app", nil},
+		{"", "app", nil},
+	}
+	for _, test := range tests {
+		got, err := Keys(test.setting, test.service)
+		if !slices.Equal(got, test.want) || (err == nil) != (test.want != nil) {
+			t.Errorf("%q, %q: %q, %v", test.setting, test.service, got, err)
+		}
+	}
+}
+
+func FuzzShow(f *testing.F) {
+	for _, s := range []string{here, replica, "alias/a", "arn:aws:kms:us-east-1:111122223333:alias/a/b", "", "\x1b[2J", "arn:aws:kms:us-east-1.evil.example:111122223333:key/a",
+		"arn:aws:kms:us-east-1:111122223333:key/a\n", "arn:aws:kms::111122223333:key/a", "\xff", strings.Repeat("a", 3000)} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		shown := Show(s)
+		if len(shown) > arnMax || strings.ContainsFunc(shown, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			t.Errorf("%q is shown as %q", s, shown)
+		}
+		a, ok := parseARN(s)
+		if ok && strings.Join([]string{"arn", a.partition, "kms", a.region, a.account, a.kind + "/" + a.id}, ":") != s {
+			t.Errorf("%q is taken for %+v", s, a)
+		}
+		if ok && strings.ContainsAny(a.region+a.partition, "./:@?#") {
+			t.Errorf("the region of %q is no label of a host name", s)
+		}
+	})
+}
