@@ -9,14 +9,14 @@ import (
 )
 
 const (
-	inlineJobs  = 16      // jobs done by the caller before others help
+	inlineJobs  = 32      // jobs done by the caller before others help
 	maxWideLen  = 1 << 20 // bytes of a frame up to which they do: beyond, it would take much memory
 	maxWorkers  = 4       // that seal or open; by then memory is the limit
 	spareJobs   = 4       // jobs beyond one a worker: being filled, hashed, written, and one to choose from
 	minReadSize = 4 << 10 // bytes that a buffer begins with
 
 	// jobLen is the bytes of frames in a job, unless a single one is longer: small enough for a processor's cache.
-	jobLen = 4 * (DefaultFrameLength + frameOverhead)
+	jobLen = 2 * (DefaultFrameLength + frameOverhead)
 )
 
 // A job is a run of regular frames on its way from buffer to destination.
