@@ -17,6 +17,7 @@ import (
 	"microsecrets/lib/bucket"
 	"microsecrets/lib/cloud"
 	"microsecrets/lib/fakeaws"
+	"microsecrets/lib/tool"
 )
 
 // BenchmarkPut1GiB and BenchmarkGet1GiB run the programs as a shell does, on
@@ -45,32 +46,58 @@ func BenchmarkPut1GiB(b *testing.B) {
 }
 
 func BenchmarkGet1GiB(b *testing.B) {
-	s := serve(b)
-	var plain time.Duration
-	for _, args := range [][]string{
-		{"plain-get", "svc/plain"},
-		{"ms-get", "-stream", "svc/signed"},
-		{"ms-get", "svc/signed"},
-		{"ms-get", "-o", filepath.Join(b.TempDir(), "out"), "-force", "svc/signed"},
-		{"ms-get", "-unsigned", "-stream", "svc/unsigned"},
-		{"ms-get", "-unsigned", "svc/unsigned"},
+	serve(b)
+	for _, object := range [][]string{
+		{"plain-put", "svc/plain"},
+		{"ms-put", "-q", "svc/signed"},
+		{"ms-put", "-q", "-unsigned", "svc/unsigned"},
 	} {
-		name := strings.Join(args[:len(args)-1], " ")
-		if len(args) > 4 {
-			name = "ms-get -o FILE"
-		}
-		b.Run(name, func(b *testing.B) {
-			object := args[len(args)-1]
-			if _, err := s.Do("", "cat", object, os.DevNull); err != nil {
-				put := map[string][]string{
-					"svc/plain":    {"plain-put"},
-					"svc/signed":   {"ms-put", "-q"},
-					"svc/unsigned": {"ms-put", "-q", "-unsigned"},
-				}[object]
-				do(b, s, "clear")
-				spend(b, random(gib), append(put, object)...)
-			}
-			compare(b, &plain, gib, func(b *testing.B) usage { return spend(b, nil, args...) })
+		spend(b, random(gib), object...)
+	}
+	var toStdout, toFile time.Duration
+	out := filepath.Join(b.TempDir(), "out")
+	for _, row := range []struct {
+		name  string
+		plain *time.Duration
+		args  []string
+	}{
+		{"plain-get", &toStdout, []string{"plain-get", "svc/plain"}},
+		{"ms-get -stream", &toStdout, []string{"ms-get", "-stream", "svc/signed"}},
+		{"ms-get", &toStdout, []string{"ms-get", "svc/signed"}},
+		{"ms-get -unsigned -stream", &toStdout, []string{"ms-get", "-unsigned", "-stream", "svc/unsigned"}},
+		{"ms-get -unsigned", &toStdout, []string{"ms-get", "-unsigned", "svc/unsigned"}},
+		{"plain-get FILE", &toFile, []string{"plain-get", "svc/plain", out}},
+		{"ms-get -o FILE", &toFile, []string{"ms-get", "-force", "-o", out, "svc/signed"}},
+		{"ms-get -unsigned -o FILE", &toFile, []string{"ms-get", "-force", "-o", out, "-unsigned", "svc/unsigned"}},
+	} {
+		b.Run(row.name, func(b *testing.B) {
+			compare(b, row.plain, gib, func(b *testing.B) usage { return spend(b, nil, row.args...) })
+		})
+	}
+}
+
+// BenchmarkPutAndGet1GiB compares a whole way, in and out.
+func BenchmarkPutAndGet1GiB(b *testing.B) {
+	s := serve(b)
+	var toStdout, toFile time.Duration
+	out := filepath.Join(b.TempDir(), "out")
+	for _, row := range []struct {
+		name     string
+		plain    *time.Duration
+		put, get []string
+	}{
+		{"plain FILE", &toFile, []string{"plain-put", "svc/x"}, []string{"plain-get", "svc/x", out}},
+		{"signed -o FILE", &toFile, []string{"ms-put", "-q", "svc/x"}, []string{"ms-get", "-force", "-o", out, "svc/x"}},
+		{"plain", &toStdout, []string{"plain-put", "svc/x"}, []string{"plain-get", "svc/x"}},
+		{"signed", &toStdout, []string{"ms-put", "-q", "svc/x"}, []string{"ms-get", "svc/x"}},
+	} {
+		b.Run(row.name, func(b *testing.B) {
+			compare(b, row.plain, gib, func(b *testing.B) usage {
+				put := spend(b, random(gib), row.put...)
+				get := spend(b, nil, row.get...)
+				do(b, s, "rm", "svc/x", "version="+latest(b, s, "svc/x"))
+				return usage{max(put.peak, get.peak)}
+			})
 		})
 	}
 }
@@ -211,7 +238,8 @@ func plainPut(ctx context.Context, args []string, stdin io.Reader, _, stderr io.
 	return 0
 }
 
-// plainGet writes an object as it is to standard output: plain-get KEY.
+// plainGet writes an object as it is to standard output, or to a file as ms-get
+// does: plain-get KEY [FILE].
 func plainGet(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Writer) int {
 	b, err := plainBucket(ctx)
 	if err != nil {
@@ -222,7 +250,18 @@ func plainGet(ctx context.Context, args []string, _ io.Reader, stdout, stderr io
 		return fail(stderr, err)
 	}
 	defer o.Close()
-	if _, err := io.CopyBuffer(struct{ io.Writer }{stdout}, o, make([]byte, 256<<10)); err != nil {
+	file := func(w io.Writer) error {
+		_, err := io.CopyBuffer(struct{ io.Writer }{w}, o, make([]byte, 256<<10))
+		return err
+	}
+	if len(args) == 1 {
+		err = file(stdout)
+	} else if folder, opened := tool.OpenFolder(filepath.Dir(args[1]), false, true); opened != nil {
+		err = opened
+	} else {
+		err = folder.Write(filepath.Base(args[1]), file)
+	}
+	if err != nil {
 		return fail(stderr, err)
 	}
 	return 0

@@ -222,7 +222,7 @@ func TestCanaryFaults(t *testing.T) {
 						if program == "exec" {
 							f.status = 125
 						}
-						f.env = []string{"MS_TIMEOUT=100ms"}
+						f.env = []string{"MS_TIMEOUT=500ms"}
 						n.fails(f, "at "+line)
 					}
 					n.do("clear")
