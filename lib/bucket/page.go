@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go/middleware"
@@ -134,10 +133,11 @@ func scanPage(doc io.Reader) (page, error) {
 			encoded = string(content) == "url"
 		case "CommonPrefixes":
 			if len(path) == 2 {
+				e.Common = true
 				common = append(common, e)
 				e = Entry{}
 			} else if string(path[2]) == "Prefix" {
-				e.Key, e.Common = text.of(content), true
+				e.Key = text.of(content)
 			}
 		case "Contents":
 			if len(path) == 2 {
@@ -193,7 +193,7 @@ func (e *Entry) set(name string, text []byte, all *texts) (err error) {
 			return errors.New("a size is no number")
 		}
 	case "LastModified":
-		if e.Modified, err = time.Parse(time.RFC3339, string(text)); err != nil {
+		if err = e.Modified.UnmarshalText(text); err != nil {
 			return errors.New("a time is not in the form of RFC 3339")
 		}
 	}
@@ -213,8 +213,7 @@ func (t *texts) of(text []byte) string {
 var windows = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 32<<10) }}
 
 // elements calls end for each element of a document when it ends, with the
-// names from the root to it and the text behind its last inner tag, which are
-// good until it returns. It knows as much of XML as S3 sends: elements,
+// names from the root to it and its text, which are good until it returns. It knows as much of XML as S3 sends: elements,
 // attributes, the five entities and characters by number. All else is refused.
 func elements(doc io.Reader, end func(path [][]byte, text []byte) error) error {
 	window := windows.Get().(*bufio.Reader)
@@ -224,6 +223,7 @@ func elements(doc io.Reader, end func(path [][]byte, text []byte) error) error {
 		path  = make([][]byte, 0, depthMax)
 		names = make([]byte, 0, 256) // of path
 		text  []byte
+		leaf  bool // nothing has ended since the last element began
 	)
 	for first := true; first || len(path) > 0; {
 		before, err := upTo(window, '<')
@@ -248,6 +248,9 @@ func elements(doc io.Reader, end func(path [][]byte, text []byte) error) error {
 		if err != nil {
 			return err
 		}
+		if (!t.closes || !leaf) && len(bytes.TrimLeft(text, space)) > 0 {
+			return errNotXML // an element has a text or elements, not both
+		}
 		if !t.closes {
 			if len(path) == depthMax {
 				return errNotXML
@@ -255,7 +258,7 @@ func elements(doc io.Reader, end func(path [][]byte, text []byte) error) error {
 			names = append(names, t.name...)
 			path = append(path, names[len(names)-len(t.name):])
 		}
-		if !t.closes && !t.empty {
+		if leaf = !t.closes; leaf && !t.empty {
 			continue
 		}
 		if len(path) == 0 || !bytes.Equal(t.name, path[len(path)-1]) {
@@ -270,7 +273,7 @@ func elements(doc io.Reader, end func(path [][]byte, text []byte) error) error {
 		if err := end(path, content); err != nil {
 			return err
 		}
-		path, names = path[:len(path)-1], names[:len(names)-len(t.name)]
+		path, names, leaf = path[:len(path)-1], names[:len(names)-len(t.name)], false
 	}
 	switch rest, err := upTo(window, '<'); {
 	case err == nil, len(bytes.TrimLeft(rest, space)) > 0:
@@ -310,11 +313,14 @@ func parseTag(inside []byte) (t tag, err error) {
 		inside, t.empty = bytes.CutSuffix(inside, []byte("/"))
 	}
 	n := 0
-	for n < len(inside) && inName(inside[n]) {
+	for n < len(inside) && inName[inside[n]] {
 		n++
 	}
 	t.name = inside[:n]
 	attributes := inside[n:]
+	if n > 0 && len(attributes) == 0 {
+		return t, nil
+	}
 	for _, quote := range []string{`"`, "'"} { // of an attribute that holds a ">"
 		if bytes.Count(attributes, []byte(quote))%2 != 0 {
 			return tag{}, errNotXML
@@ -326,18 +332,22 @@ func parseTag(inside []byte) (t tag, err error) {
 	return t, nil
 }
 
-func inName(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_' || c == '-' || c == '.' || c == ':'
-}
+// inName has the bytes that an element's name is made of.
+var inName = func() (in [256]bool) {
+	for c := range in {
+		in[c] = 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_' || c == '-' || c == '.' || c == ':'
+	}
+	return in
+}()
 
 var entities = map[string]string{"lt": "<", "gt": ">", "amp": "&", "quot": `"`, "apos": "'"}
 
-// unescapeText returns text with its entities replaced.
+// unescapeText replaces the entities in text, in its place.
 func unescapeText(text []byte) ([]byte, error) {
 	if bytes.IndexByte(text, '&') < 0 {
 		return text, nil
 	}
-	var out []byte
+	out := text[:0] // what stands for a character is longer than it
 	for {
 		plain, rest, more := bytes.Cut(text, []byte("&"))
 		out = append(out, plain...)

@@ -59,6 +59,8 @@ func TestScanPageRefuses(t *testing.T) {
 		"time":             content("<LastModified>yesterday</LastModified>"),
 		"escape":           "<ListBucketResult><EncodingType>url</EncodingType><Contents><Key>%zz</Key></Contents></ListBucketResult>",
 		"no token":         "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>",
+		"text and tags":    content("<Key>a<b/></Key>"),
+		"tags and text":    content("<Key><b/>a</Key>"),
 		"deep":             strings.Repeat("<ListBucketResult>", 9) + strings.Repeat("</ListBucketResult>", 9),
 		"tag in a tag":     "<ListBucketResult <a>></ListBucketResult>",
 		"quoted end":       `<ListBucketResult a=">"/>`,
@@ -106,9 +108,9 @@ func FuzzScanPage(f *testing.F) {
 		}
 		for _, e := range p.entries {
 			if e.Common {
-				got = append(got, fmt.Sprintf("%q common", e.Key))
+				got = append(got, fmt.Sprintf("%q common", strings.TrimSpace(e.Key)))
 			} else {
-				got = append(got, fmt.Sprintf("%q %q", e.Key, e.ETag))
+				got = append(got, fmt.Sprintf("%q %q", strings.TrimSpace(e.Key), strings.TrimSpace(e.ETag)))
 			}
 		}
 		slices.Sort(want)
@@ -123,7 +125,7 @@ func last(s []string) string {
 	if len(s) == 0 {
 		return ""
 	}
-	return s[len(s)-1]
+	return strings.TrimSpace(s[len(s)-1])
 }
 
 // fullPage is a page as S3 writes it, of a thousand names.
