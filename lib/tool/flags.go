@@ -87,18 +87,18 @@ func (f *FilterFlags) Filter() (environ.Filter, error) {
 	return filter, nil
 }
 
-// Version is a flag that names a version of a secret. An empty one is refused:
-// a script whose variable is unset must not get the latest instead.
-type Version string
+// NonEmpty is a flag whose value must not be empty: a script whose variable is
+// unset must not get another version, or a secret on standard output, instead.
+type NonEmpty string
 
 // String is part of flag.Value.
-func (v *Version) String() string { return "" }
+func (v *NonEmpty) String() string { return "" }
 
 // Set is part of flag.Value.
-func (v *Version) Set(s string) error {
+func (v *NonEmpty) Set(s string) error {
 	if s == "" {
-		return &Refusal{"an empty VERSION"}
+		return &Refusal{"an empty value"}
 	}
-	*v = Version(s)
+	*v = NonEmpty(s)
 	return nil
 }

@@ -51,7 +51,7 @@ const sideBySide = 8
 
 type options struct {
 	file, dir, variable, format string
-	at                          tool.Version
+	at                          tool.NonEmpty
 	force, nul                  bool
 	stream, anyKey              bool
 	raw, inspect                bool
@@ -67,11 +67,11 @@ type options struct {
 func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	t := tool.New("ms-get", usage, stdin, stdout, stderr)
 	var o options
-	t.StringVar(&o.file, "o", "", "")
-	t.StringVar(&o.dir, "d", "", "")
+	t.Var((*tool.NonEmpty)(&o.file), "o", "")
+	t.Var((*tool.NonEmpty)(&o.dir), "d", "")
 	t.BoolVar(&o.force, "force", false, "")
-	t.StringVar(&o.variable, "k", "", "")
-	t.StringVar(&o.format, "f", "", "")
+	t.Var((*tool.NonEmpty)(&o.variable), "k", "")
+	t.Var((*tool.NonEmpty)(&o.format), "f", "")
 	t.Var(&o.at, "at", "")
 	t.BoolVar(&o.nul, "0", false, "")
 	t.BoolVar(&o.stream, "stream", false, "")
@@ -108,6 +108,9 @@ var exclusive = [][]string{
 }
 
 func (o *options) check(names []string) (err error) {
+	if o.file == "-" { // standard output, as elsewhere
+		o.file = ""
+	}
 	if err := tool.CheckDash(names, o.nul); err != nil {
 		return err
 	}

@@ -52,7 +52,7 @@ type options struct {
 	env, merge, chomp, empty, sum, json, quiet bool
 	format                                     string
 	unset                                      tool.Variables
-	version                                    tool.Version
+	version                                    tool.NonEmpty
 	condition                                  secret.PutOptions
 }
 
@@ -61,7 +61,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	t := tool.New("ms-put", usage, stdin, stdout, stderr)
 	var o options
 	t.BoolVar(&o.env, "e", false, "")
-	t.StringVar(&o.format, "f", "", "")
+	t.Var((*tool.NonEmpty)(&o.format), "f", "")
 	t.BoolVar(&o.merge, "merge", false, "")
 	t.Var(&o.unset, "u", "")
 	t.BoolVar(&o.condition.Create, "create", false, "")

@@ -3,7 +3,6 @@ package rm
 
 import (
 	"context"
-	"flag"
 	"io"
 	"slices"
 
@@ -38,9 +37,9 @@ type options struct {
 func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	t := tool.New("ms-rm", usage, stdin, stdout, stderr)
 	var o options
-	t.StringVar(&o.ifVersion, "if", "", "")
+	t.Var((*tool.NonEmpty)(&o.ifVersion), "if", "")
 	t.BoolVar(&t.LastWriterWins, "last-writer-wins", false, "")
-	t.StringVar(&o.at, "at", "", "")
+	t.Var((*tool.NonEmpty)(&o.at), "at", "")
 	t.BoolVar(&o.purge, "purge", false, "")
 	t.BoolVar(&o.nul, "0", false, "")
 	return t.Run(ctx, args, func(ctx context.Context, names []string) error {
@@ -75,15 +74,6 @@ func (o *options) check(t *tool.Tool, names []string) error {
 		return tool.Usagef("flag -last-writer-wins goes with -if")
 	case several && o.at != "":
 		return tool.Usagef("flag -at is for one NAME")
-	}
-	empty := ""
-	t.Visit(func(f *flag.Flag) {
-		if f.Value.String() == "" && (f.Name == "if" || f.Name == "at") {
-			empty = f.Name
-		}
-	})
-	if empty != "" {
-		return tool.Usagef("flag -%s: an empty VERSION", empty)
 	}
 	return secret.PutOptions{If: o.ifVersion}.Check()
 }

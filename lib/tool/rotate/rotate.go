@@ -45,7 +45,7 @@ type options struct {
 func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	t := tool.New("ms-rotate", usage, stdin, stdout, stderr)
 	o := options{out: stdout}
-	t.StringVar(&o.from, "from", "", "")
+	t.Var((*tool.NonEmpty)(&o.from), "from", "")
 	t.BoolVar(&o.dry, "n", false, "")
 	t.BoolVar(&o.history, "versions", false, "")
 	t.BoolVar(&t.LastWriterWins, "last-writer-wins", false, "")
