@@ -220,18 +220,13 @@ func elements(doc io.Reader, end func(path [][]byte, text []byte) error) error {
 	defer windows.Put(window)
 	window.Reset(doc)
 	var (
-		path  = make([][]byte, 0, depthMax)
-		names = make([]byte, 0, 256) // of path
-		text  []byte
-		leaf  bool // nothing has ended since the last element began
+		path   = make([][]byte, 0, depthMax)
+		names  = make([]byte, 0, 256) // of path
+		copied []byte
+		leaf   bool // nothing has ended since the last element began
 	)
 	for first := true; first || len(path) > 0; {
-		before, err := upTo(window, '<')
-		if err != nil {
-			return err
-		}
-		text = append(text[:0], before...) // which reading on may overwrite
-		inside, err := upTo(window, '>')
+		text, inside, err := cut(window, &copied)
 		if err != nil {
 			return err
 		}
@@ -282,6 +277,24 @@ func elements(doc io.Reader, end func(path [][]byte, text []byte) error) error {
 		return err
 	}
 	return nil
+}
+
+// cut reads a text and the tag behind it, both good until the next read. Where
+// they are not in the window together the text is copied.
+func cut(window *bufio.Reader, copied *[]byte) (text, inside []byte, err error) {
+	held, _ := window.Peek(window.Buffered())
+	if i := bytes.IndexByte(held, '<'); i >= 0 {
+		if j := bytes.IndexByte(held[i:], '>'); j >= 0 {
+			window.Discard(i + j + 1)
+			return held[:i], held[i+1 : i+j], nil
+		}
+	}
+	if text, err = upTo(window, '<'); err != nil {
+		return nil, nil, err
+	}
+	*copied = append((*copied)[:0], text...)
+	inside, err = upTo(window, '>')
+	return *copied, inside, err
 }
 
 // upTo reads up to a delimiter, which it drops. Without one the error is
