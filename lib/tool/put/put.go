@@ -81,6 +81,9 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		if t.LastWriterWins && !o.conditional() {
 			return tool.Usagef("flag -last-writer-wins goes with -create, -if, -merge or -u")
 		}
+		if err := tool.Exclusive(t.FlagSet, exclusive); err != nil {
+			return err
+		}
 		format, err := o.check(names)
 		if err != nil {
 			return err
@@ -90,6 +93,12 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		}
 		return o.put(ctx, t, names, format)
 	})
+}
+
+// exclusive are the flags that do not go together: each with those behind it.
+var exclusive = [][]string{
+	{"create", "merge", "u", "if"},
+	{"sum", "json"},
 }
 
 func (o *options) check(args []string) (environ.Format, error) {
@@ -108,14 +117,6 @@ func (o *options) check(args []string) (environ.Format, error) {
 		return "", tool.Usagef("flag -u without -e reads no input: no FILE")
 	case o.unsets() && !o.env && o.chomp:
 		return "", tool.Usagef("flag -u without -e reads no input: not with -chomp")
-	case o.condition.Create && o.merge:
-		return "", tool.Usagef("flags -create and -merge do not go together")
-	case o.condition.Create && o.unsets():
-		return "", tool.Usagef("flags -create and -u do not go together")
-	case o.condition.Create && o.condition.If != "":
-		return "", tool.Usagef("flags -create and -if do not go together")
-	case o.sum && o.json:
-		return "", tool.Usagef("flags -sum and -json do not go together")
 	case o.quiet && (o.sum || o.json):
 		return "", tool.Usagef("flag -q does not go with -sum and -json")
 	}
