@@ -161,7 +161,7 @@ func TestListDepth(t *testing.T) {
 			for _, line := range c.fill {
 				do(t, server, line)
 			}
-			do(t, server, "fault delay 40ms ListObjectsV2")
+			do(t, server, "fault delay 200ms ListObjectsV2")
 			list(t, b, "", false)
 			var depth, side int
 			fmt.Sscan(do(t, server, "depth"), &depth)
