@@ -128,7 +128,7 @@ func (term *terminal) get(name string) string {
 // what was typed, without the end of the line.
 func TestPrompt(t *testing.T) {
 	t.Parallel()
-	for _, secret := range []string{"hunter2 hünter", " white space ", `quotes "' \ $HOME`, strings.Repeat("x", 4000)} {
+	for _, secret := range []string{"hunter2 hünter", " white space ", `quotes "' \ $HOME`, strings.Repeat("x", 4000), strings.Repeat("k", 10_000)} {
 		term := atTerminal(t, nil, "s/pass")
 		exit, shown := term.typed(secret + "\n")
 		if exit.ExitCode() != 0 || !strings.HasPrefix(shown, "ms-put: s/pass goes to s3://example-microsecrets (MS_STORE)\r\nsecret, not shown: \r\n") {
@@ -186,6 +186,35 @@ func TestPromptInterrupted(t *testing.T) {
 	}
 	if out, err := term.server.Do("", "counts"); err != nil || out != "" {
 		t.Errorf("requested %q, %v", out, err)
+	}
+}
+
+// What is pasted with more than one line is not stored in part, and the shell
+// does not get the rest.
+func TestPromptLines(t *testing.T) {
+	t.Parallel()
+	term := atTerminal(t, nil, "s/pass")
+	exit, shown := term.typed("-----BEGIN KEY-----\nhunter2\n-----END")
+	if exit.ExitCode() != 2 || !strings.Contains(shown, "ms-put: more than one line was typed, and none is stored\r\n") || strings.Contains(shown, "hunter2") {
+		t.Errorf("%v: %q", exit, shown)
+	}
+	if out, err := term.server.Do("", "counts"); err != nil || out != "" {
+		t.Errorf("requested %q, %v", out, err)
+	}
+}
+
+// The keys that erase do, and ^D ends what was typed, or says that it is nothing.
+func TestPromptKeys(t *testing.T) {
+	t.Parallel()
+	for keys, want := range map[string]string{"wrong\x15hünter\x7f\x7f\x7f\x7f\x7fx2\n": "hx2", "end\x04": "end"} {
+		term := atTerminal(t, nil, "s/pass")
+		if exit, shown := term.typed(keys); exit.ExitCode() != 0 || term.get("s/pass") != want {
+			t.Errorf("%q: %v: %q", keys, exit, shown)
+		}
+	}
+	term := atTerminal(t, nil, "s/pass")
+	if exit, shown := term.typed("\x04"); exit.ExitCode() != 2 || !strings.Contains(shown, "standard input is empty: nothing was typed") {
+		t.Errorf("%v: %q", exit, shown)
 	}
 }
 

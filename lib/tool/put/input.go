@@ -61,30 +61,36 @@ func announce(t *tool.Tool, name string) error {
 
 // prompt asks for a secret on a terminal, without echo, and takes one line.
 func prompt(ctx context.Context, t *tool.Tool, f *os.File) ([]byte, error) {
-	fd := int(f.Fd())
-	state, err := term.GetState(fd)
+	state, err := term.GetState(int(f.Fd()))
 	if err != nil {
 		return nil, tool.FileError("standard input", err)
 	}
 	fmt.Fprint(t.Stderr, "secret, not shown: ")
 	defer fmt.Fprintln(t.Stderr)
+	defer term.Restore(int(f.Fd()), state)
 	type line struct {
 		text []byte
 		err  error
 	}
 	typed := make(chan line, 1)
 	go func() {
-		text, err := term.ReadPassword(fd)
+		text, err := readLine(f)
 		typed <- line{text, err}
 	}()
 	select {
 	case l := <-typed:
-		if l.err != nil && !errors.Is(l.err, io.EOF) {
+		switch {
+		case errors.Is(l.err, errLines):
+			return nil, l.err
+		case l.err != nil:
 			return nil, tool.FileError("standard input", l.err)
 		}
 		return l.text, nil
 	case <-ctx.Done():
-		term.Restore(fd, state)
 		return nil, context.Cause(ctx)
 	}
 }
+
+// errLines is the error of what goes on behind the line that is asked for: a key
+// that was pasted, whose other lines the shell would get.
+var errLines = tool.WithHint(tool.Usagef("more than one line was typed, and none is stored"), "give it as a FILE, or through a pipe")

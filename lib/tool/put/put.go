@@ -91,6 +91,9 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		if err := t.CheckNames(names[:1]); err != nil {
 			return err
 		}
+		if err := t.CheckWritable(); err != nil {
+			return err
+		}
 		return o.put(ctx, t, names, format)
 	})
 }
@@ -192,7 +195,8 @@ func (o *options) put(ctx context.Context, t *tool.Tool, args []string, format e
 type input struct {
 	io.Reader
 	close func() error
-	named bool // a FILE that the user named, not standard input
+	named bool   // a FILE that the user named, not standard input
+	why   string // what may be behind it if it is empty
 }
 
 func (in *input) Close() error { return in.close() }
@@ -205,16 +209,16 @@ func (o *options) input(ctx context.Context, t *tool.Tool, args []string) (*inpu
 			return nil, tool.WithHint(tool.FileError("FILE", err),
 				"FILE is the name of a file; a secret is given on standard input, never as an argument")
 		}
-		return &input{&source{f, "FILE"}, f.Close, true}, nil
+		return &input{&source{f, "FILE"}, f.Close, true, ""}, nil
 	}
 	if f, ok := t.Stdin.(*os.File); ok && isTerminal(f) {
 		typed, err := prompt(ctx, t, f)
 		if err != nil {
 			return nil, err
 		}
-		return &input{bytes.NewReader(typed), nothing, false}, nil
+		return &input{bytes.NewReader(typed), nothing, false, ": nothing was typed"}, nil
 	}
-	return &input{&source{tool.Interruptible(ctx, t.Stdin), "standard input"}, nothing, false}, nil
+	return &input{&source{tool.Interruptible(ctx, t.Stdin), "standard input"}, nothing, false, ": did the command before it fail?"}, nil
 }
 
 // prepare checks the input as far as it can be before anything is sent.
@@ -237,7 +241,7 @@ func (o *options) prepare(in *input, name string, format environ.Format) (io.Rea
 	}
 	empty := len(head) == 0 || o.chomp && string(head) == "\n"
 	if empty && !in.named && !o.empty {
-		return nil, fmt.Errorf("%s: %w", name, tool.Usagef("standard input is empty: did the command before it fail? (-empty accepts it)"))
+		return nil, fmt.Errorf("%s: %w", name, tool.Usagef("standard input is empty%s (-empty accepts it)", in.why))
 	}
 	if o.chomp {
 		return chomper{ahead}, nil
@@ -262,7 +266,7 @@ func (o *options) environment(in *input, name string, format environ.Format) (en
 		}
 	}
 	if len(env) == 0 && !o.empty {
-		return nil, fmt.Errorf("%s: %w", name, tool.Usagef("the environment is empty: did the command before it fail? (-empty accepts it)"))
+		return nil, fmt.Errorf("%s: %w", name, tool.Usagef("the environment is empty%s (-empty accepts it)", in.why))
 	}
 	return env, nil
 }
