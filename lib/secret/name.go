@@ -62,11 +62,12 @@ type Location struct {
 // show the store.
 func ParseLocation(store string) (Location, error) {
 	bucket, prefix, _ := strings.Cut(strings.TrimPrefix(store, "s3://"), "/")
+	doubled := prefix == "/"
 	prefix = strings.TrimSuffix(prefix, "/")
 	if !validBucket(bucket) {
 		return Location{}, fmt.Errorf("the store is %w: write s3://BUCKET or s3://BUCKET/PREFIX", ErrBadName)
 	}
-	if prefix != "" && CheckName(prefix) != nil {
+	if doubled || prefix != "" && CheckName(prefix) != nil {
 		return Location{}, fmt.Errorf("the store is %w: its prefix breaks the rules of names", ErrBadName)
 	}
 	return Location{bucket, prefix}, nil

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"unicode"
 	"unicode/utf8"
 )
@@ -47,7 +48,7 @@ func (f *Flags) lines() (file string, lines []line, err error) {
 	}
 	for _, path := range paths {
 		b, err := read(path, true)
-		if errors.Is(err, fs.ErrNotExist) {
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) { // HOME=/dev/null
 			continue
 		}
 		if err != nil {
@@ -73,18 +74,16 @@ func (f *Flags) config() (path, source string) {
 
 // candidates are the files to look for, in order: in every folder from the
 // working directory up, then where a user keeps what holds everywhere. The files
-// of lazycred are among them if old is set.
+// of lazycred follow if old is set: any .msrc comes before them.
 func candidates(old bool) ([]string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return nil, &Error{"", errors.New("the working directory cannot be told, so no .msrc can be looked for"), "give -store or -config"}
 	}
-	var paths []string
+	var paths, olds []string
 	for {
 		paths = append(paths, filepath.Join(dir, msrc))
-		if old {
-			paths = append(paths, filepath.Join(dir, lazycred))
-		}
+		olds = append(olds, filepath.Join(dir, lazycred))
 		parent := filepath.Dir(dir)
 		if parent == dir {
 			break
@@ -102,9 +101,10 @@ func candidates(old bool) ([]string, error) {
 	}
 	if home != "" {
 		paths = append(paths, filepath.Join(home, msrc))
-		if old {
-			paths = append(paths, filepath.Join(home, lazycred))
-		}
+		olds = append(olds, filepath.Join(home, lazycred))
+	}
+	if old {
+		paths = append(paths, olds...)
 	}
 	return paths, nil
 }
@@ -252,6 +252,9 @@ func parseLazycred(path string, b []byte) ([]line, error) {
 		l, err := fromLazycred(name.(string), text)
 		if err != nil {
 			return fail(err)
+		}
+		if l.value == "" {
+			continue
 		}
 		if slices.ContainsFunc(lines, func(m line) bool { return m.name == l.name }) {
 			return fail(fmt.Errorf("%s is set a second time", name))

@@ -212,7 +212,7 @@ func (s *Settings) set(name, v string) error {
 	if err := checkText(v); err != nil {
 		return err
 	}
-	if v == "" && (name == "store" || name == "key") {
+	if v == "" && name != "by" { // as an unset variable leaves a flag
 		return errors.New("empty")
 	}
 	switch name {
@@ -227,7 +227,7 @@ func (s *Settings) set(name, v string) error {
 	case "profile":
 		s.Profile = v
 	case "bucket-owner":
-		if v != "" && (len(v) != 12 || strings.Trim(v, "0123456789") != "") {
+		if len(v) != 12 || strings.Trim(v, "0123456789") != "" {
 			return errors.New("not an account of 12 digits")
 		}
 		s.BucketOwner = v
@@ -237,7 +237,7 @@ func (s *Settings) set(name, v string) error {
 		}
 		s.By = v
 	case "sse":
-		if v != "" && v != "aws:kms" && v != "AES256" {
+		if v != "aws:kms" && v != "AES256" {
 			return errors.New("neither aws:kms nor AES256")
 		}
 		s.SSE = v
