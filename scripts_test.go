@@ -10,10 +10,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"os/signal"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -59,7 +57,7 @@ func TestMain(m *testing.M) {
 }
 
 func TestScripts(t *testing.T) {
-	defaultSignals()
+	fakescript.DefaultSignals()
 	commands := fakescript.Commands()
 	commands["status"] = status
 	commands["bytes"] = randomBytes
@@ -72,18 +70,6 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 	})
-}
-
-// defaultSignals has the programs start with the signals that scripts send as
-// they are by default, also where the tests run in a shell's background, or
-// under nohup, with some of them ignored: what is caught here is not ignored in
-// a child.
-func defaultSignals() {
-	for _, s := range []os.Signal{os.Interrupt, syscall.SIGHUP, syscall.SIGTERM} {
-		if signal.Ignored(s) {
-			signal.Notify(make(chan os.Signal, 1), s)
-		}
-	}
 }
 
 func setup(env *testscript.Env) error {

@@ -11,6 +11,7 @@ import (
 	"github.com/creack/pty"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"microsecrets/lib/fakeaws/fakescript"
 	"microsecrets/lib/tool/dev"
 )
 
@@ -23,12 +24,14 @@ func TestMain(m *testing.M) {
 }
 
 func TestScripts(t *testing.T) {
+	fakescript.DefaultSignals()
 	testscript.Run(t, testscript.Params{Dir: "testdata", RequireExplicitExec: true, RequireUniqueNames: true})
 }
 
 // An interrupt from the terminal reaches the command once, and does not end
 // ms-dev before it.
 func TestTerminal(t *testing.T) {
+	fakescript.DefaultSignals()
 	cmd := exec.Command("ms-dev", "--", "sh", "-c", `trap 'echo interrupted' INT; echo ready; until read x; do :; done; exit 3`)
 	terminal, err := pty.Start(cmd)
 	if err != nil {
