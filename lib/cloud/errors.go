@@ -153,6 +153,8 @@ func Classify(ctx context.Context, operation string, err error) error {
 	switch {
 	case e.Err == nil && e.Detail == "":
 		e.Detail = strings.ToLower(http.StatusText(e.Status))
+	case e.Err != nil && e.Kind == nil:
+		e.Detail, e.Err = "not sent", root(err)
 	case e.Err != nil:
 		e.Detail, e.Err = "no answer", root(err)
 	}

@@ -158,15 +158,14 @@ func (s *Store) AnyKey() *Store {
 }
 
 func (s *Store) keyring(name string) (*keyring.Keyring, error) {
+	if s.anyKey {
+		return keyring.New(s.cloud, nil).AnyKey(), nil
+	}
 	keys, err := keyring.Keys(s.options.Key, Service(name))
 	if err != nil {
 		return nil, err
 	}
-	ring := keyring.New(s.cloud, keys)
-	if s.anyKey {
-		ring = ring.AnyKey()
-	}
-	return ring, nil
+	return keyring.New(s.cloud, keys), nil
 }
 
 func (s *Store) suite() message.Suite {

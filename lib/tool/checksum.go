@@ -90,6 +90,9 @@ func (f *ChecksumFlag) Set(s string) error {
 		return &Refusal{"HASH is a SHA-1, 256, 384 or 512 in hexadecimal digits, or NAME=HASH"}
 	}
 	if name == "" {
+		if digits != s {
+			return &Refusal{"an empty NAME before the HASH"}
+		}
 		if f.alone != nil {
 			return &Refusal{"given twice without a name: write NAME=HASH"}
 		}

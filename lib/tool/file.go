@@ -56,10 +56,10 @@ func (d *Folder) Check(name string) error {
 		return nil
 	case err != nil:
 		return err
-	case !d.force:
-		return fs.ErrExist
 	case !at.Mode().IsRegular() && at.Mode()&fs.ModeSymlink == 0:
 		return ErrNotRegular
+	case !d.force:
+		return fs.ErrExist
 	}
 	return nil
 }

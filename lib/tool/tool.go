@@ -37,6 +37,10 @@ type Tool struct {
 	// LastWriterWins is the flag -last-writer-wins, where the program has it.
 	LastWriterWins bool
 
+	// Keyless says that what the setting key names is not used, so that names
+	// which it has no key for can be read.
+	Keyless bool
+
 	usage    string
 	settings *settings.Flags
 	told     *settings.Settings
@@ -240,7 +244,7 @@ func (t *Tool) CheckNames(names []string) error {
 	var failed Failures
 	for _, name := range names {
 		err := t.location.CheckName(name)
-		if err == nil {
+		if err == nil && !t.Keyless {
 			if err = secret.CheckKey(s.Key, name); err != nil {
 				err = fmt.Errorf("%s: %w", name, err)
 			}
@@ -248,6 +252,16 @@ func (t *Tool) CheckNames(names []string) error {
 		failed = append(failed, err)
 	}
 	return failed.Err()
+}
+
+// CheckWritable refuses to write where an origin is set, before anything is
+// opened or asked for.
+func (t *Tool) CheckWritable() error {
+	s, err := t.Settings()
+	if err == nil && s.Origin != "" {
+		err = &settings.Error{Source: s.Source("origin"), Err: secret.ErrReplica}
+	}
+	return err
 }
 
 // Debugf prints a line at -v. It never gets a secret.

@@ -149,6 +149,7 @@ func (o *options) names(ctx context.Context, t *tool.Tool, args []string) ([]str
 	if err != nil {
 		return nil, err
 	}
+	t.Keyless = o.raw || o.inspect || o.anyKey
 	if err := t.CheckNames(names); err != nil {
 		return nil, err
 	}

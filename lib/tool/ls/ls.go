@@ -127,7 +127,11 @@ func (o *options) list(ctx context.Context, t *tool.Tool, store *secret.Store, p
 		}
 	}
 	if left > 0 {
-		t.Notef("%d keys in %s are no names of secrets and were left out", left, store.Location())
+		what := "keys in %s are no names of secrets and were left out"
+		if left == 1 {
+			what = "key in %s is no name of a secret and was left out"
+		}
+		t.Notef("%d "+what, left, store.Location())
 	}
 	if o.versions && printed && !history {
 		t.Notef("%s keeps no versions, or kept none when these were written: what they replaced is gone", store.Location())
@@ -142,8 +146,7 @@ type line struct {
 	Time *time.Time `json:"time,omitempty"`
 	ETag string     `json:"etag,omitempty"`
 
-	// With -versions.
-	Version string `json:"version,omitempty"`
+	Version string `json:"version,omitempty"` // with -versions only: S3 does not tell it otherwise
 	Latest  *bool  `json:"latest,omitempty"`
 	Deleted *bool  `json:"deleted,omitempty"`
 }
@@ -154,11 +157,8 @@ func (o *options) print(out *bufio.Writer, e secret.Entry) error {
 	case o.json:
 		l := line{Name: e.Name, ETag: e.ETag}
 		if !e.Group {
-			at := e.Modified.UTC().Truncate(time.Second)
-			l.Size, l.Time = &e.Size, &at
-		}
-		if o.versions {
-			l.Version, l.Latest, l.Deleted = e.Version, &e.Latest, &e.Deleted
+			at, latest := e.Modified.UTC().Truncate(time.Second), e.Latest || !o.versions
+			l.Size, l.Time, l.Version, l.Latest, l.Deleted = &e.Size, &at, e.Version, &latest, &e.Deleted
 		}
 		if e.Deleted {
 			l.Size = nil

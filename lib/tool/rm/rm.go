@@ -52,6 +52,9 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		if err := o.check(t, names); err != nil {
 			return err
 		}
+		if err := t.CheckWritable(); err != nil {
+			return err
+		}
 		names, err := t.Names(ctx, names, o.nul)
 		if err != nil || len(names) == 0 {
 			return err

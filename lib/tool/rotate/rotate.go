@@ -63,6 +63,9 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		if len(names) == 0 {
 			return tool.Usagef("no NAME (ms-rotate -h shows the usage)")
 		}
+		if err := t.CheckWritable(); err != nil {
+			return err
+		}
 		names, err := t.Names(ctx, names, o.nul)
 		if err != nil || len(names) == 0 {
 			return err
