@@ -1,7 +1,8 @@
 # make demo     build the programs and show them at work, with no AWS account
 # make test     all tests, by the race detector where there is a C compiler
 # make check    format, vet, lint, modules, manual pages, sizes, other systems
-# make interop  what is stored, held to the official SDKs (needs node and npm)
+# make interop  what is stored, held to the official SDKs, and what is asked of S3,
+#               to another server (needs node and npm)
 # make bench    speed and memory
 # make install  programs and manual pages under PREFIX
 
