@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -22,20 +21,6 @@ import (
 // roundTrip is what the emulator adds to every request of a benchmark.
 const roundTrip = 20 * time.Millisecond
 
-// emulated starts an emulator and leads this process and its children to it.
-func emulated(b *testing.B) *fakeaws.Server {
-	server, err := fakeaws.New(fakeaws.Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { server.Close() })
-	for _, entry := range server.Environ() {
-		name, value, _ := strings.Cut(entry, "=")
-		b.Setenv(name, value)
-	}
-	return server
-}
-
 // built builds a program as it is installed: the test's own binary is larger.
 func built(b *testing.B, name string) string {
 	path := filepath.Join(b.TempDir(), name)
@@ -46,19 +31,10 @@ func built(b *testing.B, name string) string {
 	return path
 }
 
-func tell(b *testing.B, server *fakeaws.Server, line string) string {
-	b.Helper()
-	out, err := server.DoLine("", line)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return strings.TrimSpace(out)
-}
-
 // count returns what a verb prints as a number.
-func count(b *testing.B, server *fakeaws.Server, line string) (n float64) {
+func count(b *testing.B, server *fakeaws.Server, words ...string) (n float64) {
 	b.Helper()
-	if _, err := fmt.Sscan(tell(b, server, line), &n); err != nil {
+	if _, err := fmt.Sscan(do(b, server, words...), &n); err != nil {
 		b.Fatal(err)
 	}
 	return n
@@ -69,7 +45,7 @@ func count(b *testing.B, server *fakeaws.Server, line string) (n float64) {
 func BenchmarkGetMany(b *testing.B) {
 	const secrets = 1000
 	program := built(b, "ms-get")
-	server := emulated(b)
+	server := serve(b)
 	store, err := secret.Open(context.Background(), secret.Options{Store: os.Getenv("MS_STORE")})
 	if err != nil {
 		b.Fatal(err)
@@ -82,16 +58,16 @@ func BenchmarkGetMany(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	tell(b, server, "fault delay "+roundTrip.String()+" *")
+	do(b, server, "fault", "delay", roundTrip.String(), "*")
 	for b.Loop() {
-		tell(b, server, "reset")
+		do(b, server, "reset")
 		get := exec.Command(program, "-d", b.TempDir(), "-")
 		get.Stdin = bytes.NewReader(names.Bytes())
 		if out, err := get.CombinedOutput(); err != nil {
 			b.Fatalf("%v: %s", err, out)
 		}
 	}
-	one := time.Duration(count(b, server, "count *")) * roundTrip
+	one := time.Duration(count(b, server, "count", "*")) * roundTrip
 	b.ReportMetric(float64(one)*float64(b.N)/float64(b.Elapsed()), "x-faster")
 	b.ReportMetric(count(b, server, "side"), "at-once")
 	b.ReportMetric(count(b, server, "connections"), "connections")
