@@ -48,7 +48,7 @@ func (f *Flags) lines() (file string, lines []line, err error) {
 	}
 	for _, path := range paths {
 		b, err := read(path, true)
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) { // HOME=/dev/null
+		if absent(path, err) {
 			continue
 		}
 		if err != nil {
@@ -62,6 +62,16 @@ func (f *Flags) lines() (file string, lines []line, err error) {
 	}
 	lines, err = lazycredVariables()
 	return "", lines, err
+}
+
+// absent tells whether reading a file failed because there is none: a link that
+// leads nowhere is there, and may be meant to choose the store.
+func absent(path string, err error) bool {
+	if errors.Is(err, syscall.ENOTDIR) { // HOME=/dev/null
+		return true
+	}
+	_, at := os.Lstat(path)
+	return errors.Is(err, fs.ErrNotExist) && errors.Is(at, fs.ErrNotExist)
 }
 
 // config returns the file that is named, and by what.
