@@ -28,6 +28,11 @@ func TestCanaryExec(t *testing.T) {
 	fails(125, "-strict", "-mem", "A=s/pass", "s/env", "--", "env")
 	fails(125, "-mem", "P=s/pass", "-mem", "P=s/pass", "--", "env")
 	fails(125, "-mem", canary+"-=s/pass", "--", "env")
+	for _, value := range []string{"x://u:" + canary + "@h/d", canary + "/x\n", "x//" + canary} {
+		fails(125, "P="+value, "--", "env")
+		fails(125, "-mem", "P="+value, "--", "env")
+		fails(125, "-file", "out="+value, "--", "env")
+	}
 	fails(125, "-file", "../file=s/pass", "--", "env")
 	fails(125, "-file", canary+"=s/pass", "-file", canary+"=s/pass", "--", "env")
 	fails(125, "-file", "out=s/pass", "s/none", "s/pass", "s/steer", "P=s/nul", "Q=s/huge", "--", "env")

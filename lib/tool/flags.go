@@ -33,6 +33,8 @@ func (v *Variables) Set(s string) error {
 		switch {
 		case v.Patterns && strings.Contains(name, "="):
 			return &Refusal{"no variable's name has an \"=\""}
+		case v.Patterns && strings.Contains(name[:len(name)-1], "*"):
+			return &Refusal{"a \"*\" stands at the end of a name"}
 		case !v.Patterns && !environ.ValidName(name):
 			return &Refusal{"a variable's name is [A-Za-z_][A-Za-z0-9_]*"}
 		}

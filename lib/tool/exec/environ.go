@@ -17,9 +17,9 @@ import (
 )
 
 // variables are an environment in the making: each name once, in the order in
-// which they came, with where each came from.
+// which they came, with where each came from. The maps are by folded name.
 type variables struct {
-	names  []string
+	names  []string // as the last one that set it spells it
 	values map[string]string
 	from   map[string]string
 }
@@ -28,16 +28,19 @@ type variables struct {
 const inherited = "the inherited environment"
 
 func (v *variables) set(from, name, value string) {
-	if _, ok := v.values[name]; !ok {
+	key := fold(name)
+	if _, ok := v.values[key]; ok {
+		v.names[slices.IndexFunc(v.names, func(n string) bool { return fold(n) == key })] = name
+	} else {
 		v.names = append(v.names, name)
 	}
-	v.values[name], v.from[name] = value, from
+	v.values[key], v.from[key] = value, from
 }
 
 func (v *variables) list() []string {
 	list := make([]string, len(v.names))
 	for i, name := range v.names {
-		list[i] = name + "=" + v.values[name]
+		list[i] = name + "=" + v.values[fold(name)]
 	}
 	return list
 }
@@ -91,8 +94,7 @@ func held(ctx context.Context, f *tool.Fetched) ([]byte, error) {
 
 // override sets a variable of a source, over what came before.
 func (o *options) override(t *tool.Tool, v *variables, from, name, value string) error {
-	name = fold(name)
-	if before, ok := v.from[name]; ok {
+	if before, ok := v.from[fold(name)]; ok {
 		if o.strict {
 			return fmt.Errorf("%s: %s would override the one of %s (-strict)", from, name, before)
 		}
@@ -125,7 +127,7 @@ func (o *options) inherit(v *variables) {
 		if i == 0 || slices.ContainsFunc(o.unset.Names, func(p string) bool { return matches(p, entry[:i]) }) {
 			continue
 		}
-		v.set(inherited, fold(entry[:i]), entry[i+1:])
+		v.set(inherited, entry[:i], entry[i+1:])
 	}
 }
 
@@ -139,9 +141,13 @@ func matches(pattern, name string) bool {
 	return pattern == name
 }
 
-// fold makes one of the names that are one variable to the operating system.
+// caseBlind tells whether names that differ in case are one variable to the
+// operating system.
+var caseBlind = runtime.GOOS == "windows"
+
+// fold makes one of the names that are one variable.
 func fold(name string) string {
-	if runtime.GOOS == "windows" {
+	if caseBlind {
 		return strings.ToUpper(name)
 	}
 	return name
@@ -154,9 +160,9 @@ const stringMax = 128 << 10
 // oversized finds the variables that Linux would refuse.
 func (v *variables) oversized() (wrong tool.Failures) {
 	for _, name := range v.names {
-		if size := v.size(name); runtime.GOOS == "linux" && size > stringMax {
+		if v.oversize(name) {
 			wrong = append(wrong, tool.WithHint(
-				fmt.Errorf("%s: the variable %s is too large for the environment: %d bytes, and Linux takes %d", v.from[name], name, size, stringMax),
+				fmt.Errorf("%s: the variable %s is too large for the environment: %d bytes, and Linux takes %d", v.from[fold(name)], name, v.size(name), stringMax),
 				"hand it over "+byFlags))
 		}
 	}
@@ -165,7 +171,14 @@ func (v *variables) oversized() (wrong tool.Failures) {
 
 // size is what a variable takes of an environment, in bytes: NAME=VALUE and a
 // NUL.
-func (v *variables) size(name string) int { return len(name) + 1 + len(v.values[name]) + 1 }
+func (v *variables) size(name string) int { return len(name) + 1 + len(v.values[fold(name)]) + 1 }
+
+func (v *variables) oversize(name string) bool {
+	return runtime.GOOS == "linux" && v.size(name) > stringMax
+}
+
+// largest is how many of what fills an environment are told.
+const largest = 5
 
 // tooLarge is the error of an environment that the system refuses together with
 // the arguments of COMMAND.
@@ -176,12 +189,16 @@ func (v *variables) tooLarge(command []string) error {
 	}
 	sizes := map[string]int{}
 	for _, name := range v.names {
-		sizes[v.from[name]] += v.size(name)
+		sizes[v.from[fold(name)]] += v.size(name)
 	}
 	largestFirst := func(a, b string) int { return cmp.Or(sizes[b]-sizes[a], strings.Compare(a, b)) }
 	parts := []string{fmt.Sprintf("%d bytes of arguments", arguments)}
-	for _, from := range slices.SortedFunc(maps.Keys(sizes), largestFirst) {
+	all := slices.SortedFunc(maps.Keys(sizes), largestFirst)
+	for _, from := range all[:min(len(all), largest)] {
 		parts = append(parts, fmt.Sprintf("%d of %s", sizes[from], from))
+	}
+	if more := len(all) - largest; more > 0 {
+		parts = append(parts, fmt.Sprintf("and %d sources more", more))
 	}
 	return tool.WithHint(
 		errors.New("the environment and the arguments are together too large for this system: "+strings.Join(parts, ", ")),

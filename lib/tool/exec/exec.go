@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/url"
 	"os/exec"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 
 	"microsecrets/lib/become"
 	"microsecrets/lib/environ"
+	"microsecrets/lib/secret"
 	"microsecrets/lib/tool"
 )
 
@@ -131,12 +133,16 @@ func (o *options) check(sources, command []string) (err error) {
 	if o.filter, err = o.filterFlags.Filter(); err != nil {
 		return err
 	}
+	var wrong tool.Failures
 	for i, arg := range sources {
 		s, err := parseSource(arg)
 		if err != nil {
-			return fmt.Errorf("SOURCE %d: %w", i+1, err)
+			wrong = append(wrong, fmt.Errorf("SOURCE %d: %w", i+1, err))
 		}
 		o.sources = append(o.sources, s)
+	}
+	if err := wrong.Err(); err != nil {
+		return err
 	}
 	if o.mems, err = parseMems(o.memFlags); err != nil {
 		return err
@@ -171,7 +177,9 @@ func parseSource(arg string) (source, error) {
 		return source{name: arg}, nil
 	case !environ.ValidName(variable):
 		return source{}, tool.Usagef("the VAR of VAR=NAME is [A-Za-z_][A-Za-z0-9_]*")
-	case !strings.Contains(name, "/"):
+	case isOwn(variable):
+		return source{}, tool.Usagef("the variable %s is ms-exec's own", variable)
+	case !strings.Contains(name, "/") || secret.CheckName(name) != nil:
 		return source{}, tool.WithHint(
 			tool.Usagef("%s=…: what follows is no NAME with a slash", variable),
 			"values are never taken from arguments: put the value into a secret, SERVICE/NAME, or set the variable before ms-exec")
@@ -185,6 +193,10 @@ func parseMems(args []string) (mems []source, err error) {
 		switch {
 		case !ok || !environ.ValidName(variable) || name == "":
 			return nil, tool.Usagef("flag -mem: write VAR=NAME, where VAR is [A-Za-z_][A-Za-z0-9_]*")
+		case isOwn(variable):
+			return nil, tool.Usagef("flag -mem: the variable %s is ms-exec's own", variable)
+		case secret.CheckName(name) != nil:
+			return nil, tool.Usagef("flag -mem: %s=…: what follows is no NAME", variable)
 		case slices.ContainsFunc(mems, func(m source) bool { return fold(m.variable) == fold(variable) }):
 			return nil, tool.Usagef("flag -mem is given twice for the variable %s", variable)
 		}
@@ -199,6 +211,8 @@ func parseFiles(args []string) (files []file, err error) {
 		switch {
 		case !ok || path == "" || name == "":
 			return nil, tool.Usagef("flag -file: write PATH=NAME")
+		case secret.CheckName(name) != nil:
+			return nil, tool.Usagef("flag -file: PATH=…: what follows is no NAME")
 		case slices.ContainsFunc(files, func(f file) bool { return f.path == path }):
 			return nil, tool.Usagef("flag -file is given twice for one PATH")
 		}
@@ -291,7 +305,7 @@ func (o *options) fetch(ctx context.Context, t *tool.Tool) (*variables, map[stri
 		if err != nil {
 			return nil, nil, err
 		}
-		env.set(m.name, fold(m.variable), path)
+		env.set(m.name, m.variable, path)
 	}
 	return env, got, nil
 }
@@ -301,14 +315,14 @@ func (o *options) find(command string) (string, error) {
 	if o.noPath {
 		return command, nil
 	}
-	path, err := exec.LookPath(command)
+	path, err := lookPath(command)
 	switch {
 	case err == nil:
 		return path, nil
 	case errors.Is(err, exec.ErrDot):
 		return "", &tool.Exit{Status: cannotRun, Err: tool.WithHint(
-			fmt.Errorf("%q is found in the working directory only, by a relative folder in PATH", command),
-			"write ./ before it if it is meant")}
+			fmt.Errorf("%q is found only by a relative folder in PATH", command),
+			"write %s if it is meant", path)}
 	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
 		return "", &tool.Exit{Status: notFound, Err: fmt.Errorf("%q: command not found", command)}
 	}
@@ -348,6 +362,10 @@ const (
 	metadataVariable = "MICROSECRETS_METADATA"
 )
 
+func isOwn(variable string) bool {
+	return fold(variable) == sourceVariable || fold(variable) == metadataVariable
+}
+
 func addMetadata(env *variables, location string, names []string, got map[string]*tool.Fetched) error {
 	var urls []string
 	objects := map[string]object{}
@@ -356,11 +374,11 @@ func addMetadata(env *variables, location string, names []string, got map[string
 			continue
 		}
 		f := got[name]
-		url := location + "/" + name
+		at := location + (&url.URL{Path: "/" + name}).EscapedPath()
 		if f.Version != "" {
-			url += "?versionId=" + f.Version
+			at += "?versionId=" + f.Version
 		}
-		urls = append(urls, url)
+		urls = append(urls, at)
 		o := object{Version: f.Version, ETag: f.ETag, By: f.By}
 		if !f.At.IsZero() {
 			o.At = f.At.Format(time.RFC3339)
@@ -373,5 +391,12 @@ func addMetadata(env *variables, location string, names []string, got map[string
 	}
 	env.set("ms-exec", sourceVariable, strings.Join(urls, " "))
 	env.set("ms-exec", metadataVariable, string(metadata))
+	for _, name := range []string{sourceVariable, metadataVariable} {
+		if env.oversize(name) {
+			return tool.WithHint(
+				fmt.Errorf("too many sources: %s, which tells of all of them, has %d bytes, and Linux takes %d", name, env.size(name), stringMax),
+				"fewer sources, or a shorter setting by where they are written")
+		}
+	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"microsecrets/lib/tool"
 )
@@ -17,39 +18,52 @@ func (o *options) checkPlaces() error {
 	if len(o.mems) > 0 {
 		wrong = append(wrong, checkMemory())
 	}
-	for _, f := range o.files {
+	for i, f := range o.files {
 		_, err := os.Lstat(f.path)
-		switch {
-		case err == nil:
-			wrong = append(wrong, fmt.Errorf("flag -file: the PATH for %s: %w", f.name, fs.ErrExist))
-		case !errors.Is(err, fs.ErrNotExist):
-			wrong = append(wrong, tool.FileError("flag -file: the PATH for "+f.name, err))
+		if errors.Is(err, fs.ErrNotExist) {
+			_, err = os.Stat(filepath.Dir(f.path))
+		} else if err == nil {
+			err = fs.ErrExist
+		}
+		if err != nil {
+			wrong = append(wrong, tool.FileError(o.place(i), err))
 		}
 	}
 	return wrong.Err()
 }
 
+// place says which -file is meant: PATH may be a secret in the wrong place.
+func (o *options) place(i int) string {
+	flag := "flag -file"
+	if len(o.files) > 1 {
+		flag = fmt.Sprintf("flag -file %d", i+1)
+	}
+	return flag + ": the PATH for " + o.files[i].name
+}
+
 // write writes the files, all or none, and returns how to remove them.
 func (o *options) write(ctx context.Context, got map[string]*tool.Fetched) (remove func(), err error) {
 	var made []string
+	var wrong tool.Failures
 	remove = func() {
 		for _, path := range made {
 			os.Remove(path)
 		}
 	}
-	for _, f := range o.files {
+	for i, f := range o.files {
 		out, err := os.OpenFile(f.path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		if err == nil {
 			made = append(made, f.path)
 			err = errors.Join(got[f.name].CopyTo(ctx, out), out.Close())
 		}
 		if errors.As(err, new(*fs.PathError)) {
-			err = tool.FileError("flag -file: the PATH for "+f.name, err)
+			err = tool.FileError(o.place(i), err)
 		}
-		if err != nil {
-			remove()
-			return nil, err
-		}
+		wrong = append(wrong, err)
+	}
+	if err := wrong.Err(); err != nil {
+		remove()
+		return nil, err
 	}
 	return remove, nil
 }

@@ -1,0 +1,65 @@
+package exec
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"microsecrets/lib/secret"
+	"microsecrets/lib/tool"
+)
+
+// Where names that differ in case are one variable, COMMAND has it once, spelled
+// as the last one that set it.
+func TestCaseBlind(t *testing.T) {
+	for _, c := range []struct {
+		blind bool
+		want  []string
+	}{
+		{false, []string{"Path=a", "no_proxy=b", "PATH=c", "db_url=d"}},
+		{true, []string{"PATH=c", "no_proxy=b", "db_url=d"}},
+	} {
+		before := caseBlind
+		caseBlind = c.blind
+		v := &variables{values: map[string]string{}, from: map[string]string{}}
+		for _, kv := range [][2]string{{"Path", "a"}, {"no_proxy", "b"}, {"PATH", "c"}, {"db_url", "d"}} {
+			v.set("test", kv[0], kv[1])
+		}
+		if got := v.list(); !slices.Equal(got, c.want) {
+			t.Errorf("%v: %q", c.blind, got)
+		}
+		caseBlind = before
+	}
+}
+
+// What tells of the sources names each object as a URL without white space, and
+// is refused, with its own remedy, where it is more than Linux takes.
+func TestMetadata(t *testing.T) {
+	fetched := func(n int) (names []string, got map[string]*tool.Fetched) {
+		got = map[string]*tool.Fetched{}
+		for i := range n {
+			name := fmt.Sprintf("my service/%d?", i)
+			names = append(names, name)
+			got[name] = &tool.Fetched{Secret: &secret.Secret{
+				Stored: secret.Stored{Name: name, Version: "v1"},
+				Claims: secret.Claims{By: strings.Repeat("x", 256)},
+			}}
+		}
+		return names, got
+	}
+	v := &variables{values: map[string]string{}, from: map[string]string{}}
+	names, got := fetched(2)
+	if err := addMetadata(v, "s3://bucket", names, got); err != nil {
+		t.Fatal(err)
+	}
+	if want := "s3://bucket/my%20service/0%3F?versionId=v1 s3://bucket/my%20service/1%3F?versionId=v1"; v.values[sourceVariable] != want {
+		t.Errorf("%s", v.values[sourceVariable])
+	}
+	names, got = fetched(500)
+	err := addMetadata(v, "s3://bucket", names, got)
+	if runtime.GOOS == "linux" && (err == nil || !strings.HasPrefix(err.Error(), "too many sources: MICROSECRETS_METADATA, which tells of all of them, has ")) {
+		t.Errorf("%v", err)
+	}
+}
