@@ -204,13 +204,18 @@ func (l *listing) probed(p *part) []*part {
 	return l.cut(q, p.seen)
 }
 
-// rest is what a part's page did not reach.
+// rest is what a part's page did not reach. S3 may send a page that has nothing
+// on it and yet is not the last.
 func (l *listing) rest(p *part) []*part {
-	last := p.after
-	if n := len(p.page.entries); n > 0 {
-		last = p.page.entries[n-1].Key
+	n := len(p.page.entries)
+	switch {
+	case p.page.next == "":
+		return nil
+	case n == 0:
+		return []*part{{after: p.after, end: p.end, token: p.page.next, dir: p.dir, groups: p.groups, settled: p.settled, run: p.run}}
 	}
-	if p.page.next == "" || p.end != "" && last >= p.end {
+	last := p.page.entries[n-1].Key
+	if p.end != "" && last >= p.end {
 		return nil
 	}
 	q := &part{after: last, end: p.end, token: p.page.next, dir: p.dir, settled: p.settled, run: p.run}
@@ -226,7 +231,7 @@ func (l *listing) rest(p *part) []*part {
 func (l *listing) cut(q *part, seen *page) []*part {
 	below := strings.Contains(q.after[len(q.dir):], "/")
 	switch {
-	case l.top, l.plain, len(seen.entries) == 0:
+	case l.top, l.plain:
 		return []*part{q}
 	case len(q.groups) > 0:
 		return q.byGroups(seen.groups(q.dir))

@@ -2,12 +2,16 @@ package bucket
 
 import (
 	"context"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -249,6 +253,123 @@ func TestListFails(t *testing.T) {
 				t.Errorf("%d keys, then %v; not %d, then %v", n, failure, c.keys, c.kind)
 			}
 		})
+	}
+}
+
+// sparse is a server that puts as few of its keys on a page as it likes.
+type sparse struct {
+	keys    []string
+	entries func(nth int) int // on the nth page that is asked for
+	asked   atomic.Int64
+}
+
+func (s *sparse) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var answer struct {
+		XMLName               xml.Name `xml:"ListBucketResult"`
+		IsTruncated           bool
+		NextContinuationToken string
+		Contents              []struct{ Key string }
+		CommonPrefixes        []struct{ Prefix string }
+	}
+	q := r.URL.Query()
+	nth := int(s.asked.Add(1))
+	marker, _, token := strings.Cut(q.Get("continuation-token"), "|")
+	if !token {
+		marker = q.Get("start-after")
+	}
+	dir, grouped := q.Get("prefix"), q.Get("delimiter") != ""
+	left, last := s.entries(nth), marker
+	for _, key := range s.keys {
+		if !strings.HasPrefix(key, dir) || key <= last || grouped && groupOf(dir, key) == last {
+			continue
+		}
+		if answer.IsTruncated = left == 0; answer.IsTruncated {
+			break
+		}
+		left--
+		if last = key; grouped {
+			last = groupOf(dir, key)
+		}
+		if strings.HasSuffix(last, "/") {
+			answer.CommonPrefixes = append(answer.CommonPrefixes, struct{ Prefix string }{last})
+		} else {
+			answer.Contents = append(answer.Contents, struct{ Key string }{last})
+		}
+	}
+	answer.NextContinuationToken = fmt.Sprintf("%s|%d", last, nth)
+	xml.NewEncoder(w).Encode(answer)
+}
+
+// TestListSparse holds that pages with little or nothing on them, which are not
+// the last, leave nothing out and end.
+func TestListSparse(t *testing.T) {
+	emulated(t)
+	var keys []string
+	for i := range 300 {
+		keys = append(keys, fmt.Sprintf("a/%03d", i), fmt.Sprintf("b/%02d/%03d", i%7, i), fmt.Sprintf("c%03d", i))
+	}
+	slices.Sort(keys)
+	for _, c := range []struct {
+		name    string
+		entries func(nth int) int
+	}{
+		{"short", func(int) int { return 7 }},
+		{"empty first", func(nth int) int { return min(nth-1, 1) * 1000 }},
+		{"empty three times", func(nth int) int { return max(0, nth-3) * 20 }},
+		{"every other empty", func(nth int) int { return nth % 2 * 20 }},
+		{"any", func(nth int) int { return max(0, nth*nth%13-5) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			server := httptest.NewServer(&sparse{keys: keys, entries: c.entries})
+			defer server.Close()
+			t.Setenv("AWS_ENDPOINT_URL_S3", server.URL)
+			cloud, err := cloud.Open(context.Background(), cloud.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			b := New(cloud.S3(), fakeaws.DefaultBucket, Options{})
+			for _, prefix := range []string{"", "a", "a/", "b/0", "b/03/", "c01", "d"} {
+				want := slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return !strings.HasPrefix(key, prefix) })
+				for _, oneLevel := range []bool{false, true} {
+					if oneLevel {
+						for i, key := range want {
+							want[i] = groupOf(prefix, key)
+						}
+						want = slices.Compact(want)
+					}
+					var got []string
+					for _, e := range list(t, b, prefix, oneLevel) {
+						got = append(got, e.Key)
+					}
+					if !slices.Equal(got, want) {
+						t.Fatalf("%q, one level %v: %d keys, not %d", prefix, oneLevel, len(got), len(want))
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestListForEver holds that the context ends a listing whose pages do not.
+func TestListForEver(t *testing.T) {
+	emulated(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	server := httptest.NewServer(&sparse{keys: []string{"a/0"}, entries: func(nth int) int {
+		if nth == 50 {
+			cancel()
+		}
+		return 0
+	}})
+	defer server.Close()
+	t.Setenv("AWS_ENDPOINT_URL_S3", server.URL)
+	c, err := cloud.Open(ctx, cloud.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for e, err := range New(c.S3(), fakeaws.DefaultBucket, Options{}).List(ctx, "a/", false) {
+		if !errors.Is(err, context.Canceled) {
+			t.Fatalf("%v, %v", e, err)
+		}
 	}
 }
 
