@@ -114,8 +114,7 @@ func (b *Bucket) put(ctx context.Context, key string, data *buffer, c Condition)
 	if err != nil {
 		return Written{}, c.refused(doubt.Classify(ctx, putObject, err))
 	}
-	written := Written{ETag: aws.ToString(out.ETag), Version: aws.ToString(out.VersionId)}
-	return written, b.repeat(ctx, key, data, c)
+	return b.repeat(ctx, key, data, c, Written{ETag: aws.ToString(out.ETag), Version: aws.ToString(out.VersionId)})
 }
 
 // Delete removes an object. Without a version it is as if the object had never

@@ -123,29 +123,35 @@ func (b *Bucket) tryUpload(ctx context.Context, key string, c Condition, parts b
 	return written.Version, nil
 }
 
+// repeats is how often a write that was to be made only where there is nothing
+// is accepted once more before the server is said to ignore that: others may
+// have removed what the write before has stored.
+const repeats = 3
+
 // repeat does the first write that was to be made only where there is nothing
 // once more: the server must refuse it, since now there is something. The trial
 // with an If-Match says nothing of If-None-Match. An upload in parts cannot be
-// repeated, and is taken on trust.
-func (b *Bucket) repeat(ctx context.Context, key string, data *buffer, c Condition) error {
+// repeated, and is taken on trust. Whatever else becomes of the repetition, what
+// was written is stored; then the next write tells.
+func (b *Bucket) repeat(ctx context.Context, key string, data *buffer, c Condition, written Written) (Written, error) {
 	if b.trusted || !c.IfAbsent {
-		return nil
+		return written, nil
 	}
 	b.tried.mu.Lock()
 	defer b.tried.mu.Unlock()
 	if b.tried.repeated {
-		return nil
+		return written, nil
 	}
 	trusting := &Bucket{client: b.client, name: b.name, owner: b.owner, sse: b.sse, trusted: true}
-	_, err := trusting.put(ctx, key, data, c)
-	switch {
-	case errors.Is(err, cloud.ErrConflict):
-		b.tried.repeated = true
-		return nil
-	case err != nil:
-		return err
+	for range repeats {
+		again, err := trusting.put(ctx, key, data, c)
+		if err != nil {
+			b.tried.repeated = errors.Is(err, cloud.ErrConflict)
+			return written, nil
+		}
+		written = again
 	}
-	return fmt.Errorf("stored, perhaps in place of what was there: %w (If-None-Match) on %s", ErrIgnored, putObject)
+	return Written{}, fmt.Errorf("stored, perhaps in place of what was there: %w (If-None-Match) on %s", ErrIgnored, putObject)
 }
 
 // probeKey is a key that nobody uses, in the folder of another one.
