@@ -15,6 +15,9 @@ import (
 // removedAtOnce is how many versions of a secret are removed side by side.
 const removedAtOnce = 8
 
+// ErrUncertainRemoval is the ErrUncertain of a removal.
+var ErrUncertainRemoval = errors.New("outcome unknown, may have been removed")
+
 // Remove deletes a secret: one HeadObject, since S3 does not tell whether there
 // was one, and one DeleteObject. Where the bucket keeps versions, all are kept,
 // behind a deletion; elsewhere the secret is gone. With an ifVersion, a version
@@ -42,26 +45,59 @@ func (s *Store) Remove(ctx context.Context, name, ifVersion string) error {
 	})
 }
 
-// removeIf deletes what has this ETag. A deletion whose answer was lost is
-// refused when it is repeated: that nothing is there any more is what was
-// wanted.
+// removeIf deletes what has this ETag. A deletion that meets another request is
+// repeated.
 func (s *Store) removeIf(ctx context.Context, key, etag string) error {
-	_, err := s.bucket.Delete(ctx, key, "", bucket.Condition{IfMatch: etag})
-	var e *cloud.Error
-	if !errors.Is(err, cloud.ErrConflict) || !errors.As(err, &e) {
+	patience, doubt := s.patience(), false
+	for {
+		_, err := s.bucket.Delete(ctx, key, "", bucket.Condition{IfMatch: etag})
+		var e *cloud.Error
+		if errors.As(err, &e) {
+			doubt = doubt || e.Doubt
+		}
+		if simultaneous(err) {
+			if err = patience.wait(ctx, err); err == nil {
+				continue
+			}
+		}
+		switch {
+		case err == nil:
+			return nil
+		case doubt:
+			return s.settleRemoval(ctx, key, etag, err)
+		case errors.Is(err, cloud.ErrConflict):
+			return fmt.Errorf("%w in %s", ErrChanged, s.location)
+		}
 		return err
 	}
-	if !e.Doubt {
-		return fmt.Errorf("%w in %s", ErrChanged, s.location)
-	}
-	_, err = s.bucket.Head(ctx, key, "")
-	switch {
-	case errors.Is(err, cloud.ErrNotFound):
+}
+
+// settleRemoval finds out whether a deletion that failed has been acted on: if
+// nothing is there any more, that is what was wanted; if something is, the
+// history tells what came next after what was to be deleted.
+func (s *Store) settleRemoval(ctx context.Context, key, etag string, failure error) error {
+	if _, err := s.bucket.Head(ctx, key, ""); errors.Is(err, cloud.ErrNotFound) {
 		return nil
-	case err == nil:
-		err = errors.New("another writer came meanwhile")
 	}
-	return fmt.Errorf("outcome unknown, may have been removed: %w: %v", ErrUnreachable, err)
+	var next bucket.Version
+	for v, err := range s.bucket.History(ctx, key) {
+		switch {
+		case err != nil:
+			return fmt.Errorf("%w: %v", ErrUncertainRemoval, err)
+		case v.Deleted || v.ETag != etag:
+			if v.Latest && v.Version == nullVersion {
+				return fmt.Errorf("%w: %v", ErrUncertainRemoval, errOverwritten)
+			}
+		case v.Latest: // and may be deleted yet
+			return fmt.Errorf("%w: %v", ErrUncertainRemoval, failure)
+		case next.Deleted:
+			return nil
+		default:
+			return fmt.Errorf("%w in %s", ErrChanged, s.location)
+		}
+		next = v
+	}
+	return fmt.Errorf("%w: no version of it is left", ErrUncertainRemoval)
 }
 
 // RemoveVersion removes one version of a secret for good, or one deletion, which

@@ -53,6 +53,7 @@ var statuses = []struct {
 	{secret.ErrDenied, StatusDenied},
 	{nil, StatusOther},
 	{secret.ErrUncertain, StatusUnreachable},
+	{secret.ErrUncertainRemoval, StatusUnreachable},
 	{secret.ErrUnreachable, StatusUnreachable},
 	{secret.ErrExists, StatusConflict},
 	{secret.ErrChanged, StatusConflict},
@@ -184,6 +185,8 @@ func hint(err error) string {
 		return "-last-writer-wins goes on without conditions: the last of several writers then undoes what the others wrote"
 	case errors.Is(err, secret.ErrUncertain):
 		return "look what is stored before it is written again: ms-ls -l, or ms-ls -versions"
+	case errors.Is(err, secret.ErrUncertainRemoval):
+		return "look what is stored before it is removed again: ms-ls -l, or ms-ls -versions"
 	case errors.Is(err, keyring.ErrUnnamable):
 		return "name the key by -key"
 	}
