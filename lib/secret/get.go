@@ -271,10 +271,11 @@ func (e *advised) Unwrap() error { return e.error }
 func (e *advised) Hint() string { return e.hint }
 
 // hinted adds what a 403 may stand for: S3 does not tell whoever may not list
-// that an object is absent.
+// that an object is absent. The answer to a HeadObject has no code but its
+// status's name.
 func hinted(err error) error {
 	var e *cloud.Error
-	if errors.As(err, &e) && errors.Is(err, cloud.ErrDenied) && e.Code == "AccessDenied" {
+	if errors.As(err, &e) && errors.Is(err, cloud.ErrDenied) && (e.Code == "AccessDenied" || e.Code == "Forbidden") {
 		e.Advice = "this may mean that the secret is absent, and that you may not list the bucket"
 	}
 	return err
