@@ -119,7 +119,8 @@ func (s *Store) RemoveVersion(ctx context.Context, name, version string) error {
 
 // Purge removes every version and every deletion of a secret for good, the
 // latest at last, so that no older one comes to light meanwhile. What is written
-// meanwhile stays.
+// meanwhile stays, unless the bucket keeps no versions: all that is written there
+// has the same id, and S3 takes no condition beside one.
 func (s *Store) Purge(ctx context.Context, name string) error {
 	return s.removal(name, func(key string) error {
 		var versions []string
