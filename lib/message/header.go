@@ -2,7 +2,6 @@ package message
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -285,9 +284,10 @@ func readFull(src io.Reader, b []byte) error {
 	return nil
 }
 
-// cutShort is the error for a message whose source gave err where more must follow.
+// cutShort is the error for a message whose source gave err where more must follow: a source may have wrapped an
+// io.EOF in what is its own failure.
 func cutShort(err error) error {
-	if errors.Is(err, io.EOF) {
+	if err == io.EOF {
 		return notAuthentic("the message is cut short")
 	}
 	return err

@@ -3,6 +3,7 @@ package message
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"reflect"
 	"runtime"
@@ -65,7 +66,7 @@ func TestReaderSourceErrors(t *testing.T) {
 	for _, size := range []int{0, 100, 4 << 20} {
 		plain := noise(size)
 		msg := seal(t, WriterOptions{}, plain)
-		for _, srcErr := range []error{errTest, io.ErrUnexpectedEOF} {
+		for _, srcErr := range []error{errTest, io.ErrUnexpectedEOF, fmt.Errorf("broken off: %w", io.EOF)} {
 			for _, at := range []int{0, 1, 100, 300, len(msg) / 2, len(msg) - 1, len(msg)} {
 				for name, read := range readings {
 					if size > slowSize && slow[name] {
