@@ -138,7 +138,10 @@ func (p *pipeline) spread(l lane, hash hash.Hash, dst io.Writer) (written int64,
 				var n int64
 				n, err = j.deliver(dst)
 				written += n
-				failed.Store(err != nil)
+				if err != nil {
+					failed.Store(true)
+					continue // dst may have left somebody behind who still reads it
+				}
 			}
 			free <- j
 		}

@@ -120,6 +120,37 @@ func TestReaderDestinationErrors(t *testing.T) {
 	}
 }
 
+// TestDestinationKeeps holds that what a destination was given when it failed is left as it is: it may have given up
+// somebody who still reads it.
+func TestDestinationKeeps(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
+	msg := seal(t, WriterOptions{Suite: Unsigned}, noise(16<<20))
+	for left := range 2 * inlineJobs {
+		k := &keepingWriter{left: left}
+		r := must(NewReader(bytes.NewReader(msg), ReaderOptions{AcceptUnsigned: true}, unwrapTest))
+		if _, err := r.WriteTo(k); !errors.Is(err, errTest) {
+			t.Errorf("error is %v", err)
+		}
+		if !bytes.Equal(k.kept, k.clone) {
+			t.Errorf("failing at write %d: the bytes have changed since", left)
+		}
+	}
+}
+
+// A keepingWriter takes so many writes, and keeps what it was given by the one after them.
+type keepingWriter struct {
+	left        int
+	kept, clone []byte
+}
+
+func (w *keepingWriter) Write(p []byte) (int, error) {
+	if w.left--; w.left < 0 {
+		w.kept, w.clone = p, bytes.Clone(p)
+		return 0, errTest
+	}
+	return len(p), nil
+}
+
 // TestDestinationEOF takes a destination's io.EOF for an error, and not for the end of the message.
 func TestDestinationEOF(t *testing.T) {
 	for _, size := range []int{100, 1 << 20} {

@@ -19,34 +19,48 @@ func Interruptible(ctx context.Context, r io.Reader) io.Reader {
 	return out
 }
 
+// pieceLen is how many bytes output hands on at a time.
+const pieceLen = 128 << 10
+
 // output is standard output, whose Write returns when the context ends, though
-// whoever reads it has stopped to.
+// whoever reads it has stopped to. What is being written then is a copy, and
+// nothing is written after it.
 type output struct {
-	ctx context.Context
-	w   io.Writer
+	ctx   context.Context
+	w     io.Writer
+	piece []byte
 }
 
 // Output returns standard output.
-func (t *Tool) Output(ctx context.Context) io.Writer { return &output{ctx, t.Stdout} }
+func (t *Tool) Output(ctx context.Context) io.Writer { return &output{ctx: ctx, w: t.Stdout} }
 
-func (o *output) Write(p []byte) (int, error) {
+func (o *output) Write(p []byte) (written int, err error) {
 	type result struct {
 		n   int
 		err error
 	}
 	done := make(chan result, 1)
-	go func() {
-		n, err := o.w.Write(p)
-		done <- result{n, err}
-	}()
-	select {
-	case r := <-done:
-		if r.err != nil {
-			r.err = FileError("standard output", r.err)
+	for {
+		if o.ctx.Err() != nil {
+			return written, context.Cause(o.ctx)
 		}
-		return r.n, r.err
-	case <-o.ctx.Done():
-		return 0, context.Cause(o.ctx)
+		o.piece = append(o.piece[:0], p[:min(len(p), pieceLen)]...)
+		go func() {
+			n, err := o.w.Write(o.piece)
+			done <- result{n, err}
+		}()
+		select {
+		case r := <-done:
+			written, p = written+r.n, p[r.n:]
+			if r.err != nil {
+				return written, FileError("standard output", r.err)
+			}
+		case <-o.ctx.Done():
+			return written, context.Cause(o.ctx)
+		}
+		if len(p) == 0 {
+			return written, nil
+		}
 	}
 }
 
