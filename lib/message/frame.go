@@ -76,10 +76,17 @@ func appendSeq(b []byte, seq uint32) []byte {
 // An opener makes plaintext of frames. It takes whatever IVs they have, as the official readers do.
 type opener struct{ body }
 
+// inPlace tells whether frames are so long that each is opened in the memory that it came in.
+func (o *opener) inPlace() bool { return o.frameLen > maxWideLen }
+
 func (o *opener) work(j *job) {
 	j.signed, j.err = j.in, nil
 	stride := o.stride()
-	j.out = slices.Grow(j.out[:0], len(j.in)/stride*o.frameLen)
+	if o.inPlace() { // one frame, which fill has hashed
+		j.signed, j.out = nil, j.in[frameHead:frameHead]
+	} else {
+		j.out = slices.Grow(j.out[:0], len(j.in)/stride*o.frameLen)
+	}
 	for at, seq := 0, j.seq; at < len(j.in); at, seq = at+stride, seq+1 {
 		frame := j.in[at : at+stride]
 		j.aad = o.aad(j.aad, regularContent, seq, o.frameLen)
@@ -92,10 +99,10 @@ func (o *opener) work(j *job) {
 	}
 }
 
-// final gives the content of the final frame.
+// final gives the content of the final frame, in its place.
 func (o *opener) final(seq uint32, frame []byte) ([]byte, error) {
 	aad := o.aad(nil, finalContent, seq, len(frame)-finalOverhead)
-	plain, err := o.aead.Open(nil, frame[8:8+ivLen], frame[finalHead:], aad)
+	plain, err := o.aead.Open(frame[finalHead:finalHead], frame[8:8+ivLen], frame[finalHead:], aad)
 	if err != nil {
 		return nil, notAuthentic("the final frame is altered")
 	}

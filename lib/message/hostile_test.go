@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/asn1"
 	"encoding/base64"
 	"encoding/binary"
@@ -479,6 +480,29 @@ func TestBoundedAllocation(t *testing.T) {
 		}
 		if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 {
 			t.Errorf("%s: allocated %d bytes for a message of %d", name, n, len(msg))
+		}
+	}
+}
+
+// TestLongestFrames reads as much as a Reader must hold: what it has had in all, garbage included, is bounded.
+func TestLongestFrames(t *testing.T) {
+	plain := noise(2 * MaxFrameLength)
+	for _, suite := range suites {
+		msg := seal(t, WriterOptions{Suite: suite, FrameLength: MaxFrameLength}, plain)
+		for name, read := range map[string]func(io.Writer, *Reader) (int64, error){
+			"WriteTo": func(dst io.Writer, r *Reader) (int64, error) { return r.WriteTo(dst) },
+			"Read":    func(dst io.Writer, r *Reader) (int64, error) { return io.Copy(dst, onlyReader{r}) },
+		} {
+			got := sha256.New()
+			n := allocated(func() {
+				must(read(got, must(NewReader(bytes.NewReader(msg), ReaderOptions{AcceptUnsigned: true}, unwrapTest))))
+			})
+			if want := sha256.Sum256(plain); !bytes.Equal(got.Sum(nil), want[:]) {
+				t.Errorf("%v, %s: read something else", suite, name)
+			}
+			if n > 40<<20 {
+				t.Errorf("%v, %s: allocated %d bytes", suite, name, n)
+			}
 		}
 	}
 }

@@ -175,19 +175,27 @@ func (r *Reader) fill(j *job) (bool, error) {
 	for len(r.buf)-used >= stride && seq != finalMark && binary.BigEndian.Uint32(r.buf[used:]) == seq {
 		used, seq = used+stride, seq+1
 	}
+	j.in, j.seq = r.buf[:used], r.seq
+	r.seq = seq
+	if r.inPlace() { // and no more than that frame was read: what becomes of it is gone when the next one is
+		r.buf = r.buf[:0]
+		if r.hash != nil {
+			r.hash.Write(j.in)
+		}
+		return true, nil
+	}
 	if room := min(2*len(r.buf), r.jobSize()); cap(j.buf) < room {
 		j.buf = make([]byte, 0, room)
 	}
 	j.buf, r.buf = r.buf, append(j.buf[:0], r.buf[used:]...)
-	j.in, j.seq = j.buf[:used], r.seq
-	r.seq = seq
 	return true, nil
 }
 
-// more reads into r.buf, which need not have more than limit bytes or a full job.
+// more reads into r.buf, which need not have more than limit bytes or a full job. It may get room for a final frame and
+// the footer, too, so that a long one need not move.
 func (r *Reader) more(limit int) error {
 	limit = max(limit, r.jobSize())
-	r.buf = grow(r.buf, limit)
+	r.buf = grow(r.buf, max(limit, r.frameLen+finalOverhead+maxFooterLen))
 	n, err := read(r.src, r.buf[len(r.buf):min(limit, cap(r.buf))])
 	r.buf = r.buf[:len(r.buf)+n]
 	if n == 0 {
@@ -223,12 +231,12 @@ func (r *Reader) finish() error {
 	if err := r.need(end); err != nil {
 		return err
 	}
+	if r.hash != nil {
+		r.hash.Write(r.buf[:end])
+	}
 	plain, err := r.final(r.seq, r.buf[:end])
 	if err != nil {
 		return err
-	}
-	if r.hash != nil {
-		r.hash.Write(r.buf[:end])
 	}
 	if r.key != nil {
 		if end, err = r.verify(end); err != nil {
@@ -239,6 +247,7 @@ func (r *Reader) finish() error {
 		return err
 	}
 	r.plain, r.whole = plain, true
+	r.buf, r.jobs = nil, nil // a Reader may be kept for its header
 	return nil
 }
 

@@ -13,6 +13,7 @@ const (
 	signatureLen    = 103 // bytes of every signature written, so that a message's length is known beforehand
 	maxSignatureLen = 104 // bytes that the DER form can have
 	footerLen       = 2 + signatureLen
+	maxFooterLen    = 2 + maxSignatureLen
 )
 
 // appendFooter appends the length and the signature of digest. A signature has up to 104 bytes; half of all have

@@ -224,12 +224,16 @@ func (w *Writer) gather(n int) error {
 	return nil
 }
 
-// grow makes room in b for at least a byte more, doubling it up to limit bytes.
+// grow makes room in b for at least a byte more, doubling it up to limit bytes, at last by somewhat more.
 func grow(b []byte, limit int) []byte {
 	if len(b) < cap(b) {
 		return b
 	}
-	return slices.Grow(b, min(max(len(b), minReadSize), limit-len(b)))
+	n := max(2*len(b), minReadSize)
+	if n+n/2 > limit {
+		n = limit
+	}
+	return append(make([]byte, 0, n), b...)
 }
 
 // Close writes the end of the message. It leaves dst open. After an error it writes nothing and gives the error.
