@@ -25,6 +25,9 @@ const Provider = "aws-kms"
 // dataKeyLength is the length in bytes of the data keys of both suites.
 const dataKeyLength = 32
 
+// wrappedMax is how many bytes a ciphertext has that KMS takes.
+const wrappedMax = 6144
+
 // ErrUnnamable is wrapped by Keys where a service cannot be in a key's name.
 var ErrUnnamable = errors.New("no KMS alias can hold this service")
 
@@ -190,7 +193,7 @@ func (k *Keyring) attempts(dataKeys []message.EncryptedDataKey) []attempt {
 	var list []attempt
 	for _, d := range dataKeys {
 		made, ok := parseARN(d.Info)
-		if d.Provider != Provider || !ok || made.kind != "key" {
+		if d.Provider != Provider || !ok || made.kind != "key" || len(d.Ciphertext) == 0 || len(d.Ciphertext) > wrappedMax {
 			continue
 		}
 		if k.anyKey {

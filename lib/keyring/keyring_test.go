@@ -103,6 +103,33 @@ func TestOrder(t *testing.T) {
 	}
 }
 
+// TestSkipped has the data keys that KMS is not asked to decrypt, under a key
+// that is configured, and those at the bound.
+func TestSkipped(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		dataKey message.EncryptedDataKey
+		asked   bool
+	}{
+		{"of KMS", message.EncryptedDataKey{Provider: Provider, Info: here, Ciphertext: []byte{1}}, true},
+		{"of another provider", message.EncryptedDataKey{Provider: "raw", Info: here, Ciphertext: []byte{1}}, false},
+		{"without a ciphertext", message.EncryptedDataKey{Provider: Provider, Info: here}, false},
+		{"as long as KMS takes", message.EncryptedDataKey{Provider: Provider, Info: here, Ciphertext: make([]byte, 6144)}, true},
+		{"longer", message.EncryptedDataKey{Provider: Provider, Info: here, Ciphertext: make([]byte, 6145)}, false},
+	} {
+		for _, anyKey := range []bool{false, true} {
+			k, asked := ring([]string{here}, func(_, _, _ string) (string, []byte, error) { return "", nil, wrongKey })
+			if anyKey {
+				k = k.AnyKey()
+			}
+			_, err := k.Unwrap(t.Context(), &message.Header{DataKeys: []message.EncryptedDataKey{test.dataKey}})
+			if !errors.Is(err, message.ErrNotAuthentic) || (len(*asked) == 1) != test.asked {
+				t.Errorf("%s: %v, asked %d times", test.name, err, len(*asked))
+			}
+		}
+	}
+}
+
 func TestReply(t *testing.T) {
 	key := make([]byte, 32)
 	tests := []struct {
