@@ -10,6 +10,8 @@ import (
 
 	"microsecrets/lib/bucket"
 	"microsecrets/lib/cloud"
+	"microsecrets/lib/keyring"
+	"microsecrets/lib/message"
 )
 
 // Receipt tells what a Put has stored.
@@ -106,6 +108,13 @@ func (s *Store) writable(name string, o PutOptions) error {
 	}
 	if _, err := s.location.key(name); err != nil {
 		return err
+	}
+	keys, err := keyring.Keys(s.options.Key, Service(name))
+	if err != nil {
+		return err
+	}
+	if n := len(keys); n > message.MaxDataKeys {
+		return &cloud.Error{Kind: cloud.ErrConfig, Detail: fmt.Sprintf("%d keys in the setting key: a secret is under at most %d", n, message.MaxDataKeys)}
 	}
 	return o.Check()
 }
