@@ -24,7 +24,7 @@ func TestMemory(t *testing.T) {
 	}
 	serve(t)
 	const size = 200 << 20
-	for name, size := range map[string]int64{"svc/long": size, "svc/longheld": 60 << 20, "svc/longtwice": 66 << 20} {
+	for name, size := range map[string]int64{"svc/long": size, "svc/longheld": 64 << 20, "svc/longtwice": 66 << 20} {
 		putLong(t, name, size)
 	}
 	for _, c := range []struct {
@@ -36,7 +36,7 @@ func TestMemory(t *testing.T) {
 		{0, []string{"ms-get", "-stream", "svc/large"}},
 		{0, []string{"ms-get", "-raw", "svc/large"}},
 		{0, []string{"ms-get", "-o", filepath.Join(t.TempDir(), "out"), "svc/large"}},
-		{60 << 20, []string{"ms-put", "-q", "svc/held"}},
+		{64 << 20, []string{"ms-put", "-q", "svc/held"}},
 		{0, []string{"ms-get", "svc/held"}},
 		{0, []string{"ms-get", "svc/held", "svc/large"}},
 		{0, []string{"ms-get", "-d", t.TempDir(), "svc/held", "svc/large"}},

@@ -224,9 +224,8 @@ func (s *Secret) Close() error { return s.object.Close() }
 var ErrTooLarge = fmt.Errorf("a secret of over %d MiB cannot be held in memory until it is verified", Held>>20)
 
 // All reads the rest of a secret and returns it when all of it is verified.
-// More than limit bytes, or than Held, are an ErrTooLarge.
+// More than limit bytes are an ErrTooLarge.
 func (s *Secret) All(limit int64) ([]byte, error) {
-	limit = min(limit, Held)
 	h := held{make([]byte, 0, min(max(s.Size, 0), limit)), limit}
 	if _, err := s.WriteTo(&h); err != nil {
 		clear(h.bytes)

@@ -29,8 +29,9 @@ func (f *Fetched) CopyTo(ctx context.Context, w io.Writer) error {
 }
 
 // budget bounds the messages whose plaintexts are held at once, in bytes: a
-// message is little longer than its plaintext.
-const budget = secret.Held + 1<<20
+// message is little longer than its plaintext, and one of secret.Held bytes is
+// held.
+const budget = secret.Held + 256<<10
 
 // Fetcher gets secrets side by side.
 type Fetcher struct {
@@ -45,7 +46,7 @@ type Fetcher struct {
 }
 
 // Fetch returns the secrets by name when all of them are verified. Without
-// Large, what together has over secret.Held bytes fails with
+// Large, what together is longer than a message of secret.Held bytes fails with
 // secret.ErrTooLarge. If any fails, the Failures tell of each that did, in the
 // order of the names, and the others are returned beside them.
 func (f *Fetcher) Fetch(ctx context.Context, names []string) (map[string]*Fetched, error) {
@@ -95,7 +96,7 @@ func (f *Fetcher) fetch(ctx context.Context, name string) (*Fetched, error) {
 	check := f.Sums.Check(opened)
 	switch {
 	case f.hold(opened.Size):
-		if got.Plaintext, err = opened.All(secret.Held); err == nil {
+		if got.Plaintext, err = opened.All(budget); err == nil {
 			check.Write(got.Plaintext)
 		}
 	case !f.Large:
@@ -119,11 +120,7 @@ func (f *Fetcher) fetch(ctx context.Context, name string) (*Fetched, error) {
 
 // hold tells whether a message of that size can be held beside the others.
 func (f *Fetcher) hold(size int64) bool {
-	limit := int64(budget)
-	if f.Large {
-		limit = secret.Held
-	}
-	if f.held.Add(size) <= limit {
+	if f.held.Add(size) <= budget {
 		return true
 	}
 	f.held.Add(-size)
