@@ -60,6 +60,9 @@ func scan(src []byte) (statement []byte, size int, err error) {
 		return line, end, nil
 	}
 	head := bytes.TrimSpace(src[:eq])
+	if words := bytes.Fields(head); len(words) == 2 {
+		head = bytes.Join(words, []byte(" ")) // export NAME
+	}
 	bare := bytes.TrimSpace(src[eq+1 : end])
 	if len(bare) == 0 || bare[0] != '"' && bare[0] != '\'' {
 		value, err := cutComment(src[eq+1 : end])

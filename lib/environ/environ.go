@@ -67,7 +67,12 @@ func (e Env) Merge(over Env) (merged Env, overridden []string) {
 // strings on one line, sorted by name, with no newline at its end. JSON carries
 // Unicode text alone: a value that is not valid UTF-8 is refused.
 func (e Env) Marshal() ([]byte, error) {
-	if err := e.checkForm(JSON, requireUTF8); err != nil {
+	if err := e.check(func(_, value string) error {
+		if !utf8.ValidString(value) {
+			return fmt.Errorf("%w, which an environment cannot carry: store it without -e, as a secret of its own", errNotUTF8)
+		}
+		return nil
+	}); err != nil {
 		return nil, err
 	}
 	if e == nil {

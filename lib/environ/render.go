@@ -27,7 +27,7 @@ var forms = map[Format]form{
 	Lines:      {refuseLines, writeLines},
 	Sh:         {refuseSh, writeSh},
 	Dotenv:     {refuseDotenv, writeDotenv},
-	YAML:       {requireUTF8, writeYAML},
+	YAML:       {refuseYAML, writeYAML},
 	GitHub:     {refuseGitHub, writeGitHub},
 	TFVars:     {refuseTFVars, writeTFVars},
 	Properties: {requireUTF8, writeProperties},
@@ -42,6 +42,9 @@ var forms = map[Format]form{
 func (e Env) Render(f Format) ([]byte, error) {
 	switch f {
 	case JSON:
+		if err := e.checkForm(f, requireUTF8); err != nil {
+			return nil, err
+		}
 		data, err := e.Marshal()
 		if err != nil {
 			return nil, err
@@ -99,8 +102,8 @@ func writeLines(b *bytes.Buffer, name, value string) {
 
 // shellOwn are variables that dash or bash keep for themselves: assigning them
 // is an error or without effect.
-var shellOwn = strings.Fields(`_ BASHPID DIRSTACK EPOCHREALTIME EPOCHSECONDS EUID FUNCNAME GROUPS
-	HISTCMD LINENO OPTIND PPID RANDOM SECONDS SRANDOM UID`)
+var shellOwn = strings.Fields(`_ BASHOPTS BASHPID BASH_ARGC BASH_ARGV BASH_COMMAND BASH_LINENO BASH_SOURCE BASH_SUBSHELL BASH_VERSINFO DIRSTACK EPOCHREALTIME EPOCHSECONDS EUID FUNCNAME GROUPS
+	HISTCMD LINENO OPTIND PPID RANDOM SECONDS SHELLOPTS SRANDOM UID`)
 
 func refuseSh(name, _ string) error {
 	if slices.Contains(shellOwn, name) {
@@ -145,14 +148,36 @@ func writeDotenv(b *bytes.Buffer, name, value string) {
 	b.WriteString(name + `="` + strings.ReplaceAll(value, "\n", `\n`) + "\"\n")
 }
 
+// yamlKey is the most characters of a key that does without YAML's "? ".
+const yamlKey = 1024
+
+func refuseYAML(name, value string) error {
+	if len(name)+len(`""`) > yamlKey {
+		return errors.New("a name that is too long for a key")
+	}
+	return requireUTF8(name, value)
+}
+
 // writeYAML quotes the name, since bare Y, NO and null are no strings, and the
 // value with the escapes of Go, all of which YAML 1.1 and 1.2 have.
 func writeYAML(b *bytes.Buffer, name, value string) {
 	b.WriteString(`"` + name + `": ` + strconv.Quote(value) + "\n")
 }
 
+// runnerOwn are the variables of GitHub's documentation that a runner sets and
+// that a step cannot: https://docs.github.com/actions/reference/variables-reference.
+var runnerOwn = strings.Fields(`GITHUB_ACTION GITHUB_ACTION_PATH GITHUB_ACTION_REPOSITORY GITHUB_ACTIONS GITHUB_ACTOR
+	GITHUB_ACTOR_ID GITHUB_API_URL GITHUB_BASE_REF GITHUB_ENV GITHUB_EVENT_NAME GITHUB_EVENT_PATH GITHUB_GRAPHQL_URL
+	GITHUB_HEAD_REF GITHUB_JOB GITHUB_OUTPUT GITHUB_PATH GITHUB_REF GITHUB_REF_NAME GITHUB_REF_PROTECTED GITHUB_REF_TYPE
+	GITHUB_REPOSITORY GITHUB_REPOSITORY_ID GITHUB_REPOSITORY_OWNER GITHUB_REPOSITORY_OWNER_ID GITHUB_RETENTION_DAYS
+	GITHUB_RUN_ATTEMPT GITHUB_RUN_ID GITHUB_RUN_NUMBER GITHUB_SERVER_URL GITHUB_SHA GITHUB_STATE GITHUB_STEP_SUMMARY
+	GITHUB_TRIGGERING_ACTOR GITHUB_WORKFLOW GITHUB_WORKFLOW_REF GITHUB_WORKFLOW_SHA GITHUB_WORKSPACE`)
+
 func refuseGitHub(name, value string) error {
+	upper := strings.ToUpper(name)
 	switch {
+	case strings.HasPrefix(upper, "RUNNER_"), slices.Contains(runnerOwn, upper):
+		return errors.New("the runner sets it itself")
 	case strings.EqualFold(name, "NODE_OPTIONS"):
 		return errors.New("the runner takes no such variable from a step")
 	case !utf8.ValidString(value):
