@@ -4,6 +4,7 @@
 # make interop  what is stored, held to the official SDKs, and what is asked of S3,
 #               to another server (needs node and npm)
 # make bench    speed and memory
+# make fuzz     any input, for FUZZTIME a target
 # make install  programs and manual pages under PREFIX
 
 PREFIX  = /usr/local
@@ -15,6 +16,7 @@ LDFLAGS      = -s -w -X microsecrets/lib/version.linked=$(VERSION)
 STATICCHECK  = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 SYSTEMS      = linux darwin windows
 MAXSIZE      = 13000000
+FUZZTIME     = 20s
 MAN1         = $(wildcard doc/man/*.1)
 MAN5         = $(wildcard doc/man/*.5)
 
@@ -57,6 +59,17 @@ bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 	cd interop && $(GO) test -run '^$$' -bench . -benchtime 1x -benchmem ./...
 
+# Once more, since Go up to 1.26 may fail for no reason when the time is up (https://go.dev/issue/75804).
+FUZZ = $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$package
+
+fuzz:
+	@for package in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+			echo "$$target of $$package"; \
+			$(FUZZ) || $(FUZZ) || exit 1; \
+		done; \
+	done
+
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 755 bin/ms* $(DESTDIR)$(PREFIX)/bin
@@ -66,4 +79,4 @@ install: all
 clean:
 	rm -rf bin
 
-.PHONY: all demo test interop check bench install clean
+.PHONY: all demo test interop check bench fuzz install clean

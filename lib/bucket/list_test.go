@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"microsecrets/lib/cloud"
 	"microsecrets/lib/fakeaws"
@@ -442,4 +443,36 @@ func TestByDistance(t *testing.T) {
 		q = parts[len(parts)-1]
 		q.after = "a/000000999"
 	}
+}
+
+// FuzzAhead guesses behind a page of whatever keys a server may answer with,
+// which are in order.
+func FuzzAhead(f *testing.F) {
+	f.Add("a/1\na/2\na/30", 2, "", 10)
+	f.Add("a/000000000\na/000000999", 2, "a/000005000", 16)
+	f.Add("a/0\x00b\na/\U0001F600\na/\U0001F601", 2, "b", 3)
+	f.Add("\xff\n\xff\xff", 0, "", 3)
+	f.Fuzz(func(t *testing.T, lines string, dir int, end string, n int) {
+		keys := strings.Split(lines, "\n")
+		slices.Sort(keys)
+		last := keys[len(keys)-1]
+		if dir < 0 || dir > len(last) || end != "" && end <= last || n > 1000 {
+			return
+		}
+		var seen page
+		for _, key := range slices.Compact(keys) {
+			seen.entries = append(seen.entries, Entry{Info: Info{Key: key}})
+		}
+		above := last
+		guesses := ahead(&seen, last[:dir], end, n)
+		for _, key := range guesses {
+			if key <= above || end != "" && key >= end || len(key) > keyMax || !utf8.ValidString(key) {
+				t.Errorf("%q after %q, up to %q", key, above, end)
+			}
+			above = key
+		}
+		if len(guesses) > max(0, n) {
+			t.Errorf("%d keys, more than %d", len(guesses), n)
+		}
+	})
 }
