@@ -54,36 +54,48 @@ func allocations(cpus int, run func()) uint64 {
 	return least
 }
 
-// TestConstantMemory sends much through a Writer and a Reader, up to a gibibyte. Each may have 8 MiB of heap, what is not
-// collected yet included.
+// TestConstantMemory sends much through a Writer, and through a Reader, up to memorySize. Each may have 8 MiB of heap,
+// what is not collected yet included.
 func TestConstantMemory(t *testing.T) {
 	for _, tt := range []struct {
 		frameLen int
 		size     int64
 	}{
-		{DefaultFrameLength, 1 << 30},
+		{DefaultFrameLength, memorySize},
 		{DefaultFrameLength + 1, 64 << 20},
 		{1000, 64 << 20},
 		{300 << 10, 64 << 20},
 	} {
-		runtime.GC()
-		var before runtime.MemStats
-		runtime.ReadMemStats(&before)
-
-		src, dst := io.Pipe()
-		go func() {
-			w := must(NewWriter(dst, WriterOptions{Suite: Unsigned, FrameLength: tt.frameLen}, wrapTest))
-			must(w.ReadFrom(io.LimitReader(zeros{}, tt.size)))
-			dst.CloseWithError(w.Close())
-		}()
-		r := must(NewReader(src, ReaderOptions{AcceptUnsigned: true}, unwrapTest))
-		var heap heapMeter
-		n, err := r.WriteTo(&heap)
-		if err != nil || n != tt.size {
-			t.Fatalf("frames of %d: read %d bytes, %v", tt.frameLen, n, err)
-		}
-		if grown := int64(heap.most) - int64(before.HeapAlloc); grown > 2*8<<20 {
-			t.Errorf("frames of %d: the heap grew by %d KiB", tt.frameLen, grown>>10)
+		for _, suite := range suites {
+			o := WriterOptions{Suite: suite, FrameLength: tt.frameLen}
+			for name, run := range map[string]func(dst io.Writer) int64{
+				"Writer": func(dst io.Writer) int64 {
+					w := must(NewWriter(dst, o, wrapTest))
+					n := must(w.ReadFrom(io.LimitReader(zeros{}, tt.size)))
+					must(0, w.Close())
+					return n
+				},
+				"Reader": func(dst io.Writer) int64 {
+					src, in := io.Pipe()
+					go func() { // in pieces so small that they are sealed one by one
+						w := must(NewWriter(in, o, wrapTest))
+						must(io.CopyBuffer(struct{ io.Writer }{w}, io.LimitReader(zeros{}, tt.size), make([]byte, 64<<10)))
+						in.CloseWithError(w.Close())
+					}()
+					return must(must(NewReader(src, ReaderOptions{AcceptUnsigned: true}, unwrapTest)).WriteTo(dst))
+				},
+			} {
+				runtime.GC()
+				var before runtime.MemStats
+				runtime.ReadMemStats(&before)
+				var heap heapMeter
+				if n := run(&heap); n != tt.size {
+					t.Fatalf("%s, %v, frames of %d: %d bytes", name, suite, tt.frameLen, n)
+				}
+				if grown := int64(heap.most) - int64(before.HeapAlloc); grown > 8<<20 {
+					t.Errorf("%s, %v, frames of %d: the heap grew by %d KiB", name, suite, tt.frameLen, grown>>10)
+				}
+			}
 		}
 	}
 }
