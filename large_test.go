@@ -24,7 +24,7 @@ func TestMemory(t *testing.T) {
 	}
 	serve(t)
 	const size = 200 << 20
-	for name, size := range map[string]int64{"svc/long": size, "svc/longheld": 64 << 20, "svc/longtwice": 66 << 20} {
+	for name, size := range map[string]int64{"svc/long": size, "svc/longheld": 64 << 20, "svc/longtwice": 66 << 20, "svc/long1": 15 << 20, "svc/long2": 15 << 20, "svc/long3": 15 << 20} {
 		putLong(t, name, size)
 	}
 	for _, c := range []struct {
@@ -43,6 +43,7 @@ func TestMemory(t *testing.T) {
 		{0, []string{"ms-get", "svc/longheld"}},
 		{0, []string{"ms-get", "svc/longtwice"}},
 		{0, []string{"ms-get", "svc/long"}},
+		{0, []string{"ms-get", "svc/long1", "svc/long2", "svc/long3", "svc/long"}},
 		{0, []string{"ms-get", "-stream", "svc/long"}},
 		{0, []string{"ms-get", "-o", filepath.Join(t.TempDir(), "out"), "svc/long"}},
 	} {

@@ -33,6 +33,10 @@ func (f *Fetched) CopyTo(ctx context.Context, w io.Writer) error {
 // held.
 const budget = secret.Held + 256<<10
 
+// alone is how long a message is, in bytes, that is read while no other such one
+// is: its frames may be as long, and are in memory beside what is held.
+const alone = 1 << 20
+
 // Fetcher gets secrets side by side.
 type Fetcher struct {
 	Store      *secret.Store
@@ -42,7 +46,7 @@ type Fetcher struct {
 	Raw        bool // the stored messages in place of the secrets: only Sums verify them
 
 	held    atomic.Int64
-	reading sync.Mutex // by whoever reads what is not held: one at a time, for the memory that takes
+	reading sync.Mutex // by whoever reads more than alone
 }
 
 // Fetch returns the secrets by name when all of them are verified. Without
@@ -94,6 +98,10 @@ func (f *Fetcher) fetch(ctx context.Context, name string) (*Fetched, error) {
 	defer opened.Close()
 	got := &Fetched{Secret: opened}
 	check := f.Sums.Check(opened)
+	if opened.Size > alone {
+		f.reading.Lock()
+		defer f.reading.Unlock()
+	}
 	switch {
 	case f.hold(opened.Size):
 		if got.Plaintext, err = opened.All(budget); err == nil {
@@ -105,8 +113,6 @@ func (f *Fetcher) fetch(ctx context.Context, name string) (*Fetched, error) {
 		got.large = opened.Unread()
 		return got, nil
 	default:
-		f.reading.Lock()
-		defer f.reading.Unlock()
 		got.large, err = opened.Verify(check)
 	}
 	if err == nil {
