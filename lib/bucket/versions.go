@@ -49,11 +49,15 @@ func (b *Bucket) ListVersions(ctx context.Context, prefix string) iter.Seq2[Vers
 				}
 			}
 			more = aws.ToBool(out.IsTruncated)
-			if in.KeyMarker, err = unescaped(out.NextKeyMarker); err != nil {
+			next, err := unescaped(aws.ToString(out.NextKeyMarker), string(out.EncodingType))
+			if err == nil && more && (next == "" || next == aws.ToString(in.KeyMarker) && aws.ToString(out.NextVersionIdMarker) == aws.ToString(in.VersionIdMarker)) {
+				err = &cloud.Error{Operation: listVersions, Detail: "the answer cannot be used: it does not go on"}
+			}
+			if err != nil {
 				yield(Version{}, err)
 				return
 			}
-			in.VersionIdMarker = out.NextVersionIdMarker
+			in.KeyMarker, in.VersionIdMarker = &next, out.NextVersionIdMarker
 		}
 	}
 }
@@ -100,7 +104,8 @@ func (p *versionsPage) keep(o *s3.Options) {
 func (p *versionsPage) versions() iter.Seq2[Version, error] {
 	return func(yield func(Version, error) bool) {
 		var answer struct {
-			Entries []struct {
+			EncodingType string
+			Entries      []struct {
 				XMLName      xml.Name
 				Key          string
 				VersionID    string `xml:"VersionId"`
@@ -119,13 +124,13 @@ func (p *versionsPage) versions() iter.Seq2[Version, error] {
 			if !deleted && e.XMLName.Local != "Version" {
 				continue
 			}
-			key, err := unescaped(&e.Key)
+			key, err := unescaped(e.Key, answer.EncodingType)
 			if err != nil {
 				yield(Version{}, err)
 				return
 			}
 			v := Version{
-				Info:    Info{Key: *key, Size: e.Size, Modified: e.LastModified, ETag: e.ETag, Version: e.VersionID},
+				Info:    Info{Key: key, Size: e.Size, Modified: e.LastModified, ETag: e.ETag, Version: e.VersionID},
 				Latest:  e.IsLatest,
 				Deleted: deleted,
 			}
@@ -136,14 +141,15 @@ func (p *versionsPage) versions() iter.Seq2[Version, error] {
 	}
 }
 
-// unescaped undoes the URL encoding of a key in an answer.
-func unescaped(key *string) (*string, error) {
-	if key == nil {
-		return nil, nil
+// unescaped undoes the encoding of a key in an answer, which a server need not
+// have done although it was asked to.
+func unescaped(key, encoding string) (string, error) {
+	if encoding != string(types.EncodingTypeUrl) {
+		return key, nil
 	}
-	s, err := url.QueryUnescape(*key)
+	s, err := url.QueryUnescape(key)
 	if err != nil {
-		return nil, &cloud.Error{Operation: listVersions, Detail: "a key in the answer is not URL-encoded"}
+		return "", &cloud.Error{Operation: listVersions, Detail: "a key in the answer is not URL-encoded"}
 	}
-	return &s, nil
+	return s, nil
 }
