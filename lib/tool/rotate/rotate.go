@@ -3,11 +3,13 @@ package rotate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"microsecrets/lib/secret"
 	"microsecrets/lib/tool"
@@ -32,6 +34,9 @@ begin with it, and "-" for names on standard input. Prints a line for each,
 example:
   ms-rotate -from alias/old-key myservice/
 `
+
+// finishTimeout is how long what is under way may take when a signal comes.
+const finishTimeout = 10 * time.Second
 
 type options struct {
 	from              string
@@ -110,23 +115,32 @@ func (o *options) rotate(ctx context.Context, t *tool.Tool, store *secret.Store,
 	if err != nil {
 		return err
 	}
+	// What is under way when a signal comes is finished, so that nothing is
+	// rotated without its line.
+	finish, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(finishTimeout, cancel) })()
 	rotator := store.Rotator(o.from)
 	return tool.Each(ctx, names, func(name string) error {
+		var r *secret.Rotation
+		var err error
+		outcome := "rotated"
 		switch {
 		case o.history:
-			return o.versions(ctx, store, rotator, name)
+			err = o.versions(ctx, store, rotator, name)
 		case o.dry:
-			r, err := rotator.Look(ctx, name, "")
-			if err != nil {
-				return err
-			}
-			return o.outcome(r, "old")
+			r, err = rotator.Look(ctx, name, "")
+			outcome = "old"
+		default:
+			r, err = rotator.Rotate(finish, name)
 		}
-		r, err := rotator.Rotate(ctx, name)
-		if err != nil {
+		switch {
+		case errors.Is(err, secret.ErrNotFound) && !slices.Contains(args, name):
+			return nil // gone since it was listed
+		case err != nil || o.history:
 			return err
 		}
-		return o.outcome(r, "rotated")
+		return o.outcome(r, outcome)
 	}).Err()
 }
 
