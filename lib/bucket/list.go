@@ -128,8 +128,9 @@ func (l *listing) ask(ctx context.Context, p *part) error {
 		EncodingType:        types.EncodingTypeUrl, // XML cannot carry every key
 		ExpectedBucketOwner: l.bucket.owner,
 	}
+	end := p.end
 	if p.probe {
-		in.Prefix = &p.dir
+		in.Prefix, end = &p.dir, ""
 	}
 	if l.top || p.probe {
 		in.Delimiter = aws.String("/")
@@ -140,7 +141,7 @@ func (l *listing) ask(ctx context.Context, p *part) error {
 	case p.after != "":
 		in.StartAfter = &p.after
 	}
-	if _, err := l.bucket.client.ListObjectsV2(ctx, in, p.page.decode); err != nil {
+	if _, err := l.bucket.client.ListObjectsV2(ctx, in, p.page.decode(end)); err != nil {
 		return cloud.Classify(ctx, "ListObjectsV2", err)
 	}
 	if p.probe {

@@ -43,13 +43,16 @@ type page struct {
 
 // decode makes the SDK scan an answer into p: its own decoding takes most of
 // the processor time of a listing. Requests, retries and errors stay the SDK's.
-func (p *page) decode(o *s3.Options) {
-	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
-		d := &pageDeserializer{page: p}
-		sdk, err := stack.Deserialize.Swap(d.ID(), d)
-		d.sdk = sdk
-		return err
-	})
+// What comes behind the first key above end, unless that is empty, is left out.
+func (p *page) decode(end string) func(*s3.Options) {
+	return func(o *s3.Options) {
+		o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
+			d := &pageDeserializer{page: p, end: end}
+			sdk, err := stack.Deserialize.Swap(d.ID(), d)
+			d.sdk = sdk
+			return err
+		})
+	}
 }
 
 // pageDeserializer takes the place of the SDK's deserializer, to which it
@@ -57,6 +60,7 @@ func (p *page) decode(o *s3.Options) {
 type pageDeserializer struct {
 	sdk  middleware.DeserializeMiddleware
 	page *page
+	end  string
 }
 
 // ID is the name of the middleware in whose place this one is.
@@ -76,13 +80,13 @@ func (d *pageDeserializer) HandleDeserialize(ctx context.Context, in middleware.
 	}
 	defer response.Body.Close()
 	out.Result = &s3.ListObjectsV2Output{}
-	return out, metadata, d.page.read(response.Body)
+	return out, metadata, d.page.read(response.Body, d.end)
 }
 
 // read scans an answer. One that breaks off is tried again by the SDK.
-func (p *page) read(body io.Reader) (err error) {
+func (p *page) read(body io.Reader, end string) (err error) {
 	bounded := &io.LimitedReader{R: body, N: pageMax}
-	*p, err = scanPage(bounded)
+	*p, err = scanPage(bounded, end)
 	var broken *brokenOff
 	switch {
 	case errors.As(err, &broken):
@@ -92,6 +96,7 @@ func (p *page) read(body io.Reader) (err error) {
 	case err != nil:
 		return unreadable(err)
 	}
+	io.Copy(io.Discard, bounded) // so that the connection is kept
 	return nil
 }
 
@@ -104,9 +109,12 @@ func unreadable(why error) error {
 	return &cloud.Error{Operation: "ListObjectsV2", Detail: "the answer cannot be used: " + why.Error()}
 }
 
-// scanPage takes a ListBucketResult apart. What S3 says beyond what an Entry
-// has is skipped.
-func scanPage(doc io.Reader) (page, error) {
+// errBeyond ends the scan of a page at a key that is above what was asked for.
+var errBeyond = errors.New("beyond the end")
+
+// scanPage takes a ListBucketResult apart, up to the first key above end, unless
+// that is empty. What S3 says beyond what an Entry has is skipped.
+func scanPage(doc io.Reader, end string) (page, error) {
 	var (
 		p         page
 		e         Entry
@@ -142,6 +150,11 @@ func scanPage(doc io.Reader) (page, error) {
 		case "Contents":
 			if len(path) == 2 {
 				objects = append(objects, e)
+				if end != "" && encoded {
+					if key, err := url.QueryUnescape(e.Key); err == nil && key > end {
+						return errBeyond
+					}
+				}
 				e = Entry{}
 			} else {
 				err = e.set(string(path[2]), content, &text)
@@ -149,7 +162,10 @@ func scanPage(doc io.Reader) (page, error) {
 		}
 		return err
 	})
-	if err != nil {
+	switch {
+	case err == errBeyond:
+		truncated = false
+	case err != nil:
 		return page{}, err
 	}
 	p.entries = append(objects, common...)

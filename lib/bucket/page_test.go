@@ -20,7 +20,7 @@ const wholePage = namespace + `<Name>b</Name><Prefix/><StartAfter></StartAfter><
 	"\n <Contents><Size>0</Size><Key>z</Key></Contents><CommonPrefixes><Prefix>b/</Prefix></CommonPrefixes></ListBucketResult>\n"
 
 func TestScanPage(t *testing.T) {
-	p, err := scanPage(strings.NewReader(wholePage))
+	p, err := scanPage(strings.NewReader(wholePage), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestScanPageRefuses(t *testing.T) {
 		"open quote":       `<ListBucketResult a="></ListBucketResult>`,
 		"an end that is 2": "<ListBucketResult></ListBucketResult/>",
 	} {
-		if p, err := scanPage(strings.NewReader(doc)); err == nil {
+		if p, err := scanPage(strings.NewReader(doc), ""); err == nil {
 			t.Errorf("%s: %+v", name, p)
 		}
 	}
@@ -76,6 +76,35 @@ func TestScanPageRefuses(t *testing.T) {
 
 // FuzzScanPage holds that no document does harm, and that whatever both take
 // means the same to encoding/xml.
+// TestScanPageEnd holds that nothing behind the first key above the end is looked
+// at, whatever it is.
+func TestScanPageEnd(t *testing.T) {
+	const head = `<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>`
+	contents := func(keys ...string) (doc string) {
+		for _, key := range keys {
+			doc += "<Contents><Key>" + key + "</Key></Contents>"
+		}
+		return doc
+	}
+	for _, c := range []struct {
+		doc, end string
+		keys     int
+		next     string
+	}{
+		{contents("a", "b", "c", "d") + `</ListBucketResult>`, "", 4, "t"},
+		{contents("a", "b", "c", "d") + `</ListBucketResult>`, "d", 4, "t"},
+		{`<EncodingType>url</EncodingType>` + contents("a", "b", "c", "d") + `</ListBucketResult>`, "d", 4, "t"},
+		{`<EncodingType>url</EncodingType>` + contents("a", "b", "c", "d") + `</ListBucketResult>`, "b", 3, ""},
+		{`<EncodingType>url</EncodingType>` + contents("a", "b", "%C3%A4") + "<no XML", "z", 3, ""},
+		{contents("a", "b", "c", "d") + `<EncodingType>url</EncodingType></ListBucketResult>`, "b", 4, "t"},
+	} {
+		p, err := scanPage(strings.NewReader(head+c.doc), c.end)
+		if err != nil || len(p.entries) != c.keys || p.next != c.next {
+			t.Errorf("%s up to %q: %d keys, %q, %v", c.doc, c.end, len(p.entries), p.next, err)
+		}
+	}
+}
+
 func FuzzScanPage(f *testing.F) {
 	f.Add(wholePage)
 	f.Add(`<ListBucketResult/>`)
@@ -83,7 +112,7 @@ func FuzzScanPage(f *testing.F) {
 	f.Add(`<ListBucketResult><Contents><Key>a<b/>c</Key><Key>d</Key></Contents></ListBucketResult>`)
 	f.Add(`<ListBucketResult><CommonPrefixes><Prefix>b/</Prefix><Prefix>c/</Prefix></CommonPrefixes></ListBucketResult>`)
 	f.Fuzz(func(t *testing.T, doc string) {
-		p, err := scanPage(strings.NewReader(doc))
+		p, err := scanPage(strings.NewReader(doc), "")
 		if err != nil {
 			return
 		}
@@ -144,7 +173,7 @@ func BenchmarkScanPage(b *testing.B) {
 	doc := fullPage()
 	b.SetBytes(int64(len(doc)))
 	for b.Loop() {
-		if _, err := scanPage(bytes.NewReader(doc)); err != nil {
+		if _, err := scanPage(bytes.NewReader(doc), ""); err != nil {
 			b.Fatal(err)
 		}
 	}
