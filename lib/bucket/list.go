@@ -80,6 +80,7 @@ type part struct {
 	groups  []string // of dir, within the range, without that of after
 	settled bool     // groups are all that there are
 	run     int      // pages that a flat directory has filled, one behind the other
+	nth     int      // of the parts that a flat directory behind its first page is cut into; 0: no such part
 	seen    *page    // the one that ended at after, while a probe goes on
 
 	probe bool
@@ -99,6 +100,13 @@ type listing struct {
 	flying  int // requests
 	held    int // parts that were sent and not yet consumed
 	arrived chan *part
+
+	// The directory that was reached last of those that were cut as flat ones,
+	// and the one before, with the parts of each that had keys.
+	reached, before struct {
+		dir   string
+		parts int
+	}
 }
 
 // send asks for the parts that come next.
@@ -183,7 +191,25 @@ func (l *listing) receive(p *part) {
 		l.queue = l.queue[:i+1] // nothing is listed behind it
 	default:
 		p.done = true
+		l.learn(p)
 		l.queue = slices.Insert(l.queue, i+1, l.rest(p)...)
+	}
+}
+
+// learn takes into account how long a flat directory is, since the next ones may
+// be as long.
+func (l *listing) learn(p *part) {
+	if p.nth == 0 || len(p.page.entries) == 0 || p.end != "" && p.page.entries[0].Key > p.end {
+		return
+	}
+	switch {
+	case p.dir > l.reached.dir:
+		l.before, l.reached = l.reached, l.before
+		l.reached.dir, l.reached.parts = p.dir, p.nth
+	case p.dir == l.reached.dir:
+		l.reached.parts = max(l.reached.parts, p.nth)
+	case p.dir == l.before.dir:
+		l.before.parts = max(l.before.parts, p.nth)
 	}
 }
 
@@ -213,15 +239,15 @@ func (l *listing) rest(p *part) []*part {
 	case p.page.next == "":
 		return nil
 	case n == 0:
-		return []*part{{after: p.after, end: p.end, token: p.page.next, dir: p.dir, groups: p.groups, settled: p.settled, run: p.run}}
+		return []*part{{after: p.after, end: p.end, token: p.page.next, dir: p.dir, groups: p.groups, settled: p.settled, run: p.run, nth: p.nth}}
 	}
 	last := p.page.entries[n-1].Key
 	if p.end != "" && last >= p.end {
 		return nil
 	}
-	q := &part{after: last, end: p.end, token: p.page.next, dir: p.dir, settled: p.settled, run: p.run}
+	q := &part{after: last, end: p.end, token: p.page.next, dir: p.dir, settled: p.settled, run: p.run, nth: p.nth}
 	for !strings.HasPrefix(q.after, q.dir) {
-		q.dir, q.run = l.parent(q.dir), 1
+		q.dir, q.run, q.nth = l.parent(q.dir), 1, 0
 	}
 	i, _ := slices.BinarySearch(p.groups, last+"\x00")
 	q.groups = p.groups[i:]
@@ -237,9 +263,9 @@ func (l *listing) cut(q *part, seen *page) []*part {
 	case len(q.groups) > 0:
 		return q.byGroups(seen.groups(q.dir))
 	case !below:
-		return q.byDistance(seen)
+		return q.byDistance(seen, max(l.reached.parts, l.before.parts)-q.nth)
 	case q.settled:
-		q.dir, q.settled = groupOf(q.dir, q.after), false
+		q.dir, q.settled, q.nth = groupOf(q.dir, q.after), false, 0
 		return l.cut(q, seen)
 	}
 	q.probe, q.seen = true, seen
@@ -265,19 +291,20 @@ func (q *part) byGroups(aPage int) []*part {
 
 // byDistance cuts a flat directory where its keys, as far apart as they were on
 // the page seen, would fill a page. How far it goes is not known, unless its
-// end is: parts grow as many as pages were filled before.
-func (q *part) byDistance(seen *page) []*part {
-	n := q.run
+// end is: parts grow as many as pages were filled before, or are as many as were
+// likely.
+func (q *part) byDistance(seen *page, likely int) []*part {
+	n := min(max(q.run, likely), flatParts)
 	if q.end != "" && strings.HasPrefix(q.end, q.dir) {
 		n = flatParts
 	}
 	var parts []*part
 	run, token, after := min(2*q.run, flatParts), q.token, q.after
 	for _, end := range ahead(seen, q.dir, q.end, n-1) {
-		parts = append(parts, &part{after: after, end: end, token: token, dir: q.dir, run: 1})
+		parts = append(parts, &part{after: after, end: end, token: token, dir: q.dir, run: 1, nth: q.nth + len(parts) + 1})
 		after, token = end, ""
 	}
-	return append(parts, &part{after: after, end: q.end, token: token, dir: q.dir, run: run})
+	return append(parts, &part{after: after, end: q.end, token: token, dir: q.dir, run: run, nth: q.nth + len(parts) + 1})
 }
 
 // flatParts bounds how many parts a guess makes, and so what it can waste.

@@ -436,7 +436,7 @@ func TestByDistance(t *testing.T) {
 	seen := &page{entries: []Entry{{Info: Info{Key: "a/000000000"}}, {Info: Info{Key: "a/000000999"}}}}
 	q := &part{after: "a/000000999", dir: "a/", run: 1}
 	for i := range 200 {
-		parts := q.byDistance(seen)
+		parts := q.byDistance(seen, 0)
 		if want := min(1<<min(i, 10), flatParts); len(parts) != want {
 			t.Fatalf("after %d pages: %d parts, not %d", i+1, len(parts), want)
 		}
@@ -475,4 +475,38 @@ func FuzzAhead(f *testing.F) {
 			t.Errorf("%d keys, more than %d", len(guesses), n)
 		}
 	})
+}
+
+// TestLearn holds that a flat directory is cut into as many parts as the longer
+// of the two before had, whatever more was asked for there.
+func TestLearn(t *testing.T) {
+	var l listing
+	page := func(keys ...string) (p page) {
+		for _, key := range keys {
+			p.entries = append(p.entries, Entry{Info: Info{Key: key}})
+		}
+		return p
+	}
+	seen := page("d/000000000", "d/000000999")
+	cut := func(want int) {
+		t.Helper()
+		q := &part{after: "d/000000999", end: "e/", dir: "d/", run: 1}
+		if parts := l.cut(q, &seen); len(parts) != want || parts[want-1].nth != want {
+			t.Errorf("%d parts, not %d; the last is number %d", len(parts), want, parts[len(parts)-1].nth)
+		}
+	}
+	cut(1)
+	l.learn(&part{dir: "a/", nth: 3, end: "a/5", page: page("a/4")})
+	l.learn(&part{dir: "a/", nth: 4, end: "a/7", page: page("b/0")})
+	l.learn(&part{dir: "a/", nth: 5, end: "a/9"})
+	cut(3)
+	l.learn(&part{dir: "b/", nth: 1, page: page("b/4")})
+	cut(3)
+	l.learn(&part{dir: "b/", nth: 2, page: page("b/5")})
+	l.learn(&part{dir: "a/", nth: 4, page: page("a/6")}) // arrives late
+	cut(4)
+	l.learn(&part{dir: "c/", nth: 1, page: page("c/4")})
+	cut(2)
+	l.learn(&part{dir: "c/", nth: 100, page: page("c/9")})
+	cut(flatParts)
 }
