@@ -3,6 +3,7 @@ package cloud
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -31,6 +32,11 @@ type pace struct {
 	until   time.Time     // nothing is sent before
 }
 
+// throttles are the SDK's, and the 503 to a HeadObject, whose answer has no code
+// but its status's name.
+var throttles = retry.IsErrorThrottles(append(slices.Clone(retry.DefaultThrottles),
+	retry.ThrottleErrorCode{Codes: map[string]struct{}{"ServiceUnavailable": {}}}))
+
 // paced gives a client's retryer a common pace.
 func paced(r aws.Retryer) aws.Retryer {
 	v2, ok := r.(aws.RetryerV2)
@@ -51,7 +57,6 @@ func (p *pace) GetAttemptToken(ctx context.Context) (func(error) error, error) {
 	if err != nil {
 		return nil, err
 	}
-	throttles := retry.IsErrorThrottles(retry.DefaultThrottles)
 	return func(err error) error {
 		p.learn(asked, err == nil, throttles.IsErrorThrottle(err).Bool())
 		return release(err)

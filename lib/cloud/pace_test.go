@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -76,6 +74,12 @@ func TestPace(t *testing.T) {
 			t.Errorf("after a success: %v", last)
 		}
 
+		// A HeadObject that is throttled has no code of its own.
+		attempts(t, p, 1, &smithy.GenericAPIError{Code: "ServiceUnavailable"})
+		if p.backoff != backoffMin {
+			t.Errorf("a HeadObject throttled: %v", p.backoff)
+		}
+
 		// A server that goes on throttling is asked less and less often.
 		for range 10 {
 			attempts(t, p, 1, errSlowDown)
@@ -115,7 +119,6 @@ func (s *throttling) Do(r *http.Request) (*http.Response, error) {
 	if s.left != 0 {
 		s.left--
 		answer.StatusCode = http.StatusServiceUnavailable
-		answer.Body = io.NopCloser(strings.NewReader("<Error><Code>SlowDown</Code></Error>"))
 	}
 	return answer, nil
 }
