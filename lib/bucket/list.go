@@ -55,6 +55,7 @@ func (b *Bucket) List(ctx context.Context, prefix string, oneLevel bool) iter.Se
 			l.receive(<-l.arrived)
 			for len(l.queue) > 0 && l.queue[0].done {
 				p := l.queue[0]
+				l.queue[0] = nil // whose page takes memory
 				l.queue = l.queue[1:]
 				l.held--
 				if !p.yield(yield) {
