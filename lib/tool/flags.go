@@ -35,6 +35,8 @@ func (v *Variables) Set(s string) error {
 			return &Refusal{"no variable's name has an \"=\""}
 		case v.Patterns && strings.Contains(name[:len(name)-1], "*"):
 			return &Refusal{"a \"*\" stands at the end of a name"}
+		case v.Patterns && name == "-":
+			return &Refusal{"\"-\" is no variable's name: flag -clean inherits nothing"}
 		case !v.Patterns && !environ.ValidName(name):
 			return &Refusal{"a variable's name is [A-Za-z_][A-Za-z0-9_]*"}
 		}
