@@ -51,14 +51,21 @@ func TestMetadata(t *testing.T) {
 	}
 	v := &variables{values: map[string]string{}, from: map[string]string{}}
 	names, got := fetched(2)
-	if err := addMetadata(v, "s3://bucket", names, got); err != nil {
+	if err := addMetadata(v, secret.Location{Bucket: "bucket"}, names, got); err != nil {
 		t.Fatal(err)
 	}
 	if want := "s3://bucket/my%20service/0%3F?versionId=v1 s3://bucket/my%20service/1%3F?versionId=v1"; v.values[sourceVariable] != want {
 		t.Errorf("%s", v.values[sourceVariable])
 	}
+	names, got = fetched(1)
+	if err := addMetadata(v, secret.Location{Bucket: "bucket", Prefix: "my team"}, names, got); err != nil {
+		t.Fatal(err)
+	}
+	if want := "s3://bucket/my%20team/my%20service/0%3F?versionId=v1"; v.values[sourceVariable] != want {
+		t.Errorf("%s", v.values[sourceVariable])
+	}
 	names, got = fetched(500)
-	err := addMetadata(v, "s3://bucket", names, got)
+	err := addMetadata(v, secret.Location{Bucket: "bucket"}, names, got)
 	if runtime.GOOS == "linux" && (err == nil || !strings.HasPrefix(err.Error(), "too many sources: MICROSECRETS_METADATA, which tells of all of them, has ")) {
 		t.Errorf("%v", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net/url"
 	"os/exec"
+	"path"
 	"slices"
 	"strings"
 	"syscall"
@@ -294,7 +295,7 @@ func (o *options) fetch(ctx context.Context, t *tool.Tool) (*variables, map[stri
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := addMetadata(env, store.Location().String(), o.names(), got); err != nil {
+	if err := addMetadata(env, store.Location(), o.names(), got); err != nil {
 		return nil, nil, err
 	}
 	for _, m := range o.mems {
@@ -366,7 +367,7 @@ func isOwn(variable string) bool {
 	return fold(variable) == sourceVariable || fold(variable) == metadataVariable
 }
 
-func addMetadata(env *variables, location string, names []string, got map[string]*tool.Fetched) error {
+func addMetadata(env *variables, location secret.Location, names []string, got map[string]*tool.Fetched) error {
 	var urls []string
 	objects := map[string]object{}
 	for _, name := range names {
@@ -374,7 +375,7 @@ func addMetadata(env *variables, location string, names []string, got map[string
 			continue
 		}
 		f := got[name]
-		at := location + (&url.URL{Path: "/" + name}).EscapedPath()
+		at := (&url.URL{Scheme: "s3", Host: location.Bucket, Path: path.Join("/", location.Prefix, name)}).String()
 		if f.Version != "" {
 			at += "?versionId=" + f.Version
 		}
