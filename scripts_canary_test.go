@@ -280,6 +280,11 @@ func TestCanaryMistakes(t *testing.T) {
 	add(2, "ms-put", "-v", "s/new", "../file", canary)
 	add(2, "ms-put", "-v", "s/new", "-"+canary)
 	add(125, "ms-exec", "-v", "P="+canary, "--", "env")
+	for _, value := range []string{"x://u:" + canary + "@h/d", canary + "/x\n"} {
+		add(125, "ms-exec", "-v", "P="+value, "--", "env")
+		add(125, "ms-exec", "-v", "-mem", "P="+value, "--", "env")
+		add(125, "ms-exec", "-v", "-file", "out="+value, "--", "env")
+	}
 	add(125, "ms-exec", "-v", canary+"-=s/pass", "--", "env")
 	add(125, "ms-exec", "-v", "s/env", "-"+canary, "--", "env")
 	add(125, "ms-exec", "-v", "-"+canary, "s/env", "env")

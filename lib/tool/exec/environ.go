@@ -198,7 +198,7 @@ func (v *variables) tooLarge(command []string) error {
 		parts = append(parts, fmt.Sprintf("%d of %s", sizes[from], from))
 	}
 	if more := len(all) - largest; more > 0 {
-		parts = append(parts, fmt.Sprintf("and %d sources more", more))
+		parts = append(parts, fmt.Sprintf("and %d more", more))
 	}
 	return tool.WithHint(
 		errors.New("the environment and the arguments are together too large for this system: "+strings.Join(parts, ", ")),

@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -68,5 +69,22 @@ func TestMetadata(t *testing.T) {
 	err := addMetadata(v, secret.Location{Bucket: "bucket"}, names, got)
 	if runtime.GOOS == "linux" && (err == nil || !strings.HasPrefix(err.Error(), "too many sources: MICROSECRETS_METADATA, which tells of all of them, has ")) {
 		t.Errorf("%v", err)
+	}
+	var remedy interface{ Hint() string }
+	if runtime.GOOS == "linux" && (!errors.As(err, &remedy) || strings.Contains(remedy.Hint(), "-mem") || !strings.Contains(remedy.Hint(), "fewer sources")) {
+		t.Errorf("%v", remedy)
+	}
+}
+
+// Of what fills an environment the largest are told, and how many more there are.
+func TestTooLarge(t *testing.T) {
+	v := &variables{values: map[string]string{}, from: map[string]string{}}
+	for i := range 7 {
+		v.set(fmt.Sprintf("s/%d", i), fmt.Sprintf("V%d", i), strings.Repeat("x", i))
+	}
+	want := "the environment and the arguments are together too large for this system: 5 bytes of arguments, " +
+		"10 of s/6, 9 of s/5, 8 of s/4, 7 of s/3, 6 of s/2, and 2 more"
+	if err := v.tooLarge([]string{"echo"}); err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
 	}
 }
