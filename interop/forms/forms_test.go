@@ -42,7 +42,7 @@ var names = []string{"A", "b", "Y", "N", "NO", "ON", "null", "NULL", "true", "_"
 // environments returns made-up environments, the same in every run: every
 // piece alone, doubled and within text, then random sequences of pieces.
 func environments() []environ.Env {
-	envs := []environ.Env{{}, {"A": ""}, {"A": "", "b": ""}}
+	envs := []environ.Env{{}, {"A": ""}, {"A": "", "b": ""}, {strings.Repeat("K", 1022): "", "b": ""}}
 	for i, p := range pieces {
 		envs = append(envs, environ.Env{names[i%len(names)]: p, "x": p + p, "y": "a" + p + "b", "z": p + "z", "zz": "z" + p})
 		envs = append(envs, environ.Env{names[i%len(names)]: p}, environ.Env{"A": p + p}, environ.Env{"A": "a" + p + "b"}, environ.Env{"A": p + "z"}, environ.Env{"A": "z" + p})

@@ -87,6 +87,9 @@ func (e Env) Marshal() ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
+// maxShown is how much of a long name an error shows, in bytes.
+const maxShown = 64
+
 // check returns the first error, in the order of the names, of an invalid
 // name, a NUL in a value, or refuse.
 func (e Env) check(refuse func(name, value string) error) error {
@@ -100,6 +103,9 @@ func (e Env) check(refuse func(name, value string) error) error {
 			err = errNUL
 		}
 		if err != nil {
+			if len(name) > maxShown {
+				name = name[:maxShown] + "…"
+			}
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}

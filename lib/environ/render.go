@@ -153,7 +153,7 @@ const yamlKey = 1024
 
 func refuseYAML(name, value string) error {
 	if len(name)+len(`""`) > yamlKey {
-		return errors.New("a name that is too long for a key")
+		return fmt.Errorf("its name is longer than YAML takes for a key, which is %d characters with the quotes", yamlKey)
 	}
 	return requireUTF8(name, value)
 }
