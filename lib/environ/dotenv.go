@@ -60,8 +60,9 @@ func scan(src []byte) (statement []byte, size int, err error) {
 		return line, end, nil
 	}
 	head := bytes.TrimSpace(src[:eq])
-	if words := bytes.Fields(head); len(words) == 2 {
-		head = bytes.Join(words, []byte(" ")) // export NAME
+	// The library takes one space after "export", and nothing else.
+	if words := bytes.FieldsFunc(head, func(r rune) bool { return r == ' ' || r == '\t' }); len(words) == 2 {
+		head = bytes.Join(words, []byte(" "))
 	}
 	bare := bytes.TrimSpace(src[eq+1 : end])
 	if len(bare) == 0 || bare[0] != '"' && bare[0] != '\'' {

@@ -72,7 +72,9 @@ var parseTests = []struct {
 	{"escaped backslash", JSON, `{"A":"\\ud83d"}`, Env{"A": `\ud83d`}, ""},
 	{"NUL", JSON, `{"A":"canary\u0000"}`, nil, "A: its value holds a NUL byte, which no environment can"},
 
-	{"export and space", Dotenv, "export  A=1\nexport\tB='2'\n", Env{"A": "1", "B": "2"}, ""},
+	{"export and space", Dotenv, "export  A=1\nexport\tB='2'\n\texport \t C = \"3\"\nexport=4", Env{"A": "1", "B": "2", "C": "3", "export": "4"}, ""},
+	{"export and no space", Dotenv, "export\u00a0A=canary", nil, "line 1: " + errDotenv.Error()},
+	{"export twice", Dotenv, "export export A=canary", nil, "line 1: " + errDotenv.Error()},
 	{"bare", Dotenv, "A=1\nexport B = 2 # x\nC=\nD=  # x\nE=a b\t# x\n F=a\\b\n", Env{"A": "1", "B": "2", "C": "", "D": "", "E": "a b", "F": `a\b`}, ""},
 	{"single quotes", Dotenv, `A='$x "y" # \n'`, Env{"A": `$x "y" # \n`}, ""},
 	{"double quotes", Dotenv, `A="a\n\t\"b\" # \\ \u00e9 'c'" # x`, Env{"A": "a\n\t\"b\" # \\ é 'c'"}, ""},
