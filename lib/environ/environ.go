@@ -69,7 +69,7 @@ func (e Env) Merge(over Env) (merged Env, overridden []string) {
 func (e Env) Marshal() ([]byte, error) {
 	if err := e.check(func(_, value string) error {
 		if !utf8.ValidString(value) {
-			return fmt.Errorf("%w, which an environment cannot carry: store it without -e, as a secret of its own", errNotUTF8)
+			return fmt.Errorf("%w, and an environment is stored as JSON, which is: put the value without -e, as a secret of its own, and give it to a command with VAR=NAME", errNotUTF8)
 		}
 		return nil
 	}); err != nil {

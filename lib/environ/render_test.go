@@ -20,7 +20,7 @@ func TestMarshal(t *testing.T) {
 		{nil, `{}`, ""},
 		{Env{}, `{}`, ""},
 		{Env{"b": "<&>\n", "B": "é\x7f", "A_1": "\"\\"}, `{"A_1":"\"\\","B":"é` + "\x7f" + `","b":"<&>\n"}`, ""},
-		{Env{"A": "canary\xff"}, "", "A: its value is not valid UTF-8, which an environment cannot carry: store it without -e, as a secret of its own"},
+		{Env{"A": "canary\xff"}, "", "A: its value is not valid UTF-8, and an environment is stored as JSON, which is: put the value without -e, as a secret of its own, and give it to a command with VAR=NAME"},
 		{Env{"A": "canary\x00"}, "", "A: its value holds a NUL byte, which no environment can"},
 		{Env{"can ary": "1"}, "", "a variable's name is not [A-Za-z_][A-Za-z0-9_]*"},
 	} {
@@ -75,6 +75,7 @@ func TestRenderRefuses(t *testing.T) {
 		form        Format
 		value, want string
 	}{
+		{JSON, "canary\xff", notUTF8 + ": -f json cannot carry it" + remedy},
 		{Lines, "canary\n", "K: its value has several lines: -f lines cannot carry it" + remedy},
 		{Lines, "canary\r", "K: its value ends in white space: -f lines cannot carry it" + remedy},
 		{Lines, "canary ", "K: its value ends in white space: -f lines cannot carry it" + remedy},
