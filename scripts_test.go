@@ -6,10 +6,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -41,6 +43,8 @@ func program(run run) func() {
 }
 
 func TestMain(m *testing.M) {
+	// Many scripts wait, for a pause, a timeout or a child, more than they work.
+	flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0)))
 	testscript.Main(m, map[string]func(){
 		"ms":        program(ms.Run),
 		"ms-put":    program(put.Run),

@@ -9,7 +9,7 @@ import (
 
 // TestAllocations holds that a frame more costs no allocation more, on one processor and on several.
 func TestAllocations(t *testing.T) {
-	const short, long = 256, 512 // frames
+	const short, long = 128, 256 // frames
 	plain := noise(long * DefaultFrameLength)
 	for _, cpus := range []int{1, 4} {
 		for _, suite := range suites {

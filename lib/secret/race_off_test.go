@@ -3,3 +3,6 @@
 package secret_test
 
 const raceOperations = 10_000
+
+// mergers are the writers of TestMerges.
+const mergers = 100

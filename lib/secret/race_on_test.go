@@ -4,3 +4,6 @@ package secret_test
 
 // raceOperations is less under the race detector, which takes ten times the time.
 const raceOperations = 2_000
+
+// mergers are the writers of TestMerges.
+const mergers = 40

@@ -96,7 +96,7 @@ func variables(t testing.TB, store *secret.Store, name string) []string {
 // Writers side by side lose nothing, also where the secret is absent or deleted
 // at first, and where nothing moves but by others within the timeout.
 func TestMerges(t *testing.T) {
-	for first, writers := range map[string]int{"absent": 100, "deleted": 20} {
+	for first, writers := range map[string]int{"absent": mergers, "deleted": 20} {
 		t.Run(first, func(t *testing.T) {
 			s := start(t)
 			if first == "deleted" {
