@@ -1,5 +1,6 @@
 # make demo     build the programs and show them at work, with no AWS account
 # make test     all tests, by the race detector where there is a C compiler
+# make test-plain  those that the race detector leaves out, or does less of
 # make check    format, vet, lint, modules, manual pages, sizes, other systems
 # make interop  what is stored, held to the official SDKs, and what is asked of S3,
 #               to another server (needs node and npm)
@@ -32,11 +33,12 @@ all:
 demo: all
 	@PATH="$(CURDIR)/bin:$$PATH" bin/ms-dev -- sh testdata/demo.sh
 
-# What the race detector leaves out, or does less of, is done without it too.
 test:
 	@$(if $(RACE),:,echo 'make: no C compiler at hand: the tests run without the race detector')
 	$(GO) test -count=1 $(RACE) ./...
-	$(if $(RACE),$(GO) test -count=1 -run '^Test(Memory|Merges|Race)$$' . ./lib/secret)
+
+test-plain:
+	$(GO) test -count=1 -run '^Test(Memory|Merges|Race)$$' . ./lib/secret
 
 interop:
 	cd interop && npm ci --silent --no-audit --no-fund && $(GO) test -count=1 ./...
@@ -79,4 +81,4 @@ install: all
 clean:
 	rm -rf bin
 
-.PHONY: all demo test interop check bench fuzz install clean
+.PHONY: all demo test test-plain interop check bench fuzz install clean
