@@ -164,9 +164,9 @@ func writeYAML(b *bytes.Buffer, name, value string) {
 	b.WriteString(`"` + name + `": ` + strconv.Quote(value) + "\n")
 }
 
-// runnerOwn are the variables of GitHub's documentation that a runner sets and
-// that a step cannot: https://docs.github.com/actions/reference/variables-reference.
-var runnerOwn = strings.Fields(`GITHUB_ACTION GITHUB_ACTION_PATH GITHUB_ACTION_REPOSITORY GITHUB_ACTIONS GITHUB_ACTOR
+// runnerOwn are the variables that a runner sets and that a step cannot, most of
+// them documented: https://docs.github.com/actions/reference/variables-reference.
+var runnerOwn = strings.Fields(`GITHUB_ACTION GITHUB_ACTION_PATH GITHUB_ACTION_REF GITHUB_ACTION_REPOSITORY GITHUB_ACTIONS GITHUB_ACTOR
 	GITHUB_ACTOR_ID GITHUB_API_URL GITHUB_BASE_REF GITHUB_ENV GITHUB_EVENT_NAME GITHUB_EVENT_PATH GITHUB_GRAPHQL_URL
 	GITHUB_HEAD_REF GITHUB_JOB GITHUB_OUTPUT GITHUB_PATH GITHUB_REF GITHUB_REF_NAME GITHUB_REF_PROTECTED GITHUB_REF_TYPE
 	GITHUB_REPOSITORY GITHUB_REPOSITORY_ID GITHUB_REPOSITORY_OWNER GITHUB_REPOSITORY_OWNER_ID GITHUB_RETENTION_DAYS

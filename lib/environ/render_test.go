@@ -363,8 +363,7 @@ func TestShell(t *testing.T) {
 }
 
 // TestShellOwn holds the list of variables that shells set themselves to the
-// shells: each is one that some shell does not let be set, and bash has no
-// other that does not steer anyway.
+// shells: each is one that some shell does not let be set, and bash has no other.
 func TestShellOwn(t *testing.T) {
 	bash, err := exec.LookPath("bash")
 	if err != nil {

@@ -68,7 +68,6 @@ var steering = []Steering{
 	row("LUA_PATH* LUA_CPATH* LUA_INIT*", "lua", "loads or runs what it names"),
 	row("R_HOME R_PROFILE R_PROFILE_USER R_ENVIRON R_ENVIRON_USER R_LIBS R_LIBS_SITE R_LIBS_USER", "R", "runs the files that it names"),
 	row("JULIA_LOAD_PATH JULIA_DEPOT_PATH ERL_FLAGS ERL_AFLAGS ERL_ZFLAGS ERL_LIBS ELIXIR_ERL_OPTIONS GUILE_LOAD_PATH GUILE_LOAD_COMPILED_PATH CAML_LD_LIBRARY_PATH TCLLIBPATH TCL_LIBRARY TK_LIBRARY EMACSLOADPATH AWKPATH AWKLIBPATH", "julia, erlang, guile, ocaml, tcl, emacs and gawk", "load code from it"),
-
 	row("PYENV_ROOT RBENV_ROOT", "pyenv and rbenv", "run the interpreters and hooks below it"),
 
 	// Building.
