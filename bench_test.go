@@ -125,14 +125,20 @@ type usage struct {
 // spend runs a program to its success.
 func spend(tb testing.TB, stdin io.Reader, args ...string) usage {
 	tb.Helper()
-	peak := filepath.Join(tb.TempDir(), "peak")
 	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Env = append(os.Environ(), peakVariable+"="+peak)
 	cmd.Stdin = stdin
+	return spent(tb, cmd)
+}
+
+// spent is spend for a command that has more to it.
+func spent(tb testing.TB, cmd *exec.Cmd) usage {
+	tb.Helper()
+	peak := filepath.Join(tb.TempDir(), "peak")
+	cmd.Env = append(cmd.Environ(), peakVariable+"="+peak)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	if err := cmd.Run(); err != nil {
-		tb.Fatalf("%v: %v: %s", args, err, &stderr)
+		tb.Fatalf("%v: %v: %s", cmd.Args, err, &stderr)
 	}
 	text, err := os.ReadFile(peak)
 	if err != nil {
