@@ -102,7 +102,8 @@ func writeLines(b *bytes.Buffer, name, value string) {
 
 // shellOwn are variables that dash or bash keep for themselves: assigning them
 // is an error or without effect.
-var shellOwn = strings.Fields(`_ BASHOPTS BASHPID BASH_ARGC BASH_ARGV BASH_COMMAND BASH_LINENO BASH_SOURCE BASH_SUBSHELL BASH_VERSINFO DIRSTACK EPOCHREALTIME EPOCHSECONDS EUID FUNCNAME GROUPS
+var shellOwn = strings.Fields(`_ BASHOPTS BASHPID BASH_ARGC BASH_ARGV BASH_COMMAND BASH_LINENO
+	BASH_SOURCE BASH_SUBSHELL BASH_VERSINFO DIRSTACK EPOCHREALTIME EPOCHSECONDS EUID FUNCNAME GROUPS
 	HISTCMD LINENO OPTIND PPID RANDOM SECONDS SHELLOPTS SRANDOM UID`)
 
 func refuseSh(name, _ string) error {
