@@ -14,11 +14,11 @@ import (
 	"microsecrets/lib/fakeaws"
 )
 
-// TestSteering has an environment set every name that steers: ms-exec, and the
+// TestSteering has an environment set every unsafe name: ms-exec, and the
 // two forms that set the variables of a process, refuse it and name each.
 func TestSteering(t *testing.T) {
 	env := map[string]string{}
-	for s := range environ.Steerings() {
+	for s := range environ.UnsafeRules() {
 		for _, pattern := range s.Names {
 			env[strings.ReplaceAll(pattern, "*", "X")] = "hunter2"
 		}

@@ -176,7 +176,7 @@ func (o *official) decryptBy(ring mpltypes.IKeyring, msg []byte) ([]byte, map[st
 func (o *official) write(dst io.Writer, s shape, plain []byte) error {
 	options := message.WriterOptions{Suite: s.suite, Context: s.context, FrameLength: s.frameLen}
 	w, err := message.NewWriter(dst, options, func(context map[string]string) ([]byte, []message.EncryptedDataKey, error) {
-		dataKey := make([]byte, message.KeyLen)
+		dataKey := make([]byte, message.DataKeyLength)
 		rand.Read(dataKey)
 		var wrapped []message.EncryptedDataKey
 		for _, k := range o.keys[:s.keys] {

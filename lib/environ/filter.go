@@ -7,37 +7,37 @@ import (
 	"strings"
 )
 
-// Filter says which variables an environment may set.
+// A Filter says which variables an environment may set.
 type Filter struct {
-	// Only lists the names that may be set, those that steer among them; nil
-	// allows all but those that steer, and an empty list none.
+	// Only lists the names that may be set, unsafe ones included. If it is
+	// nil, every name that is not [Unsafe] may be set; if it is empty, none.
 	Only []string
-	// DropOthers leaves out what Only does not name, where it would be an
-	// error. It means nothing without Only.
+	// DropOthers leaves out the variables that Only does not name, instead of
+	// refusing them. It has no effect if Only is nil.
 	DropOthers bool
-	// AllowUnsafe allows the names that steer.
+	// AllowUnsafe allows unsafe names if Only is nil.
 	AllowUnsafe bool
 }
 
-// Apply returns the variables of e that f allows; e is not changed. The error
-// lists every name that is refused, sorted, and why.
+// Apply returns the variables of e that f allows. It does not change e. The
+// error lists the refused names in sorted order, unsafe ones with the reason.
 //
-// A name in Only that e does not have is no error: Only says what may be set.
+// It is not an error if e lacks a name of Only, which says what may be set.
 func (f Filter) Apply(e Env) (Env, error) {
 	allowed := make(Env, len(e))
 	only := make(map[string]bool, len(f.Only))
 	for _, name := range f.Only {
-		only[fold(name)] = true
+		only[Fold(name)] = true
 	}
 	var refused []string
 	for _, name := range e.Names() {
-		reason, steers := Steers(name)
+		reason, unsafe := Unsafe(name)
 		switch {
-		case f.Only != nil && !only[fold(name)]:
+		case f.Only != nil && !only[Fold(name)]:
 			if !f.DropOthers {
 				refused = append(refused, name)
 			}
-		case f.Only == nil && steers && !f.AllowUnsafe:
+		case f.Only == nil && unsafe && !f.AllowUnsafe:
 			refused = append(refused, fmt.Sprintf("%s (%s)", name, reason))
 		default:
 			allowed[name] = e[name]
@@ -48,13 +48,14 @@ func (f Filter) Apply(e Env) (Env, error) {
 	}
 	list := strings.Join(refused, ", ")
 	if f.Only != nil {
-		return nil, fmt.Errorf("not named by -only: %s: name them too, or leave them out with -drop-others", list)
+		return nil, fmt.Errorf("not named with -only: %s: name them as well, or leave them out with -drop-others", list)
 	}
-	return nil, errors.New("names that steer the program that inherits them: " + list + ": name them by -only, or give -allow-unsafe")
+	return nil, errors.New("unsafe variables: " + list + ": name them with -only, or use -allow-unsafe")
 }
 
-// fold maps the names that are one variable to the operating system to one.
-func fold(name string) string {
+// Fold returns the key by which to compare variables' names: names with the
+// same key are one variable to the operating system. Windows ignores case.
+func Fold(name string) string {
 	if runtime.GOOS == "windows" {
 		return strings.ToUpper(name)
 	}

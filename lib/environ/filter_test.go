@@ -11,7 +11,7 @@ func TestFilter(t *testing.T) {
 	_, path := lookup("PATH", false)
 	_, preload := lookup("LD_PRELOAD", false)
 	if !path || !preload {
-		t.Fatal("PATH and LD_PRELOAD steer")
+		t.Fatal("PATH and LD_PRELOAD are unsafe")
 	}
 	for _, test := range []struct {
 		name   string
@@ -19,18 +19,18 @@ func TestFilter(t *testing.T) {
 		want   string // names, or
 		err    string
 	}{
-		{"steering names", Filter{}, "", "names that steer the program that inherits them: " +
+		{"unsafe names", Filter{}, "", "unsafe variables: " +
 			"LD_PRELOAD (the dynamic loader: loads the libraries that it names into every program), " +
-			"PATH (every program that starts another: finds the program by it): name them by -only, or give -allow-unsafe"},
+			"PATH (every program that starts another: finds the program by it): name them with -only, or use -allow-unsafe"},
 		{"allowed", Filter{AllowUnsafe: true}, "A LD_PRELOAD PATH", ""},
 		{"dropping needs a list", Filter{AllowUnsafe: true, DropOthers: true}, "A LD_PRELOAD PATH", ""},
 		{"named", Filter{Only: []string{"PATH", "A", "LD_PRELOAD"}}, "A LD_PRELOAD PATH", ""},
 		{"named and one absent", Filter{Only: []string{"PATH", "A", "LD_PRELOAD", "B"}}, "A LD_PRELOAD PATH", ""},
-		{"others", Filter{Only: []string{"A"}}, "", "not named by -only: LD_PRELOAD, PATH: name them too, or leave them out with -drop-others"},
-		{"others although safe", Filter{Only: []string{"PATH"}, AllowUnsafe: true}, "", "not named by -only: A, LD_PRELOAD: name them too, or leave them out with -drop-others"},
+		{"others", Filter{Only: []string{"A"}}, "", "not named with -only: LD_PRELOAD, PATH: name them as well, or leave them out with -drop-others"},
+		{"others although safe", Filter{Only: []string{"PATH"}, AllowUnsafe: true}, "", "not named with -only: A, LD_PRELOAD: name them as well, or leave them out with -drop-others"},
 		{"others dropped", Filter{Only: []string{"PATH", "B"}, DropOthers: true}, "PATH", ""},
 		{"none", Filter{Only: []string{}, DropOthers: true}, "", ""},
-		{"none allowed", Filter{Only: []string{}}, "", "not named by -only: A, LD_PRELOAD, PATH: name them too, or leave them out with -drop-others"},
+		{"none allowed", Filter{Only: []string{}}, "", "not named with -only: A, LD_PRELOAD, PATH: name them as well, or leave them out with -drop-others"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			before := maps.Clone(env)

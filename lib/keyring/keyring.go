@@ -22,9 +22,6 @@ import (
 // AWS Encryption SDK writes it.
 const Provider = "aws-kms"
 
-// dataKeyLength is the length in bytes of the data keys of both suites.
-const dataKeyLength = 32
-
 // wrappedMax is how many bytes a ciphertext has that KMS takes.
 const wrappedMax = 6144
 
@@ -116,8 +113,8 @@ func (k *Keyring) Wrap(ctx context.Context, encryptionContext map[string]string)
 	if err != nil {
 		return nil, nil, k.failed(ctx, "GenerateDataKey", k.keys[0], err)
 	}
-	if len(made.Plaintext) != dataKeyLength {
-		return nil, nil, fmt.Errorf("KMS made a data key of %d bytes, not %d", len(made.Plaintext), dataKeyLength)
+	if len(made.Plaintext) != message.DataKeyLength {
+		return nil, nil, fmt.Errorf("KMS made a data key of %d bytes, not %d", len(made.Plaintext), message.DataKeyLength)
 	}
 	if wrapped[0], err = encrypted(made.KeyId, made.CiphertextBlob); err != nil {
 		return nil, nil, err
@@ -253,9 +250,9 @@ func (k *Keyring) decrypt(ctx context.Context, a attempt, encryptionContext map[
 		clear(out.Plaintext)
 		return nil, errWrongKey
 	}
-	if len(out.Plaintext) != dataKeyLength {
+	if len(out.Plaintext) != message.DataKeyLength {
 		clear(out.Plaintext)
-		return nil, fmt.Errorf("%w: its data key has %d bytes, not %d", message.ErrNotAuthentic, len(out.Plaintext), dataKeyLength)
+		return nil, fmt.Errorf("%w: its data key has %d bytes, not %d", message.ErrNotAuthentic, len(out.Plaintext), message.DataKeyLength)
 	}
 	return out.Plaintext, nil
 }

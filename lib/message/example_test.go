@@ -23,7 +23,7 @@ func Example() {
 		panic(err)
 	}
 	wrap := func(context map[string]string) ([]byte, []message.EncryptedDataKey, error) {
-		key := make([]byte, message.KeyLen)
+		key := make([]byte, message.DataKeyLength)
 		rand.Read(key)
 		wrapped := aead.Seal(nil, nil, key, []byte(context["name"]))
 		return key, []message.EncryptedDataKey{{Provider: "example", Info: "key 1", Ciphertext: wrapped}}, nil

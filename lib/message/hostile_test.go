@@ -65,7 +65,7 @@ func uncompressed(t *testing.T) []byte {
 // TestRefused has a row for each way in which a message can be malformed while all of it is authentic: whoever
 // made it has the data key, which every reader has. Nothing but whole frames before the fault is released.
 func TestRefused(t *testing.T) {
-	otherKey := bytes.Repeat([]byte{1}, KeyLen)
+	otherKey := bytes.Repeat([]byte{1}, DataKeyLength)
 	for _, tt := range []struct {
 		name    string
 		spoil   func(r *recipe)

@@ -19,7 +19,7 @@ func derive(suite Suite, id [idLen]byte, dataKey []byte) (cipher.AEAD, []byte, e
 	}
 	defer clear(prk)
 	info := binary.BigEndian.AppendUint16(nil, uint16(suite))
-	key, err := hkdf.Expand(sha512.New, prk, string(info)+"DERIVEKEY", KeyLen)
+	key, err := hkdf.Expand(sha512.New, prk, string(info)+"DERIVEKEY", DataKeyLength)
 	if err != nil {
 		return nil, nil, err
 	}

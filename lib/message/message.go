@@ -39,7 +39,7 @@ func (s Suite) String() string {
 
 // Bounds of the format, and the tighter ones of this package.
 const (
-	KeyLen             = 32       // bytes of a data key
+	DataKeyLength      = 32       // bytes of a plaintext data key, of both suites
 	MaxDataKeys        = 16       // encrypted data keys in a message
 	MaxFrameLength     = 16 << 20 // bytes of plaintext in a frame
 	DefaultFrameLength = 64 << 10

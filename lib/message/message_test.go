@@ -15,7 +15,7 @@ import (
 var suites = []Suite{Signed, Unsigned}
 
 // testKey is the data key of every message here; a fresh slice, because it is wiped.
-func testKey() []byte { return bytes.Repeat([]byte{0x5a}, KeyLen) }
+func testKey() []byte { return bytes.Repeat([]byte{0x5a}, DataKeyLength) }
 
 func testDataKey() EncryptedDataKey {
 	return EncryptedDataKey{"aws-kms", "arn:aws:kms:eu-west-1:111122223333:key/test", []byte("wrapped")}

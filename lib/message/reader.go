@@ -77,8 +77,8 @@ func (r *Reader) unwrap(unwrap UnwrapFunc) error {
 	if err != nil {
 		return err
 	}
-	if len(key) != KeyLen {
-		return notAuthentic("data key of %d bytes: it must have %d", len(key), KeyLen)
+	if len(key) != DataKeyLength {
+		return notAuthentic("data key of %d bytes: it must have %d", len(key), DataKeyLength)
 	}
 	aead, commitment, err := derive(h.Suite, h.MessageID, key)
 	if err != nil {

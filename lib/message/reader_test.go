@@ -48,7 +48,7 @@ func TestUnwrap(t *testing.T) {
 		if !errors.Is(err, want) || errors.Is(err, ErrNotAuthentic) {
 			t.Errorf("error is %v, want %v", err, want)
 		}
-		if !bytes.Equal(key, make([]byte, KeyLen)) {
+		if !bytes.Equal(key, make([]byte, DataKeyLength)) {
 			t.Error("the data key is not wiped")
 		}
 	}
@@ -239,7 +239,7 @@ func TestLastSequenceNumbers(t *testing.T) {
 // TestSkipSignature reads a message whose signature is wrong: that is skipped,
 // and nothing else.
 func TestSkipSignature(t *testing.T) {
-	key := make([]byte, KeyLen)
+	key := make([]byte, DataKeyLength)
 	wrap := func(map[string]string) ([]byte, []EncryptedDataKey, error) {
 		return bytes.Clone(key), []EncryptedDataKey{{Provider: "test", Ciphertext: []byte{0}}}, nil
 	}

@@ -120,8 +120,8 @@ func (w *Writer) wrap(wrap WrapFunc) error {
 	if err != nil {
 		return err
 	}
-	if len(key) != KeyLen {
-		return fmt.Errorf("data key of %d bytes: it must have %d", len(key), KeyLen)
+	if len(key) != DataKeyLength {
+		return fmt.Errorf("data key of %d bytes: it must have %d", len(key), DataKeyLength)
 	}
 	if err := checkDataKeys(keys); err != nil {
 		return err

@@ -58,7 +58,7 @@ func TestWrap(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(key, make([]byte, KeyLen)) {
+	if !bytes.Equal(key, make([]byte, DataKeyLength)) {
 		t.Error("the data key is not wiped")
 	}
 	if !maps.Equal(o.Context, given) {
@@ -98,7 +98,7 @@ func TestWrapRefused(t *testing.T) {
 	_, err := NewWriter(io.Discard, WriterOptions{}, func(map[string]string) ([]byte, []EncryptedDataKey, error) {
 		return key, nil, errTest
 	})
-	if !errors.Is(err, errTest) || !bytes.Equal(key, make([]byte, KeyLen)) {
+	if !errors.Is(err, errTest) || !bytes.Equal(key, make([]byte, DataKeyLength)) {
 		t.Errorf("error is %v; data key wiped: %v", err, key[0] == 0)
 	}
 }

@@ -141,17 +141,8 @@ func matches(pattern, name string) bool {
 	return pattern == name
 }
 
-// caseBlind tells whether names that differ in case are one variable to the
-// operating system.
-var caseBlind = runtime.GOOS == "windows"
-
-// fold makes one of the names that are one variable.
-func fold(name string) string {
-	if caseBlind {
-		return strings.ToUpper(name)
-	}
-	return name
-}
+// fold is environ.Fold, but for a test.
+var fold = environ.Fold
 
 // stringMax is Linux's bound on one argument or variable, "NAME=" and the NUL
 // at its end included (MAX_ARG_STRLEN).

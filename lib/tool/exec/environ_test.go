@@ -16,22 +16,22 @@ import (
 // as the last one that set it.
 func TestCaseBlind(t *testing.T) {
 	for _, c := range []struct {
-		blind bool
-		want  []string
+		fold func(string) string
+		want []string
 	}{
-		{false, []string{"Path=a", "no_proxy=b", "PATH=c", "db_url=d"}},
-		{true, []string{"PATH=c", "no_proxy=b", "db_url=d"}},
+		{strings.Clone, []string{"Path=a", "no_proxy=b", "PATH=c", "db_url=d"}},
+		{strings.ToUpper, []string{"PATH=c", "no_proxy=b", "db_url=d"}},
 	} {
-		before := caseBlind
-		caseBlind = c.blind
+		before := fold
+		fold = c.fold
 		v := &variables{values: map[string]string{}, from: map[string]string{}}
 		for _, kv := range [][2]string{{"Path", "a"}, {"no_proxy", "b"}, {"PATH", "c"}, {"db_url", "d"}} {
 			v.set("test", kv[0], kv[1])
 		}
 		if got := v.list(); !slices.Equal(got, c.want) {
-			t.Errorf("%v: %q", c.blind, got)
+			t.Errorf("%q, want %q", got, c.want)
 		}
-		caseBlind = before
+		fold = before
 	}
 }
 

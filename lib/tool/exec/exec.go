@@ -31,7 +31,7 @@ Later ones win. COMMAND starts only when all of them are fetched and verified.
   -only VARS       the variables that environments may set, others are an error
                    (white space between them, again for more)
   -drop-others     with -only: leave others out instead
-  -allow-unsafe    accept variables that steer programs, such as LD_PRELOAD
+  -allow-unsafe    accept unsafe variables, such as LD_PRELOAD
   -c HASH          the environment must match, as in ms-get; NAME=HASH for any
                    source, or where there are several
   -mem VAR=NAME    NAME in a sealed file in memory, its path in VAR: nothing on

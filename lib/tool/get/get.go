@@ -29,7 +29,7 @@ after the other, as cat does. NAME "-" reads names from standard input.
                    github, github-mask, tfvars, properties, csv, tsv or nul
   -only VARS       with -f: the variables that it may have, others are an error
   -drop-others     with -only: leave others out instead
-  -allow-unsafe    with -f sh and -f github: also names that steer programs
+  -allow-unsafe    with -f sh and -f github: also unsafe variables
   -at VERSION      that version in place of the latest (one NAME): an id as
                    ms-ls -versions lists it
   -c HASH          must match: the stored message's SHA-256 (a receipt), or the
@@ -135,7 +135,7 @@ func (o *options) check(names []string) (err error) {
 	if o.form, err = environ.OutputFormat(o.format); err != nil {
 		return tool.Usagef("flag -f: %v", err)
 	}
-	// What steers a program matters in the forms that set a process's own
+	// An unsafe name matters in the forms that set a process's own
 	// environment.
 	if o.form != environ.Sh && o.form != environ.GitHub {
 		o.filter.AllowUnsafe = true

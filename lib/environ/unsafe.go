@@ -8,19 +8,19 @@ import (
 	"strings"
 )
 
-// Steering is one row of the list of names that steer: variables whose value
-// makes a program that inherits them run or trust what the value names.
-type Steering struct {
-	Names   []string // "*" stands for any text, also none
-	Program string   // what is subverted
-	How     string   // what it does with the value
-	anyCase bool     // where the program itself ignores case
+// An UnsafeRule is one row of the list of unsafe variables: those whose value
+// makes a program that inherits them run, load or trust what the value says.
+type UnsafeRule struct {
+	Names   []string // names; "*" matches any text, including none
+	Program string   // the program that is subverted
+	Effect  string   // what the program does with the value
+	anyCase bool     // the program itself ignores the case of the name
 }
 
-// steering is the list. It holds a whole family only where no member of it is
-// kept in environments for another purpose. doc/steering.md shows it, and what
-// was left out on purpose.
-var steering = []Steering{
+// unsafeRules is the list. It includes a whole family only if no member of it
+// is stored in environments for another purpose. doc/steering.md shows the
+// list and says what was left out, and why.
+var unsafeRules = []UnsafeRule{
 	// The loader and the C library.
 	row("LD_* _RLD* LDR_* LIBPATH SHLIB_PATH", "the dynamic loader", "loads the libraries that it names into every program"),
 	row("DYLD_*", "macOS's loader", "loads the libraries that it names into every program"),
@@ -44,7 +44,7 @@ var steering = []Steering{
 	row("HISTFILE FCEDIT", "shells", "write to, or edit with, what it names"),
 
 	// These programs.
-	row("MS_* MICROSECRETS_*", "these programs", "take their settings from them, or tell a command with them what it was given"),
+	row("MS_* MICROSECRETS_* LAZYCRED_*", "these programs", "take their settings from them, or tell a command with them what it was given"),
 
 	// Languages.
 	row("PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONUSERBASE PYTHONWARNINGS PYTHONBREAKPOINT PYTHONINSPECT PYTHONEXECUTABLE PYTHONPLATLIBDIR PYTHONPYCACHEPREFIX PYTHON_PRESITE", "python", "imports or runs what it names"),
@@ -58,7 +58,7 @@ var steering = []Steering{
 	row("NODE_OPTIONS NODE_PATH NODE_REPL_EXTERNAL_MODULE NODE_COMPILE_CACHE ELECTRON_RUN_AS_NODE", "node", "loads the modules that it names, or takes options that do"),
 	row("NODE_REDIRECT_WARNINGS NODE_V8_COVERAGE", "node", "writes to the file, or the folder, that it names"),
 	row("NODE_EXTRA_CA_CERTS NODE_TLS_REJECT_UNAUTHORIZED", "node", "trusts other certificates"),
-	{Names: []string{"npm_config_*"}, Program: "npm", How: "runs the shell, scripts and registry that its settings name", anyCase: true},
+	{Names: []string{"npm_config_*"}, Program: "npm", Effect: "runs the shell, scripts and registry that its settings name", anyCase: true},
 	row("YARN_YARN_PATH YARN_RC_FILENAME YARN_PLUGINS YARN_NPM_REGISTRY_SERVER COREPACK_HOME COREPACK_NPM_REGISTRY BUN_OPTIONS DENO_DIR DENO_CERT", "yarn, corepack, bun and deno", "run or fetch code from there"),
 	row("JAVA_TOOL_OPTIONS _JAVA_OPTIONS JDK_JAVA_OPTIONS IBM_JAVA_OPTIONS OPENJ9_JAVA_OPTIONS CLASSPATH", "java", "loads the agents and classes that it names"),
 	row("JAVA_HOME JRE_HOME JAVACMD JAVA_OPTS", "the start scripts of java programs", "run the java that it names, with these options"),
@@ -130,36 +130,38 @@ var steering = []Steering{
 	row("APT_CONFIG NIX_PATH NIX_CONFIG NIX_USER_CONF_FILES GH_CONFIG_DIR DIRENV_CONFIG", "apt, nix, gh and direnv", "read configuration that runs commands"),
 }
 
-func row(names, program, how string) Steering {
-	return Steering{Names: strings.Fields(names), Program: program, How: how}
+func row(names, program, effect string) UnsafeRule {
+	return UnsafeRule{Names: strings.Fields(names), Program: program, Effect: effect}
 }
 
-// Steerings returns the rows of the list of names that steer, in order.
-func Steerings() iter.Seq[Steering] {
-	return slices.Values(steering)
+// UnsafeRules returns the rows of the list of unsafe variables, in order.
+func UnsafeRules() iter.Seq[UnsafeRule] {
+	return slices.Values(unsafeRules)
 }
 
-// Steers reports whether the variable of that name lets its value run code, or
-// choose whom to trust, in the program that inherits it, and how. On Windows
-// it ignores case. The list is never complete: a list of the names that may be
-// set, [Filter.Only], is the protection.
-func Steers(name string) (reason string, steers bool) {
+// Unsafe reports whether the value of the variable of that name can run code,
+// or choose whom to trust, in a program that inherits it. The reason names the
+// program and says what it does with the value. On Windows case is ignored.
+//
+// The list is never complete: the protection is [Filter.Only], which lists the
+// names that may be set.
+func Unsafe(name string) (reason string, unsafe bool) {
 	return lookup(name, runtime.GOOS == "windows")
 }
 
-func lookup(name string, anyCase bool) (reason string, steers bool) {
-	for _, s := range steering {
-		for _, pattern := range s.Names {
-			if s.matches(pattern, name, anyCase) {
-				return s.Program + ": " + s.How, true
+func lookup(name string, anyCase bool) (reason string, unsafe bool) {
+	for _, r := range unsafeRules {
+		for _, pattern := range r.Names {
+			if r.matches(pattern, name, anyCase) {
+				return r.Program + ": " + r.Effect, true
 			}
 		}
 	}
 	return "", false
 }
 
-func (s Steering) matches(pattern, name string, anyCase bool) bool {
-	if anyCase || s.anyCase {
+func (r UnsafeRule) matches(pattern, name string, anyCase bool) bool {
+	if anyCase || r.anyCase {
 		pattern, name = strings.ToUpper(pattern), strings.ToUpper(name)
 	}
 	ok, err := path.Match(pattern, name)

@@ -8,11 +8,11 @@ import (
 	"testing"
 )
 
-func TestSteers(t *testing.T) {
+func TestUnsafe(t *testing.T) {
 	seen := make(map[string]bool)
-	for s := range Steerings() {
-		if s.Program == "" || s.How == "" || strings.ContainsAny(s.Program+s.How, "|:\n") {
-			t.Errorf("%s: the reason %q, %q", s.Names, s.Program, s.How)
+	for s := range UnsafeRules() {
+		if s.Program == "" || s.Effect == "" || strings.ContainsAny(s.Program+s.Effect, "|:\n") {
+			t.Errorf("%s: the reason %q, %q", s.Names, s.Program, s.Effect)
 		}
 		for _, pattern := range s.Names {
 			if seen[pattern] {
@@ -23,22 +23,22 @@ func TestSteers(t *testing.T) {
 				t.Errorf("%s is no name", pattern)
 			}
 			for _, name := range []string{strings.ReplaceAll(pattern, "*", "X"), strings.ReplaceAll(pattern, "*", "")} {
-				if reason, ok := Steers(name); !ok || !strings.Contains(reason, ": ") {
-					t.Errorf("Steers(%s) = %q, %v", name, reason, ok)
+				if reason, ok := Unsafe(name); !ok || !strings.Contains(reason, ": ") {
+					t.Errorf("Unsafe(%s) = %q, %v", name, reason, ok)
 				}
 				if _, ok := lookup(strings.ToLower(name), true); !ok {
 					t.Errorf("%s passes where case does not count", strings.ToLower(name))
 				}
-				if _, ok := Steers("X" + name); ok {
-					t.Errorf("X%s steers", name)
+				if _, ok := Unsafe("X" + name); ok {
+					t.Errorf("X%s is unsafe", name)
 				}
 			}
 		}
 	}
 }
 
-// TestRequiredSteer lists, apart from the table, what must be refused.
-func TestRequiredSteer(t *testing.T) {
+// TestRequiredUnsafe lists, apart from the table, what must be refused.
+func TestRequiredUnsafe(t *testing.T) {
 	for name := range strings.FieldsSeq(`
 		LD_PRELOAD LD_LIBRARY_PATH LD_AUDIT DYLD_INSERT_LIBRARIES GLIBC_TUNABLES BASH_ENV MS_STORE MICROSECRETS_SOURCE
 		PATH HOME SHELL IFS ENV BASHOPTS SHELLOPTS PS4 PROMPT_COMMAND ZDOTDIR XDG_CONFIG_HOME XDG_DATA_HOME GCONV_PATH
@@ -55,7 +55,7 @@ func TestRequiredSteer(t *testing.T) {
 		AWS_CREDENTIAL_FILE AWS_CREDENTIAL_PROFILES_FILE TMP TEMP GOTMPDIR SYSTEMD_LESS SYSTEMD_PAGERSECURE DOTNET_GCName DOTNET_GCPath
 		COMPlus_GCName NODE_REDIRECT_WARNINGS NODE_V8_COVERAGE RIPGREP_CONFIG_PATH FZF_DEFAULT_COMMAND FZF_DEFAULT_OPTS GUNICORN_CMD_ARGS
 		CCACHE_COMPILER CCACHE_PREFIX PYENV_ROOT RBENV_ROOT ES_JAVA_OPTS KAFKA_OPTS HADOOP_OPTS DOCKER_CLI_PLUGIN_EXTRA_DIRS`) {
-		if _, steers := Steers(name); !steers {
+		if _, unsafe := Unsafe(name); !unsafe {
 			t.Errorf("%s passes", name)
 		}
 	}
@@ -71,8 +71,8 @@ func TestHarmlessPass(t *testing.T) {
 		SHELL_COLOR path home RAILS_ENV DJANGO_SETTINGS_MODULE HTTP_PROXY https_proxy NO_PROXY GOOGLE_APPLICATION_CREDENTIALS
 		ANSIBLE_HOST_KEY_CHECKING MSG MS BASHFUL LDAP_PASSWORD MAIL TEMPERATURE TMP_BUCKET GIT_TAG DOTNET_ENVIRONMENT DOTNET_GCHeapHardLimit
 		KAFKA_BROKERS CCACHE_DIR BUNDLER_VERSION AWS_CREDENTIAL_EXPIRATION PYENV_VERSION`) {
-		if reason, steers := Steers(name); steers {
-			t.Errorf("%s steers: %s", name, reason)
+		if reason, unsafe := Unsafe(name); unsafe {
+			t.Errorf("%s is unsafe: %s", name, reason)
 		}
 	}
 }
@@ -85,8 +85,8 @@ func TestSteeringDocument(t *testing.T) {
 	}
 	rows := regexp.MustCompile("(?m)^\\| `.*$").FindAllString(string(doc), -1)
 	var want []string
-	for s := range Steerings() {
-		want = append(want, "| `"+strings.Join(s.Names, "` `")+"` | "+s.Program+" | "+s.How+" |")
+	for s := range UnsafeRules() {
+		want = append(want, "| `"+strings.Join(s.Names, "` `")+"` | "+s.Program+" | "+s.Effect+" |")
 	}
 	if !slices.Equal(rows, want) {
 		t.Errorf("doc/steering.md differs from the list; its table is to be:\n%s", strings.Join(want, "\n"))
