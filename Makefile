@@ -13,7 +13,7 @@ DESTDIR =
 GO      = go
 
 VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null)
-LDFLAGS      = -s -w -X microsecrets/lib/version.linked=$(VERSION)
+LDFLAGS      = -s -w -X microsecrets/lib/internal/version.linked=$(VERSION)
 STATICCHECK  = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 SYSTEMS      = linux darwin windows
 MAXSIZE      = 13000000
@@ -38,7 +38,7 @@ test:
 	$(GO) test -count=1 $(RACE) ./...
 
 test-plain:
-	$(GO) test -count=1 -run '^Test(Memory|Merges|Race)$$' . ./lib/secret
+	$(GO) test -count=1 -run '^Test(Memory|Merges|Race)$$' ./lib/tool/suite ./lib/secret
 
 interop:
 	cd interop && npm ci --silent --no-audit --no-fund && $(GO) test -count=1 ./...

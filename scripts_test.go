@@ -36,7 +36,6 @@ func program(run run) func() {
 	return func() {
 		ctx, end := tool.Signals()
 		status := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
-		tellPeak()
 		end()
 		os.Exit(status)
 	}
@@ -54,9 +53,6 @@ func TestMain(m *testing.M) {
 		"ms-rm":     program(rm.Run),
 		"ms-rotate": program(rotate.Run),
 		"ms-dev":    program(dev.Run),
-
-		"plain-put": program(plainPut),
-		"plain-get": program(plainGet),
 	})
 }
 

@@ -13,9 +13,10 @@ import (
 
 	mpl "github.com/aws/aws-cryptographic-material-providers-library/releases/go/mpl/awscryptographymaterialproviderssmithygenerated"
 	mpltypes "github.com/aws/aws-cryptographic-material-providers-library/releases/go/mpl/awscryptographymaterialproviderssmithygeneratedtypes"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
-	"microsecrets/lib/cloud"
 	"microsecrets/lib/fakeaws"
 	"microsecrets/lib/message"
 	"microsecrets/lib/secret"
@@ -43,11 +44,11 @@ func newBench(t *testing.T, unsigned bool) *bench {
 		t.Setenv(name, value)
 	}
 	ctx := context.Background()
-	aws, err := cloud.Open(ctx, cloud.Options{})
+	cfg, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{s3: aws.S3()}
+	b := &bench{s3: s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })}
 	if b.store, err = secret.Open(ctx, secret.Options{Store: location, Unsigned: unsigned}); err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +61,7 @@ func newBench(t *testing.T, unsigned bool) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.ring, err = providers.CreateAwsKmsKeyring(ctx, mpltypes.CreateAwsKmsKeyringInput{KmsClient: aws.KMS(""), KmsKeyId: b.arn})
+	b.ring, err = providers.CreateAwsKmsKeyring(ctx, mpltypes.CreateAwsKmsKeyringInput{KmsClient: kms.NewFromConfig(cfg), KmsKeyId: b.arn})
 	if err != nil {
 		t.Fatal(err)
 	}

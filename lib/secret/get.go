@@ -10,8 +10,8 @@ import (
 	"maps"
 	"strings"
 
-	"microsecrets/lib/bucket"
-	"microsecrets/lib/cloud"
+	"microsecrets/lib/internal/awsclient"
+	"microsecrets/lib/internal/bucket"
 	"microsecrets/lib/message"
 )
 
@@ -273,8 +273,8 @@ func (e *advised) Hint() string { return e.hint }
 // that an object is absent. The answer to a HeadObject has no code but its
 // status's name.
 func hinted(err error) error {
-	var e *cloud.Error
-	if errors.As(err, &e) && errors.Is(err, cloud.ErrDenied) && (e.Code == "AccessDenied" || e.Code == "Forbidden") {
+	var e *awsclient.Error
+	if errors.As(err, &e) && errors.Is(err, awsclient.ErrDenied) && (e.Code == "AccessDenied" || e.Code == "Forbidden") {
 		e.Advice = "this may mean that the secret is absent, and that you may not list the bucket"
 	}
 	return err

@@ -9,8 +9,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"microsecrets/lib/bucket"
-	"microsecrets/lib/cloud"
+	"microsecrets/lib/internal/awsclient"
+	"microsecrets/lib/internal/bucket"
 )
 
 // Entry is a line of a listing.
@@ -91,7 +91,7 @@ func (s *Store) Versions(ctx context.Context, prefix string) iter.Seq2[Entry, er
 			}
 		}
 		if one && none {
-			yield(Entry{}, s.named(prefix, cloud.ErrNotFound))
+			yield(Entry{}, s.named(prefix, awsclient.ErrNotFound))
 		}
 	}
 }

@@ -8,9 +8,9 @@ import (
 	"fmt"
 	"io"
 
-	"microsecrets/lib/bucket"
-	"microsecrets/lib/cloud"
-	"microsecrets/lib/keyring"
+	"microsecrets/lib/internal/awsclient"
+	"microsecrets/lib/internal/bucket"
+	"microsecrets/lib/internal/keyring"
 	"microsecrets/lib/message"
 )
 
@@ -114,14 +114,14 @@ func (s *Store) writable(name string, o PutOptions) error {
 		return err
 	}
 	if n := len(keys); n > message.MaxDataKeys {
-		return &cloud.Error{Kind: cloud.ErrConfig, Detail: fmt.Sprintf("%d keys in the setting key: a secret is under at most %d", n, message.MaxDataKeys)}
+		return &awsclient.Error{Kind: awsclient.ErrConfig, Detail: fmt.Sprintf("%d keys in the setting key: a secret is under at most %d", n, message.MaxDataKeys)}
 	}
 	return o.Check()
 }
 
 // refused says of a conflict what it means to the options.
 func (s *Store) refused(name string, err error, o PutOptions) error {
-	switch conflict := errors.Is(err, cloud.ErrConflict); {
+	switch conflict := errors.Is(err, awsclient.ErrConflict); {
 	case conflict && o.Create, errors.Is(err, ErrExists):
 		err = fmt.Errorf("%w in %s", ErrExists, s.location)
 	case conflict && o.If != "", errors.Is(err, ErrChanged):
@@ -187,7 +187,7 @@ func (w *write) commitPatiently(ctx context.Context) (*Receipt, error) {
 		}
 		refusal := err
 		r, err = w.commit(ctx)
-		var e *cloud.Error
+		var e *awsclient.Error
 		if errors.As(err, &e) && e.Code == "NoSuchUpload" {
 			return nil, refusal
 		}
@@ -237,7 +237,7 @@ func (s *Store) merge(ctx context.Context, name string, o PutOptions, change fun
 		if old != nil {
 			old.Close()
 		}
-		if !errors.Is(err, cloud.ErrConflict) {
+		if !errors.Is(err, awsclient.ErrConflict) {
 			return r, err
 		}
 		if err := patience.wait(ctx, err); err != nil {

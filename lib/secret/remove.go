@@ -8,8 +8,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"microsecrets/lib/bucket"
-	"microsecrets/lib/cloud"
+	"microsecrets/lib/internal/awsclient"
+	"microsecrets/lib/internal/bucket"
 )
 
 // removedAtOnce is how many versions of a secret are removed side by side.
@@ -31,7 +31,7 @@ func (s *Store) Remove(ctx context.Context, name, ifVersion string) error {
 		}
 		latest, err := s.bucket.Head(ctx, key, "")
 		switch {
-		case ifVersion != "" && errors.Is(err, cloud.ErrNotFound):
+		case ifVersion != "" && errors.Is(err, awsclient.ErrNotFound):
 			return fmt.Errorf("%w in %s", ErrChanged, s.location)
 		case err != nil:
 			return hinted(err)
@@ -51,7 +51,7 @@ func (s *Store) removeIf(ctx context.Context, key, etag string) error {
 	patience, doubt := s.patience(), false
 	for {
 		_, err := s.bucket.Delete(ctx, key, "", bucket.Condition{IfMatch: etag})
-		var e *cloud.Error
+		var e *awsclient.Error
 		if errors.As(err, &e) {
 			doubt = doubt || e.Doubt
 		}
@@ -65,7 +65,7 @@ func (s *Store) removeIf(ctx context.Context, key, etag string) error {
 			return nil
 		case doubt:
 			return s.settleRemoval(ctx, key, etag, err)
-		case errors.Is(err, cloud.ErrConflict):
+		case errors.Is(err, awsclient.ErrConflict):
 			return fmt.Errorf("%w in %s", ErrChanged, s.location)
 		}
 		return err
@@ -76,7 +76,7 @@ func (s *Store) removeIf(ctx context.Context, key, etag string) error {
 // nothing is there any more, that is what was wanted; if something is, the
 // history tells what came next after what was to be deleted.
 func (s *Store) settleRemoval(ctx context.Context, key, etag string, failure error) error {
-	if _, err := s.bucket.Head(ctx, key, ""); errors.Is(err, cloud.ErrNotFound) {
+	if _, err := s.bucket.Head(ctx, key, ""); errors.Is(err, awsclient.ErrNotFound) {
 		return nil
 	}
 	var next bucket.Version
@@ -131,7 +131,7 @@ func (s *Store) Purge(ctx context.Context, name string) error {
 			versions = append(versions, v.Version)
 		}
 		if len(versions) == 0 {
-			return cloud.ErrNotFound
+			return awsclient.ErrNotFound
 		}
 		remove := func(ctx context.Context, version string) error {
 			_, err := s.bucket.Delete(ctx, key, version, bucket.Condition{})

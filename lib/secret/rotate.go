@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"microsecrets/lib/keyring"
+	"microsecrets/lib/internal/keyring"
 	"microsecrets/lib/message"
 )
 

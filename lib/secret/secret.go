@@ -19,9 +19,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
-	"microsecrets/lib/bucket"
-	"microsecrets/lib/cloud"
-	"microsecrets/lib/keyring"
+	"microsecrets/lib/internal/awsclient"
+	"microsecrets/lib/internal/bucket"
+	"microsecrets/lib/internal/keyring"
 	"microsecrets/lib/message"
 )
 
@@ -29,11 +29,11 @@ import (
 // for one, is for a person to judge.
 var (
 	ErrNotFound     = errors.New("no such secret")
-	ErrConflict     = cloud.ErrConflict // it has changed meanwhile
-	ErrIgnored      = bucket.ErrIgnored // by a server that Options.LastWriterWins does not allow for
-	ErrDenied       = cloud.ErrDenied
+	ErrConflict     = awsclient.ErrConflict // it has changed meanwhile
+	ErrIgnored      = bucket.ErrIgnored     // by a server that Options.LastWriterWins does not allow for
+	ErrDenied       = awsclient.ErrDenied
 	ErrNotAuthentic = message.ErrNotAuthentic
-	ErrUnreachable  = cloud.ErrUnreachable
+	ErrUnreachable  = awsclient.ErrUnreachable
 )
 
 // DefaultKey is the setting key where none is given.
@@ -77,7 +77,7 @@ type Options struct {
 	// where the writer that comes last silently undoes what others wrote.
 	LastWriterWins bool
 
-	cloud.Options
+	awsclient.Options
 }
 
 // Store is a store of secrets. It is safe for concurrent use.
@@ -85,7 +85,7 @@ type Store struct {
 	location Location
 	origin   Location
 	options  Options
-	cloud    *cloud.Cloud
+	cloud    *awsclient.Cloud
 	bucket   *bucket.Bucket
 	version  string // to read, of every secret; empty: the latest
 	anyKey   bool
@@ -93,7 +93,7 @@ type Store struct {
 
 // Open returns a store. It obtains credentials, but makes no request to S3 or
 // KMS. An Options.Store that is none is an ErrBadName, no region a
-// cloud.ErrConfig, no credentials an ErrDenied.
+// awsclient.ErrConfig, no credentials an ErrDenied.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	location, err := ParseLocation(o.Store)
 	if err != nil {
@@ -108,7 +108,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.Key == "" {
 		o.Key = DefaultKey
 	}
-	c, err := cloud.Open(ctx, o.Options)
+	c, err := awsclient.Open(ctx, o.Options)
 	if err != nil {
 		return nil, err
 	}
@@ -191,9 +191,9 @@ func (s *Store) named(name string, err error) error {
 	if err == nil || errors.As(err, &done) {
 		return err
 	}
-	var e *cloud.Error
+	var e *awsclient.Error
 	switch {
-	case !errors.Is(err, cloud.ErrNotFound):
+	case !errors.Is(err, awsclient.ErrNotFound):
 	case s.version != "" && errors.As(err, &e):
 		err = &advised{fmt.Errorf("%w in %s: %s", ErrNotFound, s.location, e.Detail), "ms-ls -versions lists the versions"}
 	default:

@@ -11,8 +11,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
-	"microsecrets/lib/bucket"
-	"microsecrets/lib/cloud"
+	"microsecrets/lib/internal/awsclient"
+	"microsecrets/lib/internal/bucket"
 )
 
 // counted answers each request, and counts them.
@@ -57,7 +57,7 @@ func TestTrust(t *testing.T) {
 			for name, value := range test.env {
 				t.Setenv(name, value)
 			}
-			c, err := cloud.Open(context.Background(), cloud.Options{Profile: test.profile})
+			c, err := awsclient.Open(context.Background(), awsclient.Options{Profile: test.profile})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -13,8 +13,8 @@ import (
 	"regexp"
 	"time"
 
-	"microsecrets/lib/bucket"
-	"microsecrets/lib/cloud"
+	"microsecrets/lib/internal/awsclient"
+	"microsecrets/lib/internal/bucket"
 	"microsecrets/lib/message"
 )
 
@@ -91,10 +91,10 @@ func (s *Store) context(name string, claims map[string]string) map[string]string
 }
 
 // commit makes the message appear. A condition that does not hold is a
-// cloud.ErrConflict; what may or may not have appeared is an ErrUncertain.
+// awsclient.ErrConflict; what may or may not have appeared is an ErrUncertain.
 func (w *write) commit(ctx context.Context) (*Receipt, error) {
 	written, err := w.upload.Close()
-	var e *cloud.Error
+	var e *awsclient.Error
 	if errors.As(err, &e) {
 		if w.doubt = w.doubt || e.Doubt; w.doubt {
 			written, err = w.settle(ctx, err)
@@ -125,7 +125,7 @@ func (w *write) settle(ctx context.Context, failure error) (bucket.Written, erro
 		return bucket.Written{}, failure // which is to be repeated, and then is the last one
 	case landed != nil:
 		return bucket.Written{ETag: landed.ETag, Version: landed.Version}, nil
-	case errors.Is(failure, cloud.ErrUnreachable): // and may be acted on yet
+	case errors.Is(failure, awsclient.ErrUnreachable): // and may be acted on yet
 		return bucket.Written{}, fmt.Errorf("%w: %v", ErrUncertain, failure)
 	case err != nil:
 		return bucket.Written{}, fmt.Errorf("%w: %v", ErrUncertain, err)
@@ -145,7 +145,7 @@ var (
 func (w *write) landed(ctx context.Context) (*bucket.Info, error) {
 	latest, ours, err := w.isIn(ctx, "")
 	switch {
-	case err != nil && !errors.Is(err, cloud.ErrNotFound):
+	case err != nil && !errors.Is(err, awsclient.ErrNotFound):
 		return nil, err
 	case ours:
 		return &latest, nil
@@ -204,7 +204,7 @@ func (s *Store) condition(ctx context.Context, name string, o PutOptions) (bucke
 	}
 	latest, err := s.bucket.Head(ctx, key, "")
 	switch {
-	case errors.Is(err, cloud.ErrNotFound):
+	case errors.Is(err, awsclient.ErrNotFound):
 		return bucket.Condition{}, ErrChanged
 	case err != nil:
 		return bucket.Condition{}, hinted(err)
@@ -222,8 +222,8 @@ func quote(etag string) string { return `"` + unquote(etag) + `"` }
 // simultaneous tells whether a write was refused since it met another request,
 // which S3 wants to be repeated.
 func simultaneous(err error) bool {
-	var e *cloud.Error
-	return errors.As(err, &e) && errors.Is(err, cloud.ErrConflict) && e.Status == http.StatusConflict
+	var e *awsclient.Error
+	return errors.As(err, &e) && errors.Is(err, awsclient.ErrConflict) && e.Status == http.StatusConflict
 }
 
 // patience paces the tries of a write that others are in the way of.

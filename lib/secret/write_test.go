@@ -15,9 +15,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"microsecrets/lib/cloud"
 	"microsecrets/lib/environ"
 	"microsecrets/lib/fakeaws"
+	"microsecrets/lib/internal/awsclient"
 	"microsecrets/lib/secret"
 )
 
@@ -102,7 +102,7 @@ func TestMerges(t *testing.T) {
 			if first == "deleted" {
 				do(t, s, "write app/env old", "rm app/env")
 			}
-			store := s.open(t, secret.Options{Options: cloud.Options{Timeout: 20 * time.Second}})
+			store := s.open(t, secret.Options{Options: awsclient.Options{Timeout: 20 * time.Second}})
 			outcomes := mergeAtOnce(t, store, writers)
 			var want []string
 			for i := range writers {
@@ -200,7 +200,7 @@ func TestMergeAgain(t *testing.T) {
 // A secret that nobody changes, and that cannot be written, is given up.
 func TestMergeWithoutProgress(t *testing.T) {
 	s := start(t)
-	store := s.open(t, secret.Options{LastWriterWins: true, Options: cloud.Options{Timeout: 100 * time.Millisecond}})
+	store := s.open(t, secret.Options{LastWriterWins: true, Options: awsclient.Options{Timeout: 100 * time.Millisecond}})
 	do(t, s, "fault answer 409 ConditionalRequestConflict PutObject")
 	_, err := store.Merge(context.Background(), "app/env", secret.PutOptions{}, set("A", "1"))
 	if !errors.Is(err, secret.ErrUnreachable) || !strings.HasPrefix(err.Error(), "app/env: not reachable: no progress for 100ms: ") {

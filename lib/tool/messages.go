@@ -7,11 +7,11 @@ import (
 	"os"
 	"slices"
 
-	"microsecrets/lib/cloud"
-	"microsecrets/lib/keyring"
+	"microsecrets/lib/internal/awsclient"
+	"microsecrets/lib/internal/keyring"
+	"microsecrets/lib/internal/settings"
 	"microsecrets/lib/message"
 	"microsecrets/lib/secret"
-	"microsecrets/lib/settings"
 )
 
 // How the programs talk to people:
@@ -49,7 +49,7 @@ var statuses = []struct {
 	{secret.ErrBadName, StatusUsage},
 	{secret.ErrReplica, StatusUsage},
 	{keyring.ErrUnnamable, StatusUsage},
-	{cloud.ErrConfig, StatusUsage},
+	{awsclient.ErrConfig, StatusUsage},
 	{secret.ErrDenied, StatusDenied},
 	{nil, StatusOther},
 	{secret.ErrUncertain, StatusUnreachable},
@@ -57,7 +57,7 @@ var statuses = []struct {
 	{secret.ErrUnreachable, StatusUnreachable},
 	{secret.ErrExists, StatusConflict},
 	{secret.ErrChanged, StatusConflict},
-	{cloud.ErrConflict, StatusConflict},
+	{awsclient.ErrConflict, StatusConflict},
 	{fs.ErrExist, StatusConflict},
 	{secret.ErrNotFound, StatusNotFound},
 }

@@ -16,10 +16,10 @@ import (
 
 	"golang.org/x/term"
 
-	"microsecrets/lib/cloud"
+	"microsecrets/lib/internal/awsclient"
+	"microsecrets/lib/internal/settings"
+	"microsecrets/lib/internal/version"
 	"microsecrets/lib/secret"
-	"microsecrets/lib/settings"
-	"microsecrets/lib/version"
 )
 
 // Tool is one call of a program.
@@ -221,7 +221,7 @@ func (t *Tool) Open(ctx context.Context) (*secret.Store, error) {
 
 		LastWriterWins: t.LastWriterWins,
 
-		Options: cloud.Options{
+		Options: awsclient.Options{
 			Region:    s.Region,
 			Profile:   s.Profile,
 			PathStyle: s.PathStyle,

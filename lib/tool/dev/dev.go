@@ -16,7 +16,7 @@ import (
 	"strings"
 
 	"microsecrets/lib/fakeaws"
-	"microsecrets/lib/version"
+	"microsecrets/lib/internal/version"
 )
 
 const usage = `usage: ms-dev [flags] [-- COMMAND [ARG...]]

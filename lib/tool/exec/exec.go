@@ -16,8 +16,8 @@ import (
 	"syscall"
 	"time"
 
-	"microsecrets/lib/become"
 	"microsecrets/lib/environ"
+	"microsecrets/lib/internal/become"
 	"microsecrets/lib/secret"
 	"microsecrets/lib/tool"
 )

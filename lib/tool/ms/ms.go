@@ -14,8 +14,8 @@ import (
 	"slices"
 	"strings"
 
-	"microsecrets/lib/become"
-	"microsecrets/lib/version"
+	"microsecrets/lib/internal/become"
+	"microsecrets/lib/internal/version"
 )
 
 const usage = `usage: ms PROGRAM [ARG...]    run ms-PROGRAM

@@ -1,0 +1,99 @@
+package awsclient
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+)
+
+const (
+	// backoffMin is how long a client that has been throttled sends nothing, at
+	// most; as long as that does not help the time doubles, to backoffMax.
+	backoffMin = 100 * time.Millisecond
+	backoffMax = 2 * time.Second
+)
+
+// pace is the retryer of a client whose requests back off together: when one of
+// them is told that they are too many, none is sent for a while, be it a repeated
+// one or a new one. The SDK's own delay is for the one request alone, and the rest
+// would go on asking. An attempt waits once and then is made, throttled or not:
+// so the number of attempts bounds the time that all take.
+type pace struct {
+	aws.RetryerV2
+
+	mu      sync.Mutex
+	backoff time.Duration // 0: not throttled
+	since   time.Time     // when backoff was last raised
+	until   time.Time     // nothing is sent before
+}
+
+// throttles are the SDK's, and the 503 to a HeadObject, whose answer has no code
+// but its status's name.
+var throttles = retry.IsErrorThrottles(append(slices.Clone(retry.DefaultThrottles),
+	retry.ThrottleErrorCode{Codes: map[string]struct{}{"ServiceUnavailable": {}}}))
+
+// paced gives a client's retryer a common pace.
+func paced(r aws.Retryer) aws.Retryer {
+	v2, ok := r.(aws.RetryerV2)
+	if !ok {
+		return r
+	}
+	return &pace{RetryerV2: v2}
+}
+
+// GetAttemptToken waits until an attempt may be made. The attempt's outcome is
+// reported to what it returns.
+func (p *pace) GetAttemptToken(ctx context.Context) (func(error) error, error) {
+	asked := time.Now()
+	if err := p.wait(ctx); err != nil {
+		return nil, err
+	}
+	release, err := p.RetryerV2.GetAttemptToken(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return func(err error) error {
+		p.learn(asked, err == nil, throttles.IsErrorThrottle(err).Bool())
+		return release(err)
+	}, nil
+}
+
+// wait returns when the pause that the client makes now, if any, is over.
+func (p *pace) wait(ctx context.Context) error {
+	p.mu.Lock()
+	left := time.Until(p.until)
+	p.mu.Unlock()
+	if left <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(left)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// learn takes the outcome of an attempt into account, unless it was asked for
+// before the client backed off: then it says nothing of whether that was enough.
+// How long the pause is differs from process to process.
+func (p *pace) learn(asked time.Time, succeeded, throttled bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case asked.Before(p.since):
+	case throttled:
+		p.backoff = min(max(2*p.backoff, backoffMin), backoffMax)
+		p.since = time.Now()
+		p.until = p.since.Add(p.backoff/2 + rand.N(p.backoff/2))
+	case succeeded:
+		p.backoff = 0
+	}
+}

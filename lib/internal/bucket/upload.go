@@ -1,0 +1,299 @@
+package bucket
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"microsecrets/lib/internal/awsclient"
+)
+
+const (
+	// partUnit is the size of the first parts of a multipart upload, and the
+	// most that goes in a single PutObject. S3 wants at least 5 MiB.
+	partUnit = 8 << 20
+
+	// partsMax is S3's bound on the parts of an upload. As nobody knows how
+	// long a pipe is, parts double after every partsAlike, partDoublings times,
+	// so that partsMax of them hold more than a TiB.
+	partsMax      = 10_000
+	partsAlike    = 500
+	partDoublings = 4
+
+	// partsHeld bounds the parts in memory: one that is being filled, the
+	// others on their way. Where they would have more than heldMax bytes they
+	// are fewer; a single part may have more.
+	partsHeld = 4
+	heldMax   = 64 << 20
+
+	// abortTimeout is how long an upload that failed, or was interrupted, may
+	// take to remove the parts that it has stored.
+	abortTimeout = 10 * time.Second
+)
+
+// ErrTooLarge is the error of writing more than partsMax parts hold.
+var ErrTooLarge = errors.New("more than an S3 upload can hold")
+
+// partSize is the size in bytes of part i, from 0.
+func partSize(i int) int { return partUnit << min(i/partsAlike, partDoublings) }
+
+// underWay is how many parts may be on their way while part i is being filled.
+func underWay(i int) int { return min(partsHeld, max(1, heldMax/partSize(i))) - 1 }
+
+// Upload writes an object of unknown length: in one PutObject if it fits in a
+// part, else by a multipart upload. It holds at most 64 MiB of an object up to
+// 58 GiB, and 128 MiB beyond. The object appears when Close succeeds; whoever
+// does not get there must Abort. An Upload is used by one goroutine.
+type Upload struct {
+	ctx       context.Context
+	bucket    *Bucket
+	key       string
+	condition Condition
+
+	id      string // of the multipart upload, once it has begun
+	parts   []types.CompletedPart
+	part    *buffer  // that is being filled
+	free    [][]byte // chunks for the next ones
+	sending int      // parts on their way
+	sent    chan sent
+	partCtx context.Context
+	cancel  context.CancelFunc
+}
+
+// sent is what became of a part.
+type sent struct {
+	part   types.CompletedPart
+	buffer *buffer
+	err    error
+}
+
+// Upload begins to write an object, which appears on a condition. No request is
+// made before a part is full.
+func (b *Bucket) Upload(ctx context.Context, key string, c Condition) *Upload {
+	return &Upload{ctx: ctx, bucket: b, key: key, condition: c, part: new(buffer)}
+}
+
+func (u *Upload) Write(p []byte) (int, error) {
+	written := 0
+	for len(p) > 0 {
+		room := partSize(len(u.parts)) - u.part.size
+		if room == 0 {
+			if err := u.next(); err != nil {
+				return written, err
+			}
+			continue
+		}
+		n := min(room, len(p))
+		u.free = u.part.add(p[:n], u.free)
+		p, written = p[n:], written+n
+	}
+	return written, nil
+}
+
+// next sends the part that is full and begins another, which may mean to wait
+// until there is memory for it.
+func (u *Upload) next() error {
+	if err := u.send(); err != nil {
+		return err
+	}
+	return u.await(underWay(len(u.parts)))
+}
+
+// begin starts the multipart upload.
+func (u *Upload) begin() error {
+	if err := u.bucket.honours(u.ctx, completeMultipartUpload, u.key, u.condition); err != nil {
+		return err
+	}
+	out, err := u.bucket.client.CreateMultipartUpload(u.ctx, &s3.CreateMultipartUploadInput{
+		Bucket:               &u.bucket.name,
+		Key:                  &u.key,
+		ExpectedBucketOwner:  u.bucket.owner,
+		ServerSideEncryption: u.bucket.sse,
+	})
+	if err != nil {
+		return awsclient.Classify(u.ctx, "CreateMultipartUpload", err)
+	}
+	u.id = aws.ToString(out.UploadId)
+	u.sent = make(chan sent, partsHeld)
+	u.partCtx, u.cancel = context.WithCancel(u.ctx)
+	return nil
+}
+
+// send sets out to send the buffer as the next part.
+func (u *Upload) send() error {
+	if u.id == "" {
+		if err := u.begin(); err != nil {
+			return err
+		}
+	}
+	if len(u.parts) == partsMax {
+		return ErrTooLarge
+	}
+	u.parts = append(u.parts, types.CompletedPart{})
+	number, full := int32(len(u.parts)), u.part
+	u.part = new(buffer)
+	u.sending++
+	go func() {
+		part, err := u.sendPart(number, full)
+		u.sent <- sent{part, full, err}
+	}()
+	return nil
+}
+
+func (u *Upload) sendPart(number int32, b *buffer) (types.CompletedPart, error) {
+	out, err := u.bucket.client.UploadPart(u.partCtx, &s3.UploadPartInput{
+		Bucket:              &u.bucket.name,
+		Key:                 &u.key,
+		UploadId:            &u.id,
+		PartNumber:          &number,
+		Body:                b,
+		ContentLength:       aws.Int64(int64(b.size)),
+		ExpectedBucketOwner: u.bucket.owner,
+	})
+	if err != nil {
+		return types.CompletedPart{}, awsclient.Classify(u.partCtx, "UploadPart", err)
+	}
+	// An upload with checksums is completed only if told those of the parts.
+	return types.CompletedPart{
+		PartNumber:        &number,
+		ETag:              out.ETag,
+		ChecksumCRC32:     out.ChecksumCRC32,
+		ChecksumCRC32C:    out.ChecksumCRC32C,
+		ChecksumCRC64NVME: out.ChecksumCRC64NVME,
+		ChecksumSHA1:      out.ChecksumSHA1,
+		ChecksumSHA256:    out.ChecksumSHA256,
+	}, nil
+}
+
+// await waits until at most limit parts are on their way.
+func (u *Upload) await(limit int) error {
+	for u.sending > limit {
+		s := <-u.sent
+		u.sending--
+		if s.err != nil {
+			return s.err
+		}
+		u.parts[*s.part.PartNumber-1] = s.part
+		u.free = append(u.free, s.buffer.chunks...)
+	}
+	return nil
+}
+
+// Close sends what is left and makes the object appear. When it was refused it
+// may be tried again.
+func (u *Upload) Close() (Written, error) {
+	if u.id == "" {
+		return u.bucket.put(u.ctx, u.key, u.part, u.condition)
+	}
+	if u.part.size > 0 {
+		if err := u.send(); err != nil {
+			return Written{}, err
+		}
+	}
+	if err := u.await(0); err != nil {
+		return Written{}, err
+	}
+	var doubt awsclient.Doubt
+	out, err := u.bucket.client.CompleteMultipartUpload(u.ctx, &s3.CompleteMultipartUploadInput{
+		Bucket:              &u.bucket.name,
+		Key:                 &u.key,
+		UploadId:            &u.id,
+		MultipartUpload:     &types.CompletedMultipartUpload{Parts: u.parts},
+		ExpectedBucketOwner: u.bucket.owner,
+		IfMatch:             optional(u.condition.IfMatch),
+		IfNoneMatch:         u.condition.ifNoneMatch(),
+	}, doubt.Watch)
+	if err != nil {
+		return Written{}, u.condition.refused(doubt.Classify(u.ctx, completeMultipartUpload, err))
+	}
+	u.cancel()
+	u.id = ""
+	return Written{ETag: aws.ToString(out.ETag), Version: aws.ToString(out.VersionId)}, nil
+}
+
+// Abort removes the parts that an upload has stored, also after its context has
+// ended. After a Close that succeeded it does nothing.
+func (u *Upload) Abort() error {
+	if u.id == "" {
+		return nil
+	}
+	u.cancel()
+	for ; u.sending > 0; u.sending-- {
+		<-u.sent
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(u.ctx), abortTimeout)
+	defer cancel()
+	_, err := u.bucket.client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{
+		Bucket:              &u.bucket.name,
+		Key:                 &u.key,
+		UploadId:            &u.id,
+		ExpectedBucketOwner: u.bucket.owner,
+	})
+	u.id = ""
+	err = awsclient.Classify(ctx, "AbortMultipartUpload", err)
+	var e *awsclient.Error
+	if errors.As(err, &e) && e.Code == "NoSuchUpload" {
+		return nil // a completion whose answer was lost
+	}
+	return err
+}
+
+// chunkSize is the unit, in bytes, in which memory for parts is kept.
+const chunkSize = 256 << 10
+
+// A buffer holds the bytes of a part, in chunks that are full but for the last,
+// so that parts of one size can use the memory of those of another. It is read
+// once it is complete.
+type buffer struct {
+	chunks [][]byte
+	size   int
+	at     int64 // where the next Read begins
+}
+
+// add appends p, taking chunks from free as long as there are any, and returns
+// those that are left.
+func (b *buffer) add(p []byte, free [][]byte) [][]byte {
+	for len(p) > 0 {
+		if b.size%chunkSize == 0 {
+			if len(free) == 0 {
+				free = append(free, make([]byte, 0, chunkSize))
+			}
+			b.chunks = append(b.chunks, free[len(free)-1][:0])
+			free = free[:len(free)-1]
+		}
+		last := &b.chunks[len(b.chunks)-1]
+		n := min(len(p), chunkSize-len(*last))
+		*last = append(*last, p[:n]...)
+		p, b.size = p[n:], b.size+n
+	}
+	return free
+}
+
+func (b *buffer) Read(p []byte) (int, error) {
+	if b.at >= int64(b.size) {
+		return 0, io.EOF
+	}
+	n := copy(p, b.chunks[b.at/chunkSize][b.at%chunkSize:])
+	b.at += int64(n)
+	return n, nil
+}
+
+// Seek lets the SDK measure a part, and send it once more.
+func (b *buffer) Seek(offset int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekCurrent:
+		offset += b.at
+	case io.SeekEnd:
+		offset += int64(b.size)
+	}
+	if offset < 0 {
+		return 0, errors.New("seek to before the beginning")
+	}
+	b.at = offset
+	return offset, nil
+}

@@ -1,0 +1,297 @@
+// Package keyring has KMS make, wrap and unwrap the data keys of messages. A
+// keyring reads only what was made under the keys that it is configured with:
+// KMS itself is asked to refuse any other, and its reply is compared.
+package keyring
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sort"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/kms/types"
+	"golang.org/x/sync/errgroup"
+
+	"microsecrets/lib/internal/awsclient"
+	"microsecrets/lib/message"
+)
+
+// Provider is the provider id of data keys that KMS has wrapped, as every
+// AWS Encryption SDK writes it.
+const Provider = "aws-kms"
+
+// wrappedMax is how many bytes a ciphertext has that KMS takes.
+const wrappedMax = 6144
+
+// ErrUnnamable is wrapped by Keys where a service cannot be in a key's name.
+var ErrUnnamable = errors.New("no KMS alias can hold this service")
+
+type client interface {
+	GenerateDataKey(context.Context, *kms.GenerateDataKeyInput, ...func(*kms.Options)) (*kms.GenerateDataKeyOutput, error)
+	Encrypt(context.Context, *kms.EncryptInput, ...func(*kms.Options)) (*kms.EncryptOutput, error)
+	Decrypt(context.Context, *kms.DecryptInput, ...func(*kms.Options)) (*kms.DecryptOutput, error)
+}
+
+// Keyring wraps and unwraps data keys. It is safe for concurrent use.
+type Keyring struct {
+	clientIn func(region string) client
+	region   string
+	keys     []string
+	anyKey   bool
+}
+
+// New returns a keyring of the given keys, each a key id, a key ARN, an alias
+// or an alias ARN. The first makes data keys, every further one wraps them
+// too. A key given as an ARN is reached in the ARN's region, any other in the
+// cloud's own.
+func New(c *awsclient.Cloud, keys []string) *Keyring {
+	return &Keyring{
+		clientIn: func(region string) client { return c.KMS(region) },
+		region:   c.Region(),
+		keys:     keys,
+	}
+}
+
+// AnyKey returns a keyring that reads whatever KMS decrypts for the caller,
+// under whichever key it was made, an attacker's own included.
+func (k *Keyring) AnyKey() *Keyring {
+	lifted := *k
+	lifted.anyKey = true
+	return &lifted
+}
+
+// Keys splits the setting key at its commas and puts the service in the place
+// of {service}. A service that no alias can hold is an ErrUnnamable: aliases
+// are made of letters, digits, "_", "-" and "/".
+func Keys(setting, service string) ([]string, error) {
+	var keys []string
+	for key := range strings.SplitSeq(setting, ",") {
+		key = strings.TrimSpace(key)
+		if key == "" {
+			return nil, &awsclient.Error{Kind: awsclient.ErrConfig, Detail: "an empty key in the setting key"}
+		}
+		if strings.Contains(key, "{service}") {
+			if !aliasable(service) {
+				return nil, fmt.Errorf("%w: %q has characters outside A-Z a-z 0-9 _ -", ErrUnnamable, service)
+			}
+			key = strings.ReplaceAll(key, "{service}", service)
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
+}
+
+func aliasable(service string) bool {
+	for _, c := range []byte(service) {
+		if !isAlphanumeric(c) && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return service != ""
+}
+
+// at returns the client for a key and how to name it in an error.
+func (k *Keyring) at(key string) client {
+	if a, ok := parseARN(key); ok {
+		return k.clientIn(a.region)
+	}
+	return k.clientIn("")
+}
+
+// Wrap has KMS make a data key under the first key and wrap it under every
+// other, bound to the encryption context: one GenerateDataKey, then one Encrypt
+// for each further key, side by side. All must succeed.
+func (k *Keyring) Wrap(ctx context.Context, encryptionContext map[string]string) (key []byte, wrapped []message.EncryptedDataKey, err error) {
+	wrapped = make([]message.EncryptedDataKey, len(k.keys))
+	made, err := k.at(k.keys[0]).GenerateDataKey(ctx, &kms.GenerateDataKeyInput{
+		KeyId:             &k.keys[0],
+		KeySpec:           types.DataKeySpecAes256,
+		EncryptionContext: encryptionContext,
+	})
+	if err != nil {
+		return nil, nil, k.failed(ctx, "GenerateDataKey", k.keys[0], err)
+	}
+	if len(made.Plaintext) != message.DataKeyLength {
+		return nil, nil, fmt.Errorf("KMS made a data key of %d bytes, not %d", len(made.Plaintext), message.DataKeyLength)
+	}
+	if wrapped[0], err = encrypted(made.KeyId, made.CiphertextBlob); err != nil {
+		return nil, nil, err
+	}
+	others, ctx := errgroup.WithContext(ctx)
+	for i, id := range k.keys[1:] {
+		others.Go(func() error {
+			out, err := k.at(id).Encrypt(ctx, &kms.EncryptInput{
+				KeyId:             &id,
+				Plaintext:         made.Plaintext,
+				EncryptionContext: encryptionContext,
+			})
+			if err != nil {
+				return k.failed(ctx, "Encrypt", id, err)
+			}
+			wrapped[i+1], err = encrypted(out.KeyId, out.CiphertextBlob)
+			return err
+		})
+	}
+	if err := others.Wait(); err != nil {
+		clear(made.Plaintext)
+		return nil, nil, err
+	}
+	return made.Plaintext, wrapped, nil
+}
+
+func encrypted(keyID *string, blob []byte) (message.EncryptedDataKey, error) {
+	if keyID == nil || len(blob) == 0 {
+		return message.EncryptedDataKey{}, errors.New("KMS answered without a wrapped data key")
+	}
+	if a, ok := parseARN(*keyID); !ok || a.kind != "key" {
+		return message.EncryptedDataKey{}, fmt.Errorf("KMS answered with %s, which is no key's ARN", Show(*keyID))
+	}
+	return message.EncryptedDataKey{Provider: Provider, Info: *keyID, Ciphertext: blob}, nil
+}
+
+// attempt is one way to try: a data key of the message under a configured key.
+type attempt struct {
+	dataKey message.EncryptedDataKey
+	key     string // empty: whichever key it was made under
+	rank    int
+}
+
+// Unwrap has KMS decrypt one of a message's data keys under one of the
+// configured keys, in the order of likelihood: the very ARN, a replica of a
+// multi-region key, a key of the same account and region. A data key that
+// cannot be unwrapped gives way to the next. Where all are under other keys
+// than the configured ones the error is a message.ErrNotAuthentic.
+func (k *Keyring) Unwrap(ctx context.Context, h *message.Header) ([]byte, error) {
+	attempts := k.attempts(h.DataKeys)
+	if len(attempts) == 0 {
+		return nil, k.wrongKey(h.DataKeys)
+	}
+	var failure error
+	for _, a := range attempts {
+		key, err := k.decrypt(ctx, a, h.Context)
+		switch {
+		case err == nil:
+			return key, nil
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case failure == nil && !isWrongKey(err):
+			failure = err
+		}
+	}
+	if failure == nil {
+		failure = k.wrongKey(h.DataKeys)
+	}
+	return nil, failure
+}
+
+func (k *Keyring) attempts(dataKeys []message.EncryptedDataKey) []attempt {
+	var list []attempt
+	for _, d := range dataKeys {
+		made, ok := parseARN(d.Info)
+		if d.Provider != Provider || !ok || made.kind != "key" || len(d.Ciphertext) == 0 || len(d.Ciphertext) > wrappedMax {
+			continue
+		}
+		if k.anyKey {
+			list = append(list, attempt{dataKey: d})
+			continue
+		}
+		for _, key := range k.keys {
+			if rank, ok := k.rank(key, made); ok {
+				list = append(list, attempt{d, key, rank})
+			}
+		}
+	}
+	sort.SliceStable(list, func(i, j int) bool { return list[i].rank < list[j].rank })
+	return list
+}
+
+// rank orders the ways to try, likeliest first; it is false where the
+// configured key cannot be the one that the data key was made under.
+func (k *Keyring) rank(key string, made arn) (int, bool) {
+	configured, ok := parseARN(key)
+	switch {
+	case ok && configured == made:
+		return 0, true
+	case ok && configured.replicaOf(made):
+		return 1, true
+	case ok && configured.kind == "key":
+		return 0, false
+	case ok && configured.account == made.account && configured.region == made.region:
+		return 2, true
+	case !ok && (key == made.id || k.region == made.region):
+		return 2, true
+	}
+	return 3, true
+}
+
+func (k *Keyring) decrypt(ctx context.Context, a attempt, encryptionContext map[string]string) ([]byte, error) {
+	in := &kms.DecryptInput{
+		CiphertextBlob:    a.dataKey.Ciphertext,
+		EncryptionContext: encryptionContext,
+	}
+	at := a.key
+	if at == "" {
+		at = a.dataKey.Info
+	} else {
+		in.KeyId = &at
+	}
+	out, err := k.at(at).Decrypt(ctx, in)
+	if err != nil {
+		return nil, k.failed(ctx, "Decrypt", at, err)
+	}
+	made, _ := parseARN(a.dataKey.Info)
+	used, ok := arn{}, false
+	if out.KeyId != nil {
+		used, ok = parseARN(*out.KeyId)
+	}
+	if !ok || used != made && !used.replicaOf(made) {
+		clear(out.Plaintext)
+		return nil, errWrongKey
+	}
+	if len(out.Plaintext) != message.DataKeyLength {
+		clear(out.Plaintext)
+		return nil, fmt.Errorf("%w: its data key has %d bytes, not %d", message.ErrNotAuthentic, len(out.Plaintext), message.DataKeyLength)
+	}
+	return out.Plaintext, nil
+}
+
+var errWrongKey = errors.New("made under another key")
+
+func isWrongKey(err error) bool {
+	var e *awsclient.Error
+	if errors.As(err, &e) {
+		return e.Code == "IncorrectKeyException" || e.Code == "InvalidCiphertextException"
+	}
+	return errors.Is(err, errWrongKey)
+}
+
+// wrongKey tells under which keys the message says that it was made: claims,
+// each shown as it is only where it is a key's ARN.
+func (k *Keyring) wrongKey(dataKeys []message.EncryptedDataKey) error {
+	var made []string
+	for _, d := range dataKeys {
+		if d.Provider == Provider {
+			made = append(made, Show(d.Info))
+		}
+	}
+	if len(made) == 0 {
+		return fmt.Errorf("%w: none of its data keys is of KMS", message.ErrNotAuthentic)
+	}
+	under := strings.Join(made, ", ")
+	if k.anyKey {
+		return fmt.Errorf("%w: its data key does not fit it (made under %s)", message.ErrNotAuthentic, under)
+	}
+	return fmt.Errorf("%w: it does not decrypt under the configured key %s (made under %s)",
+		message.ErrNotAuthentic, strings.Join(k.keys, ", "), under)
+}
+
+func (k *Keyring) failed(ctx context.Context, operation, key string, err error) error {
+	err = awsclient.Classify(ctx, operation, err)
+	var e *awsclient.Error
+	if errors.As(err, &e) {
+		e.Operation = operation + " with " + Show(key)
+	}
+	return err
+}

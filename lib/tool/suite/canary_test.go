@@ -1,0 +1,358 @@
+package suite_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"microsecrets/lib/fakeaws"
+)
+
+// canary is the secret that no message may hold.
+const canary = "Canary0hunter2Canary1"
+
+// leaks are what gives the canary away: itself, in hex, in base64 at each of the
+// three offsets that it can have, and its hash, by which it could be guessed.
+var leaks = func() [][]byte {
+	sum := sha256.Sum256([]byte(canary))
+	found := []string{canary, hex.EncodeToString([]byte(canary)), hex.EncodeToString(sum[:])}
+	for offset := range 3 {
+		// Without the characters that also depend on what stands around.
+		text := base64.RawStdEncoding.EncodeToString([]byte(strings.Repeat("x", offset) + canary))
+		found = append(found, text[(offset*8+5)/6:len(text)-1])
+	}
+	var forms [][]byte
+	for _, f := range found {
+		forms = append(forms, []byte(f), []byte(strings.ToUpper(f)))
+	}
+	return forms
+}()
+
+func leaky(b []byte) bool {
+	return slices.ContainsFunc(leaks, func(form []byte) bool { return bytes.Contains(b, form) })
+}
+
+// A failing is a call that must fail and tell nothing of the canary.
+type failing struct {
+	args   []string
+	stdin  string
+	msrc   string   // the file above the working directory
+	env    []string // beside the emulator's
+	status int
+}
+
+// A nest is where calls are made: one server, one working directory.
+type nest struct {
+	*testing.T
+	server *fakeaws.Server
+	dir    string // the working directory is below it
+}
+
+func newNest(t *testing.T) *nest {
+	server, err := fakeaws.New(fakeaws.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
+	n := &nest{t, server, t.TempDir()}
+	for name, text := range map[string]string{
+		"s/pass":  canary,
+		"s/bad":   canary,
+		"s/env":   `{"A":"` + canary + `","B":"x\n` + canary + `"}`,
+		"s/lines": "A=1\n" + canary + "\n",
+		"s/steer": "PATH=" + canary + "\n",
+		"s/nul":   canary + "\x00",
+		"s/huge":  strings.Repeat(canary, 10_000),
+	} {
+		if status, _, stderr := n.call(failing{args: []string{"ms-put", "-q", name}, stdin: text}); status != 0 {
+			t.Fatalf("ms-put %s: status %d: %s", name, status, stderr)
+		}
+	}
+	n.do("flip s/bad -1")
+	n.do("copy s/pass s/moved")
+	n.do("write s/clear " + canary)
+	return n
+}
+
+func (n *nest) do(line string) {
+	n.Helper()
+	if _, err := n.server.DoLine(n.dir, line); err != nil {
+		n.Fatalf("%s: %v", line, err)
+	}
+}
+
+// call runs a program in an empty working directory.
+func (n *nest) call(f failing) (status int, stdout, stderr []byte) {
+	n.Helper()
+	work := filepath.Join(n.dir, "work")
+	for _, err := range []error{
+		os.RemoveAll(work),
+		os.Mkdir(work, 0o700),
+		os.WriteFile(filepath.Join(n.dir, ".msrc"), []byte(f.msrc), 0o600),
+		os.WriteFile(filepath.Join(n.dir, "file"), []byte(canary), 0o600),
+	} {
+		if err != nil {
+			n.Fatal(err)
+		}
+	}
+	var out, errs bytes.Buffer
+	cmd := exec.Command(f.args[0], f.args[1:]...)
+	cmd.Dir = work
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + n.dir, "AWS_MAX_ATTEMPTS=1", "GORACE=atexit_sleep_ms=0"}, n.server.Environ()...)
+	cmd.Env = append(cmd.Env, f.env...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(f.stdin), &out, &errs
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		n.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), out.Bytes(), errs.Bytes()
+}
+
+// fails wants a call to fail with its status and without the canary, in what it
+// prints and in every file that it leaves.
+func (n *nest) fails(f failing, because string) {
+	n.Helper()
+	status, stdout, stderr := n.call(f)
+	if status != f.status || len(stderr) == 0 {
+		n.Errorf("%q %s: status %d, not %d: %s", f.args, because, status, f.status, stderr)
+	}
+	if len(stdout) > 0 || leaky(stderr) {
+		n.Errorf("%q %s tells too much:\n%s%s", f.args, because, stdout, stderr)
+	}
+	err := filepath.WalkDir(filepath.Join(n.dir, "work"), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if leaky(b) || leaky([]byte(path)) {
+			n.Errorf("%q %s leaves the canary in %s", f.args, because, path)
+		}
+		return err
+	})
+	if err != nil {
+		n.Error(err)
+	}
+}
+
+// The search for the canary finds it where it is.
+func TestCanarySings(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		canary,
+		hex.EncodeToString([]byte("some" + canary + "more")),
+		base64.StdEncoding.EncodeToString([]byte(canary)),
+		base64.StdEncoding.EncodeToString([]byte("a" + canary + "bc")),
+		base64.URLEncoding.EncodeToString([]byte("ab" + canary + "c")),
+	} {
+		if !leaky([]byte(text)) {
+			t.Errorf("%s passes", text)
+		}
+	}
+	n := newNest(t)
+	if status, stdout, _ := n.call(failing{args: []string{"ms-get", "s/pass"}}); status != 0 || !leaky(stdout) {
+		t.Error("ms-get does not give the canary")
+	}
+	if status, stdout, _ := n.call(failing{args: []string{"ms-exec", "s/env", "--", "env"}}); status != 0 || !leaky(stdout) {
+		t.Error("ms-exec does not give the canary")
+	}
+}
+
+// Every request of every program meets every fault.
+func TestCanaryFaults(t *testing.T) {
+	faults := []struct {
+		line   string // REQUEST stands for the request
+		status int
+	}{
+		{"fault throttle REQUEST", 7},
+		{"fault drop REQUEST", 7},
+		{"fault answer 500 InternalError REQUEST", 7},
+		{"fault answer 400 Strange REQUEST", 1},
+		{"fault answer 403 AccessDenied REQUEST", 4},
+		{"fault answer 403 ExpiredToken REQUEST", 4},
+		{"fault hold REQUEST", 7},
+	}
+	calls := map[string]struct {
+		requests []string
+		calls    []failing
+	}{
+		"put": {[]string{"GenerateDataKey", "PutObject"}, []failing{
+			{args: []string{"ms-put", "-v", "s/new"}, stdin: canary},
+			{args: []string{"ms-put", "-v", "-sum", "s/new", "../file"}},
+			{args: []string{"ms-put", "-v", "-json", "s/new"}, stdin: canary},
+			{args: []string{"ms-put", "-v", "-e", "s/new"}, stdin: "A=" + canary},
+		}},
+		"get": {[]string{"GetObject", "Decrypt"}, []failing{
+			{args: []string{"ms-get", "-v", "s/pass"}},
+			{args: []string{"ms-get", "-v", "s/pass", "s/env"}},
+			{args: []string{"ms-get", "-v", "-o", "out", "s/pass"}},
+			{args: []string{"ms-get", "-v", "-d", "out", "s/pass"}},
+			{args: []string{"ms-get", "-v", "-k", "A", "s/env"}},
+			{args: []string{"ms-get", "-v", "-f", "sh", "-o", "out", "s/env"}},
+		}},
+		"ls": {[]string{"ListObjectsV2"}, []failing{
+			{args: []string{"ms-ls", "-v"}},
+			{args: []string{"ms-ls", "-v", "-l", "-top", "s/"}},
+		}},
+		"exec": {[]string{"GetObject", "Decrypt"}, []failing{
+			{args: []string{"ms-exec", "-v", "s/env", "--", "env"}},
+			{args: []string{"ms-exec", "-v", "P=s/pass", "--", "env"}},
+			{args: []string{"ms-exec", "-v", "-file", "out=s/pass", "--", "env"}},
+		}},
+	}
+	for program, table := range calls {
+		t.Run(program, func(t *testing.T) {
+			t.Parallel()
+			n := newNest(t)
+			for _, request := range table.requests {
+				for _, fault := range faults {
+					line := strings.ReplaceAll(fault.line, "REQUEST", request)
+					n.do(line)
+					for _, f := range table.calls {
+						f.status = fault.status
+						if program == "exec" {
+							f.status = 125
+						}
+						f.env = []string{"MS_TIMEOUT=500ms"}
+						n.fails(f, "at "+line)
+					}
+					n.do("clear")
+				}
+			}
+		})
+	}
+}
+
+// What is wrong with stored secrets, arguments, input and settings.
+func TestCanaryMistakes(t *testing.T) {
+	t.Parallel()
+	var rows []failing
+	add := func(status int, args ...string) { rows = append(rows, failing{args: args, status: status}) }
+	input := func(status int, stdin string, args ...string) {
+		rows = append(rows, failing{args: args, stdin: stdin, status: status})
+	}
+
+	// Stored secrets: altered, moved, in clear, under another key, unsigned.
+	for _, name := range []string{"s/bad", "s/moved", "s/clear"} {
+		add(5, "ms-get", "-v", name)
+		add(5, "ms-get", "-v", "-o", "out", name)
+		add(5, "ms-get", "-v", "-d", "out", name)
+		add(5, "ms-get", "-v", "s/pass", name)
+		add(125, "ms-exec", "-v", "P="+name, "--", "env")
+		add(125, "ms-exec", "-v", "-file", "out="+name, "--", "env")
+		add(125, "ms-exec", "-v", "-file", "out=s/pass", name, "--", "env")
+	}
+	add(5, "ms-get", "-v", "-c", strings.Repeat("0", 64), "s/pass")
+	add(5, "ms-get", "-v", "-o", "out", "-c", strings.Repeat("0", 40), "s/pass")
+	add(125, "ms-exec", "-v", "-c", strings.Repeat("0", 64), "s/env", "--", "env")
+
+	// Secrets that are no environments, or not those that are wanted.
+	for _, name := range []string{"s/pass", "s/lines"} {
+		add(1, "ms-get", "-v", "-k", "A", name)
+		add(1, "ms-get", "-v", "-f", "sh", name)
+		add(1, "ms-get", "-v", "-f", "json", "-o", "out", name)
+		add(125, "ms-exec", "-v", name, "--", "env")
+	}
+	add(1, "ms-get", "-v", "-k", "NONE", "s/env")
+	add(1, "ms-get", "-v", "-f", "lines", "s/env")
+	add(1, "ms-get", "-v", "-f", "sh", "-only", "A", "s/env")
+	add(1, "ms-get", "-v", "-f", "sh", "s/steer")
+	add(1, "ms-get", "-v", "-f", "github", "s/steer")
+	add(125, "ms-exec", "-v", "-only", "A", "s/env", "--", "env")
+	add(125, "ms-exec", "-v", "s/steer", "--", "env")
+	add(125, "ms-exec", "-v", "P=s/nul", "--", "env")
+	add(125, "ms-exec", "-v", "P=s/huge", "--", "env")
+	add(125, "ms-exec", "-v", "-strict", "A=s/pass", "s/env", "--", "env")
+	add(127, "ms-exec", "-v", "s/env", "--", "no-such-command")
+	add(126, "ms-exec", "-v", "-file", "out=s/pass", "s/env", "--", "/")
+
+	// Secrets in arguments: where a FILE, a flag, its value or a SOURCE is meant.
+	add(1, "ms-put", "-v", "s/new", canary)
+	add(2, "ms-put", "-v", "s/new", "../file", canary)
+	add(2, "ms-put", "-v", "s/new", "-"+canary)
+	add(125, "ms-exec", "-v", "P="+canary, "--", "env")
+	for _, value := range []string{"x://u:" + canary + "@h/d", canary + "/x\n"} {
+		add(125, "ms-exec", "-v", "P="+value, "--", "env")
+		add(125, "ms-exec", "-v", "-mem", "P="+value, "--", "env")
+		add(125, "ms-exec", "-v", "-file", "out="+value, "--", "env")
+	}
+	add(125, "ms-exec", "-v", canary+"-=s/pass", "--", "env")
+	add(125, "ms-exec", "-v", "s/env", "-"+canary, "--", "env")
+	add(125, "ms-exec", "-v", "-"+canary, "s/env", "env")
+	add(125, "ms-exec", "-v", "-u", "A="+canary, "s/env", "--", "env")
+	add(125, "ms-exec", "-v", "-file", canary, "--", "env")
+	add(125, "ms-exec", "-v", "-file", canary+"/x=s/pass", "--", "env")
+	add(125, "ms-exec", "-v", "-mem", canary, "--", "env")
+	add(1, "ms-get", "-v", "-o", canary+"/x", "s/pass")
+	add(1, "ms-get", "-v", "-d", "../file/"+canary, "s/pass")
+	add(2, "ms-get", "-v", "s/pass", "-"+canary)
+	add(2, "ms-get", "-v", "-k", canary+" x", "s/env")
+	add(2, "ms-get", "-v", "-c", canary+"="+strings.Repeat("0", 64), "s/env")
+	add(2, "ms-put", "-v", "-e", "-f", canary, "s/new")
+	add(2, "ms-get", "-v", "-f", canary, "s/env")
+	for _, program := range []string{"ms-put", "ms-get", "ms-ls", "ms-exec"} {
+		status, rest := 2, []string{"s/env"}
+		if program == "ms-exec" {
+			status, rest = 125, []string{"s/env", "--", "env"}
+		}
+		flags := [][]string{
+			{"-" + canary}, {"-p=" + canary}, {"-v=" + canary}, {"-unsigned=" + canary}, {"-path-style=" + canary},
+			{"-timeout", canary}, {"-bucket-owner", canary}, {"-sse", canary}, {"-config", canary},
+			{"-store", canary + "/../x"}, {"-origin", canary + "//x"}, {"-by", strings.Repeat(canary, 20)},
+		}
+		if program != "ms-ls" && program != "ms-put" {
+			flags = append(flags, []string{"-c", canary}, []string{"-only", canary + "-"})
+		}
+		for _, f := range flags {
+			add(status, slices.Concat([]string{program, "-v"}, f, rest)...)
+		}
+	}
+
+	// Input that is no environment.
+	for _, text := range []string{
+		canary, "A=1\n" + canary, canary + " =1", "A=" + canary + "\nA=" + canary, "A=\"" + canary + "\"", "A=" + canary + "\x00",
+		`{"A":"` + canary, `{"A":{"B":"` + canary + `"}}`, `{"` + canary + `-":"1"}`, `{"A":"` + canary + `","A":"` + canary + `"}`, `{} ` + canary,
+	} {
+		input(1, text, "ms-put", "-v", "-e", "s/new")
+	}
+	for _, text := range []string{"A=\"" + canary, "A='" + canary + "' x", canary} {
+		input(1, text, "ms-put", "-v", "-e", "-f", "dotenv", "s/new")
+	}
+	input(2, "", "ms-put", "-v", "-e", "s/new")
+
+	// Settings: of variables that cannot be used, and of lines.
+	for _, variable := range []string{
+		"MS_STORE=" + canary + "/../x", "MS_ORIGIN=" + canary + "//x", "MS_UNSIGNED=" + canary, "MS_PATH_STYLE=" + canary, "MS_TIMEOUT=" + canary,
+		"MS_BUCKET_OWNER=" + canary, "MS_SSE=" + canary, "MS_CONFIG=" + canary, "MS_BY=" + strings.Repeat(canary, 20), "AWS_PROFILE=" + canary,
+	} {
+		rows = append(rows, failing{args: []string{"ms-get", "-v", "s/pass"}, env: []string{variable}, status: 2})
+		rows = append(rows, failing{args: []string{"ms-exec", "-v", "P=s/pass", "--", "env"}, env: []string{variable}, status: 125})
+	}
+	for _, text := range []string{
+		canary, canary + " x", "store x\n" + canary, "store xxx\nstore " + canary, "store\t" + canary, "config " + canary, "store " + canary + "/../x",
+		"timeout " + canary, "unsigned " + canary, "STORE " + canary, "key\nstore " + canary, "o " + canary, strings.Repeat(canary, 4000),
+	} {
+		rows = append(rows, failing{args: []string{"ms-get", "-v", "s/pass"}, env: []string{"MS_STORE="}, msrc: text, status: 2})
+	}
+	secretKey := []string{"AWS_SECRET_ACCESS_KEY=" + canary}
+	rows = append(rows,
+		failing{args: []string{"ms-get", "-v", "s/pass"}, env: secretKey, status: 4},
+		failing{args: []string{"ms-ls", "-v"}, env: secretKey, status: 4},
+		failing{args: []string{"ms-put", "-v", "s/new"}, stdin: canary, env: secretKey, status: 4},
+		failing{args: []string{"ms-exec", "-v", "-strict", "s/env", "--", "env"}, env: []string{"A=" + canary}, status: 125},
+	)
+
+	n := newNest(t)
+	for _, f := range rows {
+		n.fails(f, "")
+	}
+}

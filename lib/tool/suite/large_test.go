@@ -1,0 +1,85 @@
+package suite_test
+
+import (
+	"io"
+	"path/filepath"
+	"testing"
+
+	"microsecrets/lib/fakeaws"
+	"microsecrets/lib/internal/awsclient"
+	"microsecrets/lib/internal/bucket"
+	"microsecrets/lib/internal/keyring"
+	"microsecrets/lib/message"
+)
+
+// peakMax is how much memory a program may have at a time, in bytes, however
+// large a secret is.
+const peakMax = 128 << 20
+
+// TestMemory puts and gets a secret that is larger than the memory that the
+// programs may have.
+func TestMemory(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector takes more memory than the programs")
+	}
+	serve(t)
+	const size = 200 << 20
+	for name, size := range map[string]int64{"svc/long": size, "svc/longheld": 60 << 20, "svc/longtwice": 66 << 20, "svc/long1": 15 << 20, "svc/long2": 15 << 20, "svc/long3": 15 << 20} {
+		putLong(t, name, size)
+	}
+	for _, c := range []struct {
+		size int64
+		args []string
+	}{
+		{size, []string{"ms-put", "-q", "svc/large"}},
+		{0, []string{"ms-get", "svc/large"}},
+		{0, []string{"ms-get", "-stream", "svc/large"}},
+		{0, []string{"ms-get", "-raw", "svc/large"}},
+		{0, []string{"ms-get", "-o", filepath.Join(t.TempDir(), "out"), "svc/large"}},
+		{64 << 20, []string{"ms-put", "-q", "svc/held"}},
+		{0, []string{"ms-get", "svc/held"}},
+		{0, []string{"ms-get", "svc/held", "svc/large"}},
+		{0, []string{"ms-get", "-d", t.TempDir(), "svc/held", "svc/large"}},
+		{0, []string{"ms-get", "svc/longheld"}},
+		{0, []string{"ms-get", "svc/longtwice"}},
+		{0, []string{"ms-get", "svc/long"}},
+		{0, []string{"ms-get", "svc/long1", "svc/long2", "svc/long3", "svc/long"}},
+		{0, []string{"ms-get", "-stream", "svc/long"}},
+		{0, []string{"ms-get", "-o", filepath.Join(t.TempDir(), "out"), "svc/long"}},
+	} {
+		if peak := spend(t, random(c.size), c.args...).peak; peak > peakMax {
+			t.Errorf("%v: %d MiB of memory, over %d", c.args, peak>>20, peakMax>>20)
+		} else {
+			t.Logf("%v: %d MiB of memory", c.args, peak>>20)
+		}
+	}
+}
+
+// putLong stores a secret of so many bytes in the longest frames that are read.
+func putLong(t *testing.T, name string, size int64) {
+	ctx := t.Context()
+	c, err := awsclient.Open(ctx, awsclient.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := bucket.New(c.S3(), fakeaws.DefaultBucket, bucket.Options{}).Upload(ctx, name, bucket.Condition{})
+	ring := keyring.New(c, []string{"alias/microsecrets-svc"})
+	w, err := message.NewWriter(u, message.WriterOptions{
+		Context:     map[string]string{"ms-store": "s3://" + fakeaws.DefaultBucket, "ms-name": name},
+		FrameLength: message.MaxFrameLength,
+	}, func(encryptionContext map[string]string) ([]byte, []message.EncryptedDataKey, error) {
+		return ring.Wrap(ctx, encryptionContext)
+	})
+	if err == nil {
+		_, err = io.Copy(w, random(size))
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err == nil {
+		_, err = u.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,120 @@
+//go:build unix
+
+package suite_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"microsecrets/lib/fakeaws"
+	"microsecrets/lib/secret"
+)
+
+// roundTrip is what the emulator adds to every request of a benchmark.
+const roundTrip = 20 * time.Millisecond
+
+// built builds a program as it is installed: the test's own binary is larger.
+func built(b *testing.B, name string) string {
+	path := filepath.Join(b.TempDir(), name)
+	out, err := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, "./cmd/"+name).CombinedOutput()
+	if err != nil {
+		b.Fatalf("%v: %s", err, out)
+	}
+	return path
+}
+
+// count returns what a verb prints as a number.
+func count(b *testing.B, server *fakeaws.Server, words ...string) (n float64) {
+	b.Helper()
+	if _, err := fmt.Sscan(do(b, server, words...), &n); err != nil {
+		b.Fatal(err)
+	}
+	return n
+}
+
+// BenchmarkGetMany fetches 1,000 secrets of 300 bytes into a folder. What it is
+// compared with is their round trips alone, one after the other.
+func BenchmarkGetMany(b *testing.B) {
+	const secrets = 1000
+	program := built(b, "ms-get")
+	server := serve(b)
+	store, err := secret.Open(context.Background(), secret.Options{Store: os.Getenv("MS_STORE")})
+	if err != nil {
+		b.Fatal(err)
+	}
+	var names bytes.Buffer
+	for i := range secrets {
+		name := fmt.Sprintf("svc/name%04d", i)
+		fmt.Fprintln(&names, name)
+		if _, err := store.Put(context.Background(), name, bytes.NewReader(make([]byte, 300))); err != nil {
+			b.Fatal(err)
+		}
+	}
+	do(b, server, "fault", "delay", roundTrip.String(), "*")
+	for b.Loop() {
+		do(b, server, "reset")
+		get := exec.Command(program, "-d", b.TempDir(), "-")
+		get.Stdin = bytes.NewReader(names.Bytes())
+		if out, err := get.CombinedOutput(); err != nil {
+			b.Fatalf("%v: %s", err, out)
+		}
+	}
+	one := time.Duration(count(b, server, "count", "*")) * roundTrip
+	b.ReportMetric(float64(one)*float64(b.N)/float64(b.Elapsed()), "x-faster")
+	b.ReportMetric(count(b, server, "side"), "at-once")
+	b.ReportMetric(count(b, server, "connections"), "connections")
+}
+
+// BenchmarkLs lists a million names: the processor time for a thousand of them,
+// and the memory in all, as the test's own binary tells it: the greatest size that
+// the system knows of a process counts that of the one that began it.
+func BenchmarkLs(b *testing.B) {
+	const names = 1_000_000
+	program := built(b, "ms-ls")
+	args := []string{"--", "sh", "-c", "env; echo; cat"}
+	for service := range 100 {
+		args = append([]string{"-do", fmt.Sprintf("fill %d svc%03d/", names/100, service)}, args...)
+	}
+	dev := exec.Command("ms-dev", args...)
+	stdin, err := dev.StdinPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	stdout, err := dev.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := dev.Start(); err != nil {
+		b.Fatal(err)
+	}
+	var environ []string
+	for lines := bufio.NewScanner(stdout); lines.Scan() && lines.Text() != ""; {
+		environ = append(environ, lines.Text())
+	}
+	var cpu time.Duration
+	for b.Loop() {
+		ls := exec.Command(program)
+		ls.Env = environ
+		if err := ls.Run(); err != nil {
+			b.Fatal(err)
+		}
+		usage := ls.ProcessState.SysUsage().(*syscall.Rusage)
+		cpu += time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+	}
+	b.ReportMetric(float64(cpu)/1e6/float64(b.N)/(names/1000), "cpu-ms/1000-names")
+	ls := exec.Command("ms-ls")
+	ls.Env = environ
+	b.ReportMetric(float64(spent(b, ls).peak)/(1<<20), "MiB")
+	stdin.Close()
+	if err := dev.Wait(); err != nil {
+		b.Fatal(err)
+	}
+}

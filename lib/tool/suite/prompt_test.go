@@ -1,0 +1,228 @@
+//go:build unix
+
+package suite_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
+
+	"microsecrets/lib/fakeaws"
+)
+
+// A terminal is a pseudo-terminal with ms-put on it.
+type terminal struct {
+	*testing.T
+	server *fakeaws.Server
+	cmd    *exec.Cmd
+	keys   *os.File // the person's side
+	screen *os.File // the program's side
+	shown  bytes.Buffer
+}
+
+// atTerminal starts ms-put on a terminal and waits until it asks.
+func atTerminal(t *testing.T, env []string, args ...string) *terminal {
+	t.Helper()
+	server, err := fakeaws.New(fakeaws.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
+	keys, screen, err := pty.Open()
+	if err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { keys.Close(); screen.Close() })
+	if err := keys.SetDeadline(time.Now().Add(30 * time.Second)); err != nil && !errors.Is(err, os.ErrNoDeadline) {
+		t.Fatal(err)
+	}
+	term := &terminal{T: t, server: server, keys: keys, screen: screen}
+	term.cmd = exec.Command("ms-put", args...)
+	term.cmd.Dir = t.TempDir()
+	term.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + term.cmd.Dir, "GORACE=atexit_sleep_ms=0"}, server.Environ()...)
+	term.cmd.Env = append(term.cmd.Env, env...)
+	term.cmd.Stdin, term.cmd.Stdout, term.cmd.Stderr = screen, screen, screen
+	term.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := term.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { term.cmd.Process.Kill(); term.cmd.Wait() })
+	term.until("secret, not shown: ")
+	term.quiet()
+	return term
+}
+
+// until reads the screen until it shows text.
+func (term *terminal) until(text string) {
+	term.Helper()
+	buf := make([]byte, 4096)
+	for !strings.Contains(term.shown.String(), text) {
+		n, err := term.keys.Read(buf)
+		term.shown.Write(buf[:n])
+		if err != nil {
+			term.Fatalf("%q is not shown: %v: %q", text, err, term.shown.String())
+		}
+	}
+}
+
+func (term *terminal) echoes() bool {
+	term.Helper()
+	state, err := unix.IoctlGetTermios(int(term.screen.Fd()), getTermios)
+	if err != nil {
+		term.Fatal(err)
+	}
+	return state.Lflag&unix.ECHO != 0
+}
+
+// quiet waits until the terminal does not echo: the prompt is shown first.
+func (term *terminal) quiet() {
+	term.Helper()
+	for end := time.Now().Add(30 * time.Second); term.echoes(); {
+		if time.Now().After(end) {
+			term.Fatal("the terminal echoes")
+		}
+	}
+}
+
+// typed types and returns the exit, and all that was shown, when the program has
+// ended.
+func (term *terminal) typed(keys string) (*os.ProcessState, string) {
+	term.Helper()
+	if _, err := io.WriteString(term.keys, keys); err != nil {
+		term.Fatal(err)
+	}
+	term.cmd.Wait()
+	// What the program has written stands before this.
+	if _, err := io.WriteString(term.screen, "THE END"); err != nil {
+		term.Fatal(err)
+	}
+	term.until("THE END")
+	if !term.echoes() {
+		term.Error("the terminal is left without echo")
+	}
+	return term.cmd.ProcessState, term.shown.String()
+}
+
+func (term *terminal) get(name string) string {
+	term.Helper()
+	cmd := exec.Command("ms-get", name)
+	cmd.Env = term.cmd.Env
+	out, err := cmd.Output()
+	if err != nil {
+		term.Fatal(err)
+	}
+	return string(out)
+}
+
+// On a terminal ms-put says where the secret goes, asks without echo and stores
+// what was typed, without the end of the line.
+func TestPrompt(t *testing.T) {
+	t.Parallel()
+	for _, secret := range []string{"hunter2 hünter", " white space ", `quotes "' \ $HOME`, strings.Repeat("x", 4000), strings.Repeat("k", 10_000)} {
+		term := atTerminal(t, nil, "s/pass")
+		exit, shown := term.typed(secret + "\n")
+		if exit.ExitCode() != 0 || !strings.HasPrefix(shown, "ms-put: s/pass goes to s3://example-microsecrets (MS_STORE)\r\nsecret, not shown: \r\n") {
+			t.Fatalf("%v: %q", exit, shown)
+		}
+		if strings.Contains(shown, secret) || !strings.Contains(shown, "  s/pass\r\n") {
+			t.Errorf("%q", shown)
+		}
+		if got := term.get("s/pass"); got != secret {
+			t.Errorf("typed %q, stored %q", secret, got)
+		}
+	}
+}
+
+// A store that a file names is told with the file.
+func TestPromptTellsFile(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "settings")
+	if err := os.WriteFile(file, []byte("store s3://example-microsecrets/prod\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	term := atTerminal(t, []string{"MS_STORE=", "MS_CONFIG=" + file}, "s/pass")
+	if _, shown := term.typed("hunter2\n"); !strings.HasPrefix(shown, "ms-put: s/pass goes to s3://example-microsecrets/prod ("+file+":1)\r\n") {
+		t.Errorf("%q", shown)
+	}
+}
+
+// Nothing typed is an empty standard input, unless that is meant.
+func TestPromptEmpty(t *testing.T) {
+	t.Parallel()
+	term := atTerminal(t, nil, "s/pass")
+	if exit, shown := term.typed("\n"); exit.ExitCode() != 2 || !strings.Contains(shown, "s/pass: standard input is empty") {
+		t.Errorf("%v: %q", exit, shown)
+	}
+	if out, err := term.server.Do("", "ls"); err != nil || out != "" {
+		t.Errorf("stored %q, %v", out, err)
+	}
+	term = atTerminal(t, nil, "-empty", "s/pass")
+	if exit, shown := term.typed("\n"); exit.ExitCode() != 0 || term.get("s/pass") != "" {
+		t.Errorf("%v: %q", exit, shown)
+	}
+}
+
+// ^C at the prompt restores the terminal and kills by SIGINT, and stores nothing.
+func TestPromptInterrupted(t *testing.T) {
+	t.Parallel()
+	term := atTerminal(t, nil, "s/pass")
+	exit, shown := term.typed("hunt\x03")
+	status, ok := exit.Sys().(syscall.WaitStatus)
+	if !ok || !status.Signaled() || status.Signal() != syscall.SIGINT {
+		t.Errorf("%v: %q", exit, shown)
+	}
+	if strings.Contains(shown, "hunt") || !strings.Contains(shown, "ms-put: interrupted\r\n") {
+		t.Errorf("%q", shown)
+	}
+	if out, err := term.server.Do("", "counts"); err != nil || out != "" {
+		t.Errorf("requested %q, %v", out, err)
+	}
+}
+
+// What is pasted with more than one line is not stored in part, and the shell
+// does not get the rest.
+func TestPromptLines(t *testing.T) {
+	t.Parallel()
+	term := atTerminal(t, nil, "s/pass")
+	exit, shown := term.typed("-----BEGIN KEY-----\nhunter2\n-----END")
+	if exit.ExitCode() != 2 || !strings.Contains(shown, "ms-put: more than one line was typed, and none is stored\r\n") || strings.Contains(shown, "hunter2") {
+		t.Errorf("%v: %q", exit, shown)
+	}
+	if out, err := term.server.Do("", "counts"); err != nil || out != "" {
+		t.Errorf("requested %q, %v", out, err)
+	}
+}
+
+// The keys that erase do, and ^D ends what was typed, or says that it is nothing.
+func TestPromptKeys(t *testing.T) {
+	t.Parallel()
+	for keys, want := range map[string]string{"wrong\x15hünter\x7f\x7f\x7f\x7f\x7fx2\n": "hx2", "end\x04": "end"} {
+		term := atTerminal(t, nil, "s/pass")
+		if exit, shown := term.typed(keys); exit.ExitCode() != 0 || term.get("s/pass") != want {
+			t.Errorf("%q: %v: %q", keys, exit, shown)
+		}
+	}
+	term := atTerminal(t, nil, "s/pass")
+	if exit, shown := term.typed("\x04"); exit.ExitCode() != 2 || !strings.Contains(shown, "standard input is empty: nothing was typed") {
+		t.Errorf("%v: %q", exit, shown)
+	}
+}
+
+// An environment is typed line by line no more than any other secret: one line.
+func TestPromptEnvironment(t *testing.T) {
+	t.Parallel()
+	term := atTerminal(t, nil, "-e", "s/env")
+	if exit, shown := term.typed("PASSWORD=hunter2\n"); exit.ExitCode() != 0 || term.get("s/env") != `{"PASSWORD":"hunter2"}` {
+		t.Errorf("%v: %q", exit, shown)
+	}
+}

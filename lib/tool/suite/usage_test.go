@@ -1,0 +1,111 @@
+package suite_test
+
+import (
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write testdata/usage from what the programs print")
+
+// output runs a program that needs nothing of its environment but PATH, and returns all that it prints.
+func output(t *testing.T, program string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(program, args...)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "GORACE=atexit_sleep_ms=0"}
+	cmd.Dir = t.TempDir()
+	out, err := cmd.CombinedOutput()
+	if _, exited := err.(*exec.ExitError); err != nil && !exited {
+		t.Fatal(err)
+	}
+	return string(out)
+}
+
+// programs are those that have flags of their own: all but ms.
+func programs(t *testing.T) []string {
+	t.Helper()
+	found, err := filepath.Glob("doc/man/ms-*.1")
+	if err != nil || len(found) < 5 {
+		t.Fatal(found, err)
+	}
+	var names []string
+	for _, path := range found {
+		names = append(names, strings.TrimSuffix(filepath.Base(path), ".1"))
+	}
+	return names
+}
+
+// What -h prints is as it was agreed on: go test -run TestUsage -update agrees.
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	for _, program := range programs(t) {
+		got := output(t, program, "-h")
+		golden := filepath.Join("testdata/usage", program+".golden")
+		if *update {
+			if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(golden)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got != string(want) {
+			t.Errorf("%s -h is not as in %s (-update writes it): %s", program, golden, got)
+		}
+	}
+}
+
+var (
+	usageFlag   = regexp.MustCompile(`(?m)^  -([a-z0-9-]+)`)
+	manualFlag  = regexp.MustCompile(`(?m)^\.It Fl ([a-z0-9-]+)`)
+	manualNames = regexp.MustCompile(`(?m)^\.Fl ([a-z, -]+?)[ .,]*$`)
+)
+
+// The usage, the manual page and the program know the same flags.
+func TestManualFlags(t *testing.T) {
+	t.Parallel()
+	for _, program := range programs(t) {
+		var usage, manual []string
+		for _, m := range usageFlag.FindAllStringSubmatch(output(t, program, "-h"), -1) {
+			usage = append(usage, m[1])
+		}
+		page, err := os.ReadFile(filepath.Join("doc/man", program+".1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, settings, ok := strings.Cut(string(page), "\n.Sh SETTINGS\n")
+		if !ok {
+			t.Fatalf("%s.1 has no SETTINGS", program)
+		}
+		for _, m := range manualFlag.FindAllStringSubmatch(body, -1) {
+			manual = append(manual, m[1])
+		}
+		settings, _, _ = strings.Cut(settings, "\n.Sh ")
+		for _, m := range manualNames.FindAllStringSubmatch(settings, 2) {
+			manual = append(manual, strings.FieldsFunc(m[1], func(r rune) bool { return r == ' ' || r == ',' })...)
+		}
+		slices.Sort(usage)
+		slices.Sort(manual)
+		if !slices.Equal(usage, manual) {
+			t.Errorf("%s: its usage has %q, its page %q", program, usage, manual)
+		}
+		for _, name := range usage {
+			if name == "h" {
+				continue
+			}
+			end := []string{"-" + name + "=x", "a"}
+			if program == "ms-exec" {
+				end = append(end, "--", "true")
+			}
+			if said := output(t, program, end...); strings.Contains(said, "is no flag of") || strings.Contains(said, "not defined") {
+				t.Errorf("%s has no flag -%s: %s", program, name, said)
+			}
+		}
+	}
+}

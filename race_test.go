@@ -1,5 +1,0 @@
-//go:build race
-
-package microsecrets_test
-
-const raceDetector = true
