@@ -31,7 +31,7 @@ func TestManual(t *testing.T) {
 
 func page(t *testing.T, file string) string {
 	t.Helper()
-	b, err := os.ReadFile("../../doc/man/" + file)
+	b, err := os.ReadFile("../../../doc/man/" + file)
 	if err != nil {
 		t.Fatal(err)
 	}
