@@ -139,6 +139,7 @@ func retrieve(ctx context.Context, p aws.CredentialsProvider) error {
 func (c *Cloud) S3() *s3.Client {
 	return s3.NewFromConfig(c.cfg, func(o *s3.Options) {
 		o.Retryer = paced(o.Retryer)
+		o.APIOptions = append(o.APIOptions, requireProof)
 		elsewhere := o.BaseEndpoint != nil && !isAmazon(*o.BaseEndpoint)
 		o.UsePathStyle = elsewhere
 		if c.pathStyle != nil {

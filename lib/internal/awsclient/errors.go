@@ -150,7 +150,10 @@ func Classify(ctx context.Context, operation string, err error) error {
 		e.Err = nil
 	}
 	e.Kind = kind(e, err)
+	var unproven *unprovenError
 	switch {
+	case errors.As(err, &unproven):
+		e.Status, e.Detail, e.Err, e.Doubt = unproven.status, unproven.Error(), nil, true
 	case e.Err == nil && e.Detail == "":
 		e.Detail = strings.ToLower(http.StatusText(e.Status))
 	case e.Err != nil && e.Kind == nil:

@@ -56,6 +56,7 @@ type Upload struct {
 	condition Condition
 
 	id      string // of the multipart upload, once it has begun
+	err     error  // of a part; nothing is sent, or completed, after it
 	parts   []types.CompletedPart
 	part    *buffer  // that is being filled
 	free    [][]byte // chunks for the next ones
@@ -126,6 +127,9 @@ func (u *Upload) begin() error {
 
 // send sets out to send the buffer as the next part.
 func (u *Upload) send() error {
+	if u.err != nil {
+		return u.err
+	}
 	if u.id == "" {
 		if err := u.begin(); err != nil {
 			return err
@@ -172,16 +176,15 @@ func (u *Upload) sendPart(number int32, b *buffer) (types.CompletedPart, error) 
 
 // await waits until at most limit parts are on their way.
 func (u *Upload) await(limit int) error {
-	for u.sending > limit {
+	for u.err == nil && u.sending > limit {
 		s := <-u.sent
 		u.sending--
-		if s.err != nil {
-			return s.err
+		if u.err = s.err; u.err == nil {
+			u.parts[*s.part.PartNumber-1] = s.part
+			u.free = append(u.free, s.buffer.chunks...)
 		}
-		u.parts[*s.part.PartNumber-1] = s.part
-		u.free = append(u.free, s.buffer.chunks...)
 	}
-	return nil
+	return u.err
 }
 
 // Close sends what is left and makes the object appear. When it was refused it
