@@ -107,7 +107,9 @@ func configError(err error) error {
 		return &Error{Kind: ErrConfig, Detail: "the AWS configuration has no such profile",
 			Advice: "it is named by -profile, MS_PROFILE or AWS_PROFILE"}
 	}
-	return &Error{Kind: ErrConfig, Detail: "the AWS configuration cannot be used", Err: err}
+	// Its text is the SDK's, and may hold a line of a file or a URL's password.
+	return &Error{Kind: ErrConfig, Detail: "the AWS configuration cannot be used",
+		Advice: "check the AWS_ variables and the files that AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE name (~/.aws/config, ~/.aws/credentials)"}
 }
 
 func retrieve(ctx context.Context, p aws.CredentialsProvider) error {
@@ -131,7 +133,9 @@ func retrieve(ctx context.Context, p aws.CredentialsProvider) error {
 		return &Error{Kind: ErrDenied, Detail: "no credentials",
 			Advice: "tried the environment (AWS_ACCESS_KEY_ID, AWS_WEB_IDENTITY_TOKEN_FILE), the profile in the shared AWS files, the container's endpoint and the instance metadata service"}
 	}
-	return &Error{Kind: ErrDenied, Detail: "no credentials", Err: err,
+	// What a credential_process prints, and the URLs and tokens of other sources,
+	// stand in the SDK's error.
+	return &Error{Kind: ErrDenied, Detail: "no credentials",
 		Advice: "the source of credentials that is configured gave none; a session may have to be renewed (aws sso login)"}
 }
 
