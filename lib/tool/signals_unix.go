@@ -4,6 +4,8 @@ package tool
 
 import (
 	"context"
+	"io"
+	"log"
 	"os"
 	"os/signal"
 
@@ -16,6 +18,7 @@ import (
 // so that nohup and a shell's background jobs work.
 func Signals() (ctx context.Context, end func()) {
 	noCoreDumps()
+	log.SetOutput(io.Discard) // net/http logs bytes of answers
 	ctx, cancel := context.WithCancel(context.Background())
 	came := make(chan os.Signal, 1)
 	for _, s := range []unix.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGTERM} {
