@@ -4,10 +4,8 @@ package microsecrets_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"flag"
-	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -30,16 +28,7 @@ import (
 	"microsecrets/lib/tool/rotate"
 )
 
-type run func(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int
-
-func program(run run) func() {
-	return func() {
-		ctx, end := tool.Signals()
-		status := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
-		end()
-		os.Exit(status)
-	}
-}
+func program(run tool.Run) func() { return func() { tool.Main(run) } }
 
 func TestMain(m *testing.M) {
 	// Many scripts wait, for a pause, a timeout or a child, more than they work.

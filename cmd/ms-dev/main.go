@@ -2,12 +2,8 @@
 package main
 
 import (
-	"context"
-	"os"
-
+	"microsecrets/lib/tool"
 	"microsecrets/lib/tool/dev"
 )
 
-func main() {
-	os.Exit(dev.Run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
-}
+func main() { tool.Main(dev.Run) }

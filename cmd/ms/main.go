@@ -2,12 +2,8 @@
 package main
 
 import (
-	"context"
-	"os"
-
+	"microsecrets/lib/tool"
 	"microsecrets/lib/tool/ms"
 )
 
-func main() {
-	os.Exit(ms.Run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
-}
+func main() { tool.Main(ms.Run) }

@@ -33,16 +33,7 @@ import (
 	"microsecrets/lib/tool/rotate"
 )
 
-type run func(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int
-
-func program(run run) func() {
-	return func() {
-		ctx, end := tool.Signals()
-		status := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
-		end()
-		os.Exit(status)
-	}
-}
+func program(run tool.Run) func() { return func() { tool.Main(run) } }
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){

@@ -8,8 +8,8 @@ import (
 	"os/signal"
 )
 
-// Signals returns a context that ends when the program is told to, and a
-// function to call when the program has cleaned up.
-func Signals() (ctx context.Context, end func()) {
+// signals returns a context that ends with an interrupt from the keyboard, and a
+// function to call after the program has cleaned up.
+func signals() (ctx context.Context, end func()) {
 	return signal.NotifyContext(context.Background(), os.Interrupt)
 }

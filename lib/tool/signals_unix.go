@@ -4,41 +4,37 @@ package tool
 
 import (
 	"context"
-	"io"
-	"log"
 	"os"
 	"os/signal"
 
 	"golang.org/x/sys/unix"
 )
 
-// Signals returns a context that ends when the program is told to, and a
-// function to call when the program has cleaned up: if a signal came it dies of
-// that signal, as its parent expects. Signals that were ignored stay ignored,
-// so that nohup and a shell's background jobs work.
-func Signals() (ctx context.Context, end func()) {
-	noCoreDumps()
-	log.SetOutput(io.Discard) // net/http logs bytes of answers
+// signals returns a context that ends with the first SIGHUP, SIGINT or SIGTERM,
+// and a function to call after the program has cleaned up: if a signal arrived,
+// the process dies of it, as its parent expects. Signals that were ignored at the
+// start stay ignored, so that nohup and a shell's background jobs work.
+func signals() (ctx context.Context, end func()) {
 	ctx, cancel := context.WithCancel(context.Background())
-	came := make(chan os.Signal, 1)
+	arrived := make(chan os.Signal, 1)
 	for _, s := range []unix.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGTERM} {
 		if !signal.Ignored(s) {
-			signal.Notify(came, s)
+			signal.Notify(arrived, s)
 		}
 	}
 	var died unix.Signal
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if s, ok := <-came; ok {
-			signal.Stop(came) // a second one kills
+		if s, ok := <-arrived; ok {
+			signal.Stop(arrived) // a second one kills
 			died = s.(unix.Signal)
 			cancel()
 		}
 	}()
 	return ctx, func() {
-		signal.Stop(came)
-		close(came)
+		signal.Stop(arrived)
+		close(arrived)
 		<-done
 		if died != 0 {
 			signal.Reset(died)

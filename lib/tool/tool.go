@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -82,16 +81,10 @@ func (l *locked) Write(p []byte) (int, error) {
 	return l.w.Write(p)
 }
 
-// memoryLimit is how many bytes of memory the collector lets garbage fill: a
-// large secret passes through buffers that are used again, and what is beside
-// them must not double them.
-const memoryLimit = 96 << 20
-
 // Run parses args, then calls do with what follows the flags, unless -h or
 // -version was all that was asked for. It prints what failed and returns the
 // exit status.
 func (t *Tool) Run(ctx context.Context, args []string, do func(ctx context.Context, args []string) error) int {
-	debug.SetMemoryLimit(memoryLimit)
 	err := t.parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):

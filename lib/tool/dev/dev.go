@@ -8,11 +8,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 
 	"microsecrets/lib/fakeaws"
@@ -146,6 +148,7 @@ func post(ctx context.Context, control, line string) (string, error) {
 
 // serve runs command, or the shell, against a server that lives as long.
 func serve(o fakeaws.Options, before, command []string, stdin io.Reader, stdout, stderr io.Writer) (int, error) {
+	debug.SetMemoryLimit(math.MaxInt64) // what is stored is in memory
 	server, err := fakeaws.New(o)
 	if err != nil {
 		return failed, err

@@ -2,8 +2,6 @@ package dev_test
 
 import (
 	"bufio"
-	"context"
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -12,14 +10,13 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"microsecrets/lib/fakeaws/fakescript"
+	"microsecrets/lib/tool"
 	"microsecrets/lib/tool/dev"
 )
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"ms-dev": func() {
-			os.Exit(dev.Run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
-		},
+		"ms-dev": func() { tool.Main(dev.Run) },
 	})
 }
 

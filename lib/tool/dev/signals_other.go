@@ -11,6 +11,7 @@ import (
 // from ending this process first.
 func catch() chan os.Signal {
 	ch := make(chan os.Signal, 1)
+	signal.Reset(os.Interrupt)
 	signal.Notify(ch, os.Interrupt)
 	return ch
 }

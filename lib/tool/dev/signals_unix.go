@@ -10,11 +10,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// catch keeps the signals that end a program from ending this one.
+// catch keeps the signals that end a program from ending this one: COMMAND
+// decides what they mean, so nothing else in this process gets them any more.
 func catch() chan os.Signal {
 	ch := make(chan os.Signal, 8)
 	for _, sig := range []os.Signal{unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGHUP} {
 		if !signal.Ignored(sig) {
+			signal.Reset(sig)
 			signal.Notify(ch, sig)
 		}
 	}

@@ -11,12 +11,14 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"microsecrets/lib/tool"
 )
 
 // Under the name of ms, the test binary is ms.
 func TestMain(m *testing.M) {
 	if strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe") == "ms" {
-		os.Exit(Run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+		tool.Main(Run)
 	}
 	os.Exit(m.Run())
 }

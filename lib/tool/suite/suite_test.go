@@ -32,15 +32,12 @@ func (m atRoot) Run() int {
 	return m.M.Run()
 }
 
-type run func(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int
-
-func program(run run) func() {
+func program(run tool.Run) func() {
 	return func() {
-		ctx, end := tool.Signals()
-		status := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
-		tellPeak()
-		end()
-		os.Exit(status)
+		tool.Main(func(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+			defer tellPeak()
+			return run(ctx, args, stdin, stdout, stderr)
+		})
 	}
 }
 
