@@ -6,10 +6,11 @@ import (
 	"slices"
 )
 
-// A frame is its sequence number (4 bytes), an IV (12), the encrypted content and a tag (16). The last one has
-// finalMark in front and the length of its content (4) after the IV; all others are of the frame length.
+// A frame is its sequence number (4 bytes), an IV (12), the encrypted content and a tag (16). The final frame also has
+// finalMark at its beginning and the length of its content (4) after the IV. The content of every other frame has the
+// frame length.
 const (
-	finalMark     = 1<<32 - 1 // in place of a sequence number
+	finalMark     = 1<<32 - 1 // in the place of a sequence number
 	frameHead     = 4 + ivLen
 	frameOverhead = frameHead + tagLen
 	finalHead     = 4 + frameHead + 4
@@ -19,32 +20,33 @@ const (
 	finalContent   = "AWSKMSEncryptionClient Final Frame"
 )
 
-// A body is what the frames of one message have in common.
-type body struct {
+// A frameCipher is what the frames of one message have in common.
+type frameCipher struct {
 	aead     cipher.AEAD
 	id       [idLen]byte
 	frameLen int // bytes of plaintext
 }
 
-// stride is the length of a regular frame as stored.
-func (b *body) stride() int { return b.frameLen + frameOverhead }
+// stride returns the length of a regular frame as stored.
+func (c *frameCipher) stride() int { return c.frameLen + frameOverhead }
 
-// perJob is the number of frames in a full job.
-func (b *body) perJob() int { return max(1, jobLen/b.stride()) }
+// perJob returns the number of frames in a full job.
+func (c *frameCipher) perJob() int { return max(1, jobLen/c.stride()) }
 
-// jobSize is the length of a full job's frames as stored.
-func (b *body) jobSize() int { return b.perJob() * b.stride() }
+// jobSize returns the length of the frames of a full job as stored.
+func (c *frameCipher) jobSize() int { return c.perJob() * c.stride() }
 
-// aad writes to dst the additional data of a frame: its message, its kind, its place and its length.
-func (b *body) aad(dst []byte, content string, seq uint32, length int) []byte {
-	dst = append(dst[:0], b.id[:]...)
+// aad returns the additional authenticated data of a frame in the memory of dst: the message id, the kind of the
+// frame, its sequence number and the length of its content.
+func (c *frameCipher) aad(dst []byte, content string, seq uint32, length int) []byte {
+	dst = append(dst[:0], c.id[:]...)
 	dst = append(dst, content...)
 	dst = binary.BigEndian.AppendUint32(dst, seq)
 	return binary.BigEndian.AppendUint64(dst, uint64(length))
 }
 
-// A sealer makes frames of plaintext.
-type sealer struct{ body }
+// A sealer encrypts plaintext into frames.
+type sealer struct{ frameCipher }
 
 func (s *sealer) work(j *job) {
 	j.out = slices.Grow(j.out[:0], len(j.in)/s.frameLen*s.stride())
@@ -73,16 +75,16 @@ func appendSeq(b []byte, seq uint32) []byte {
 	return binary.BigEndian.AppendUint32(b, seq)
 }
 
-// An opener makes plaintext of frames. It takes whatever IVs they have, as the official readers do.
-type opener struct{ body }
+// An opener decrypts frames. It accepts any IVs, as the official readers do.
+type opener struct{ frameCipher }
 
-// inPlace tells whether frames are so long that each is opened in the memory that it came in.
-func (o *opener) inPlace() bool { return o.frameLen > maxWideLen }
+// inPlace reports whether frames are so long that each is decrypted in the memory that it was read into.
+func (o *opener) inPlace() bool { return o.frameLen > maxParallelFrame }
 
 func (o *opener) work(j *job) {
 	j.signed, j.err = j.in, nil
 	stride := o.stride()
-	if o.inPlace() { // one frame, which fill has hashed
+	if o.inPlace() { // one frame, which fill has already hashed
 		j.signed, j.out = nil, j.in[frameHead:frameHead]
 	} else {
 		j.out = slices.Grow(j.out[:0], len(j.in)/stride*o.frameLen)
@@ -99,7 +101,7 @@ func (o *opener) work(j *job) {
 	}
 }
 
-// final gives the content of the final frame, in its place.
+// final decrypts the final frame in place and returns its content.
 func (o *opener) final(seq uint32, frame []byte) ([]byte, error) {
 	aad := o.aad(nil, finalContent, seq, len(frame)-finalOverhead)
 	plain, err := o.aead.Open(frame[finalHead:finalHead], frame[8:8+ivLen], frame[finalHead:], aad)

@@ -3,8 +3,12 @@ package message
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"io"
 	"reflect"
 	"runtime/metrics"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -117,6 +121,45 @@ func FuzzFrames(f *testing.F) {
 		}
 		if valid && !bytes.Equal(got, want) || !bytes.HasPrefix(want, got) {
 			t.Errorf("got %d bytes, which are not the %d", len(got), len(want))
+		}
+	})
+}
+
+// FuzzWriter makes a message of any options and encrypted data keys. The Writer refuses them, or the Reader reads what
+// was written.
+func FuzzWriter(f *testing.F) {
+	f.Fuzz(func(t *testing.T, suite uint16, frameLen int, key, value, provider, info string, ciphertext, dataKey, plain []byte, count, repeat byte) {
+		o := WriterOptions{Suite: Suite(suite), FrameLength: frameLen, Context: map[string]string{key: value}}
+		for i := range int(repeat) {
+			o.Context[fmt.Sprint(key, i)] = strings.Repeat(value, int(repeat))
+		}
+		keys := slices.Repeat([]EncryptedDataKey{{Provider: provider, Info: info, Ciphertext: ciphertext}}, int(count))
+		var dst bytes.Buffer
+		w, err := NewWriter(&dst, o, func(map[string]string) ([]byte, []EncryptedDataKey, error) {
+			return bytes.Clone(dataKey), keys, nil
+		})
+		if err != nil {
+			if dst.Len() > 0 || errors.Is(err, ErrNotAuthentic) {
+				t.Errorf("%d bytes written, error is %v", dst.Len(), err)
+			}
+			return
+		}
+		must(w.Write(plain))
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		r, err := NewReader(&dst, ReaderOptions{AcceptUnsigned: true}, func(*Header) ([]byte, error) { return bytes.Clone(dataKey), nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, plain) {
+			t.Errorf("got %d bytes, %v; want %d", len(got), err, len(plain))
+		}
+		if len(ciphertext) == 0 { // nil or empty
+			return
+		}
+		if h := w.Header(); !reflect.DeepEqual(r.Header(), h) {
+			t.Errorf("read the header %+v, wrote %+v", r.Header(), h)
 		}
 	})
 }

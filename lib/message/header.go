@@ -12,37 +12,37 @@ import (
 
 const (
 	version   = 2
-	framed    = 2 // the content type of a body in frames
+	framed    = 2 // the content type of a framed body
 	idLen     = 32
 	commitLen = 32
 	tagLen    = 16
 	maxField  = 1<<16 - 1 // bytes that a 2-byte length can state
 )
 
-// An EncryptedDataKey is a message's data key as one key provider encrypted it.
+// An EncryptedDataKey is the data key of a message, encrypted by one key provider. Each field has at most 65,535 bytes.
 type EncryptedDataKey struct {
-	Provider   string // "aws-kms" for keys of AWS KMS
-	Info       string // which of the provider's keys: of AWS KMS, its ARN; any bytes otherwise
+	Provider   string // UTF-8; "aws-kms" for AWS KMS
+	Info       string // identifies the wrapping key, in any bytes; for AWS KMS its ARN
 	Ciphertext []byte
 }
 
-// A Header is the first part of a message. It must not be changed.
+// A Header is the first part of a message. Do not change it.
 type Header struct {
 	Suite       Suite
 	MessageID   [idLen]byte
 	Context     map[string]string // the encryption context, PublicKey included
 	DataKeys    []EncryptedDataKey
-	FrameLength int // bytes of plaintext in every frame but the last
+	FrameLength int // bytes of plaintext in every frame but the final one
 	Commitment  [commitLen]byte
 
-	body []byte // as stored: context pairs may come in any order, and it is the bytes that are authenticated
+	body []byte // as stored, since the bytes are authenticated and context pairs may be in any order
 	tag  [tagLen]byte
 }
 
-// Len is the length of the header in bytes, its authentication tag included.
+// Len returns the length of the header in bytes, its authentication tag included.
 func (h *Header) Len() int { return len(h.body) + tagLen }
 
-// encode sets h.body from the other fields, which must be within bounds.
+// encode sets h.body from the other fields, which must be within the bounds of the format.
 func (h *Header) encode() {
 	b := append(make([]byte, 0, 512), version)
 	b = binary.BigEndian.AppendUint16(b, uint16(h.Suite))
@@ -71,7 +71,7 @@ func appendField[T string | []byte](b []byte, field T) []byte {
 	return append(b, field...)
 }
 
-// contextLen is the length in bytes of the stored pairs of context, their count included.
+// contextLen returns the length in bytes of the pairs of context as stored, their count included.
 func contextLen(context map[string]string) int {
 	if len(context) == 0 {
 		return 0
@@ -83,7 +83,7 @@ func contextLen(context map[string]string) int {
 	return n
 }
 
-// checkContext says what is wrong with the context of a new message.
+// checkContext returns what is wrong with the encryption context of a new message.
 func checkContext(context map[string]string) error {
 	for k, v := range context {
 		switch {
@@ -96,21 +96,24 @@ func checkContext(context map[string]string) error {
 	return nil
 }
 
-// checkDataKeys says what is wrong with the data keys of a new message.
+// checkDataKeys returns what is wrong with the data keys of a new message.
 func checkDataKeys(keys []EncryptedDataKey) error {
 	if len(keys) == 0 || len(keys) > MaxDataKeys {
 		return fmt.Errorf("%d encrypted data keys: a message has 1 to %d", len(keys), MaxDataKeys)
 	}
-	for _, k := range keys {
-		if max(len(k.Provider), len(k.Info), len(k.Ciphertext)) > maxField {
-			return fmt.Errorf("encrypted data key of %q: a field has at most %d bytes", k.Provider, maxField)
+	for i, k := range keys {
+		switch {
+		case max(len(k.Provider), len(k.Info), len(k.Ciphertext)) > maxField:
+			return fmt.Errorf("encrypted data key %d: a field has at most %d bytes", i+1, maxField)
+		case !utf8.ValidString(k.Provider):
+			return fmt.Errorf("encrypted data key %d: the provider is not UTF-8", i+1)
 		}
 	}
 	return nil
 }
 
-// ReadHeader reads the header of a message from src, not a byte more. It is well-formed and within bounds,
-// which is all that is known of it: only NewReader, with the data key, can tell that it is authentic.
+// ReadHeader reads the header of a message from src, and not one byte more. The header is well-formed and within
+// bounds, but not authenticated: that takes the data key, and [NewReader].
 func ReadHeader(src io.Reader) (*Header, error) {
 	r := headerReader{src: src, b: make([]byte, 0, 1024)}
 	h := new(Header)
@@ -121,8 +124,8 @@ func ReadHeader(src io.Reader) (*Header, error) {
 	return h, nil
 }
 
-// A headerReader reads a header a few fields at a time, keeping the bytes. No length that it is told makes it
-// allocate more than the 64 KiB that a field can have before they have arrived.
+// A headerReader reads a header field by field and keeps the bytes. Before the bytes of a field have arrived it
+// allocates at most 64 KiB for them, whatever length is stated.
 type headerReader struct {
 	src io.Reader
 	b   []byte
@@ -182,7 +185,7 @@ func (r *headerReader) header(h *Header) error {
 		return err
 	}
 	if b[0] != framed {
-		return notAuthentic("the body is not in frames")
+		return notAuthentic("the body is not framed")
 	}
 	length := binary.BigEndian.Uint32(b[1:])
 	if length == 0 || length > MaxFrameLength {
@@ -194,8 +197,8 @@ func (r *headerReader) header(h *Header) error {
 	return nil
 }
 
-// parseContext reads the pairs of an encryption context: nothing at all, or their count, then for each a key and
-// a value. The format wants them sorted; the official readers do not, and it makes no difference.
+// parseContext parses the pairs of an encryption context: nothing at all, or their count, then a key and a value for
+// each. The specification has them sorted by key, but the official readers accept any order.
 func parseContext(b []byte) (map[string]string, error) {
 	context := make(map[string]string)
 	if len(b) == 0 {
@@ -227,7 +230,7 @@ func parseContext(b []byte) (map[string]string, error) {
 	return context, nil
 }
 
-// cutField takes a string from the front of b.
+// cutField returns the UTF-8 string at the beginning of b, and what follows it.
 func cutField(b []byte) (field string, rest []byte, ok bool) {
 	if len(b) < 2 {
 		return "", nil, false
@@ -263,7 +266,7 @@ func (r *headerReader) dataKeys() ([]EncryptedDataKey, error) {
 	return keys, nil
 }
 
-// read is src.Read, but for a read of nothing, which it repeats.
+// read is src.Read, except that it repeats a read of 0 bytes without an error.
 func read(src io.Reader, b []byte) (int, error) {
 	for range 100 {
 		if n, err := src.Read(b); n > 0 || err != nil {
@@ -273,22 +276,22 @@ func read(src io.Reader, b []byte) (int, error) {
 	return 0, io.ErrNoProgress
 }
 
-// readFull fills b. A message that ends before is not authentic; any other error is src's own.
+// readFull fills b. A message that ends too early is not authentic; any other error is that of src.
 func readFull(src io.Reader, b []byte) error {
 	for len(b) > 0 {
 		n, err := read(src, b)
 		if b = b[n:]; len(b) > 0 && err != nil {
-			return cutShort(err)
+			return truncated(err)
 		}
 	}
 	return nil
 }
 
-// cutShort is the error for a message whose source gave err where more must follow: a source may have wrapped an
-// io.EOF in what is its own failure.
-func cutShort(err error) error {
+// truncated returns the error for a message whose source returned err although more must follow. Only io.EOF itself
+// means that the message is truncated: a source may wrap io.EOF in a failure of its own.
+func truncated(err error) error {
 	if err == io.EOF {
-		return notAuthentic("the message is cut short")
+		return notAuthentic("the message is truncated")
 	}
 	return err
 }

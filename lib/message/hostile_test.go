@@ -76,8 +76,8 @@ func TestRefused(t *testing.T) {
 		{"version 3", func(r *recipe) { r.version = 3 }, "version 2", ""},
 		{"suite without commitment", func(r *recipe) { r.suite = 0x0378 }, "suite 0x0378", ""},
 		{"unknown suite", func(r *recipe) { r.suite = 0xffff }, "suite 0xFFFF", ""},
-		{"body not in frames", func(r *recipe) { r.contentType = 1 }, "frames", ""},
-		{"unknown content type", func(r *recipe) { r.contentType = 3 }, "frames", ""},
+		{"body not in frames", func(r *recipe) { r.contentType = 1 }, "not framed", ""},
+		{"unknown content type", func(r *recipe) { r.contentType = 3 }, "not framed", ""},
 
 		{"no data key", func(r *recipe) { r.keys, r.keyCount = nil, 0 }, "0 encrypted data keys", ""},
 		{"17 data keys", func(r *recipe) {
@@ -111,7 +111,7 @@ func TestRefused(t *testing.T) {
 		}, "malformed encryption context", ""},
 		{"context of length 65,535 that is not there", func(r *recipe) {
 			r.context = append([]byte{0xff, 0xff}, encodePairs(r.pairs)[2:]...)
-		}, "cut short", ""},
+		}, "truncated", ""},
 
 		{"frame length 0", func(r *recipe) { r.frameLen = 0 }, "frame length of 0", ""},
 		{"frame length over the bound", func(r *recipe) { r.frameLen = MaxFrameLength + 1 }, "frame length of 16777217", ""},
@@ -122,24 +122,24 @@ func TestRefused(t *testing.T) {
 		{"commitment of zeros", func(r *recipe) { r.commitment = make([]byte, commitLen) }, "not committed", ""},
 		{"another data key", func(r *recipe) { r.dataKey = otherKey }, "not committed", ""},
 
-		{"first frame is 0", func(r *recipe) { r.frames[0] = regularFrame(0, "onet") }, "frame 0 comes where frame 1", ""},
-		{"first frame is 2", func(r *recipe) { r.frames = r.frames[1:] }, "frame 2 comes where frame 1", ""},
+		{"first frame is 0", func(r *recipe) { r.frames[0] = regularFrame(0, "onet") }, "frame 0 is where frame 1", ""},
+		{"first frame is 2", func(r *recipe) { r.frames = r.frames[1:] }, "frame 2 is where frame 1", ""},
 		{"frame skipped", func(r *recipe) {
 			r.frames = slices.Delete(r.frames, 1, 2)
-		}, "final frame 3 comes where frame 2", "onet"},
+		}, "final frame 3 is where frame 2", "onet"},
 		{"regular frame skipped", func(r *recipe) {
 			r.frames[1] = regularFrame(3, "wo..")
-		}, "frame 3 comes where frame 2", "onet"},
+		}, "frame 3 is where frame 2", "onet"},
 		{"frame repeated", func(r *recipe) {
 			r.frames = slices.Insert(r.frames, 1, r.frames[0])
-		}, "frame 1 comes where frame 2", "onet"},
+		}, "frame 1 is where frame 2", "onet"},
 		{"frames reversed", func(r *recipe) {
 			r.frames[0], r.frames[1] = r.frames[1], r.frames[0]
-		}, "frame 2 comes where frame 1", ""},
-		{"final frame first", func(r *recipe) { slices.Reverse(r.frames) }, "final frame 3 comes where frame 1", ""},
+		}, "frame 2 is where frame 1", ""},
+		{"final frame first", func(r *recipe) { slices.Reverse(r.frames) }, "final frame 3 is where frame 1", ""},
 		{"final frame numbered as another", func(r *recipe) {
 			r.frames[2] = finalFrame(2, "end")
-		}, "final frame 2 comes where frame 3", "onetwo.."},
+		}, "final frame 2 is where frame 3", "onetwo.."},
 		{"no final frame", func(r *recipe) { r.frames = r.frames[:2] }, "not authentic", "onetwo.."},
 		{"no frames", func(r *recipe) { r.frames = nil }, "not authentic", ""},
 		{"two final frames", func(r *recipe) {
@@ -190,6 +190,10 @@ func TestRefusedSignature(t *testing.T) {
 	putPoint := func(point []byte) func(r *recipe) {
 		return func(r *recipe) { r.put(PublicKey, base64.StdEncoding.EncodeToString(point)) }
 	}
+	// respellPoint has other text for the same point, which a lenient decoder accepts.
+	respellPoint := func(respell func(string) string) func(r *recipe) {
+		return func(r *recipe) { r.put(PublicKey, respell(r.pairs[0][1])) }
+	}
 	sign := func(form func(r, s *big.Int) []byte) func(r *recipe) {
 		return func(r *recipe) { r.sign = footerOf(form) }
 	}
@@ -201,6 +205,12 @@ func TestRefusedSignature(t *testing.T) {
 	}{
 		{"no public key", func(r *recipe) { r.drop(PublicKey) }, "no public key", ""},
 		{"public key not in base64", func(r *recipe) { r.put(PublicKey, "?") }, "base64", ""},
+		{"public key with a newline after it", respellPoint(func(s string) string { return s + "\n" }), "base64", ""},
+		{"public key with CR LF in it", respellPoint(func(s string) string { return s[:40] + "\r\n" + s[40:] }), "base64", ""},
+		{"public key without padding", respellPoint(func(s string) string { return s[:66] }), "base64", ""},
+		{"public key with bits in its padding", respellPoint(func(s string) string {
+			return s[:65] + string(s[65]+1) + "=="
+		}), "base64", ""},
 		{"empty public key", func(r *recipe) { r.put(PublicKey, "") }, "compressed point", ""},
 		{"uncompressed public key", putPoint(point), "compressed point", ""},
 		{"hybrid public key", putPoint(slices.Concat([]byte{6 + point[96]&1}, point[1:])), "compressed point", ""},
@@ -214,13 +224,13 @@ func TestRefusedSignature(t *testing.T) {
 			r.put(PublicKey, must(encodePublicKey(&key.PublicKey)))
 		}, "signature is wrong", "onetwo.."},
 
-		{"no footer", func(r *recipe) { r.sign = nil }, "cut short", "onetwo.."},
+		{"no footer", func(r *recipe) { r.sign = nil }, "truncated", "onetwo.."},
 		{"empty signature", func(r *recipe) {
 			r.sign = func(*ecdsa.PrivateKey, []byte) []byte { return []byte{0, 0} }
 		}, "signature is wrong", "onetwo.."},
 		{"signature with a length of 65,535", func(r *recipe) {
 			r.sign = func(*ecdsa.PrivateKey, []byte) []byte { return []byte{0xff, 0xff} }
-		}, "signature of 65535 bytes", "onetwo.."},
+		}, "the signature has 65535 bytes", "onetwo.."},
 		{"signature of another message", func(r *recipe) {
 			good := r.sign
 			r.sign = func(key *ecdsa.PrivateKey, digest []byte) []byte {

@@ -10,8 +10,7 @@ import (
 
 const ivLen = 12
 
-// derive gives, for a message's data key, the cipher that its header and frames are under, and the commitment to
-// the data key.
+// derive returns the cipher that protects the header and the frames of a message, and the commitment to its data key.
 func derive(suite Suite, id [idLen]byte, dataKey []byte) (cipher.AEAD, []byte, error) {
 	prk, err := hkdf.Extract(sha512.New, dataKey, id[:])
 	if err != nil {
@@ -36,5 +35,6 @@ func derive(suite Suite, id [idLen]byte, dataKey []byte) (cipher.AEAD, []byte, e
 	return aead, commitment, err
 }
 
-// headerIV is the IV of the tag that authenticates a header, the tag of an empty string. Frames count from 1.
+// headerIV is the IV for the authentication tag of a header, which is the tag of the empty string. The IVs of frames
+// begin at 1.
 var headerIV = make([]byte, ivLen)

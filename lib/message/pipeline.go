@@ -9,55 +9,56 @@ import (
 )
 
 const (
-	inlineJobs  = 32      // jobs done by the caller before others help
-	maxWideLen  = 1 << 20 // bytes of a frame up to which they do: beyond, it would take much memory
-	maxWorkers  = 4       // that seal or open; by then memory is the limit
-	spareJobs   = 4       // jobs beyond one a worker: being filled, hashed, written, and one to choose from
-	minReadSize = 4 << 10 // bytes that a buffer begins with
+	inlineJobs       = 32      // jobs that the caller does before goroutines help
+	maxParallelFrame = 1 << 20 // bytes of the longest frame for which they do: longer ones would take much memory
+	maxWorkers       = 4       // goroutines that encrypt or decrypt; more are limited by the speed of memory
+	spareJobs        = 4       // jobs in addition to one for each worker: being filled, hashed, written, and one ready
+	minReadSize      = 4 << 10 // bytes of the first buffer
 
-	// jobLen is the bytes of frames in a job, unless a single one is longer: small enough for a processor's cache.
+	// jobLen is the length in bytes of the frames in a job, unless one frame is longer. It fits a processor's cache.
 	jobLen = 2 * (DefaultFrameLength + frameOverhead)
 )
 
-// A job is a run of regular frames on its way from buffer to destination.
+// A job is a run of consecutive regular frames.
 type job struct {
 	seq    uint32 // of its first frame
-	in     []byte // what is to be sealed or opened
-	out    []byte // what came of it
-	signed []byte // which of the two the signature is over
-	err    error  // what ended it early; out has what came before
+	in     []byte // the input, plaintext or frames
+	out    []byte // the output
+	signed []byte // in or out: the frames, which the signature covers
+	err    error  // ended the work early; out has the result for the frames before
 
 	buf  []byte // memory for in
-	aad  []byte // memory for additional data
+	aad  []byte // memory for additional authenticated data
 	done chan struct{}
 }
 
-// A lane is a Writer or a Reader: fill takes the next frames of its source into j, in order, and is false when
-// there are none; work does with them what takes time. Several jobs may be in work at a time.
-type lane interface {
+// A codec is a Writer or a Reader. fill puts the next input into j, in the order of the message, and returns false at
+// the end; work encrypts or decrypts it. Several jobs may be worked on concurrently.
+type codec interface {
 	fill(j *job) (bool, error)
 	work(j *job)
 }
 
-// A pipeline takes the frames of a lane through work, the hash for the signature and dst, in order. It keeps its
-// jobs, so that once it is running it allocates nothing.
+// A pipeline fills jobs, works on them, hashes their frames for the signature and writes their output, in the order of
+// the message. It reuses its jobs: once it is running, it allocates nothing.
 type pipeline struct {
 	jobs []*job
 }
 
-// run takes all there is, and gives the bytes that dst took. The first few jobs are done right here; if there are more,
-// goroutines do them, all of which are gone when run returns. The error is the first in the order of the message.
-func (p *pipeline) run(l lane, frameLen int, hash hash.Hash, dst io.Writer) (written int64, err error) {
+// run processes all the input of c and returns the number of bytes that dst took. It does the first few jobs itself. If
+// there are more, goroutines do them, which have ended when run returns. The error is the first one in the order of the
+// message.
+func (p *pipeline) run(c codec, frameLen int, hash hash.Hash, dst io.Writer) (written int64, err error) {
 	for i := 0; ; i++ {
-		if i == inlineJobs && frameLen <= maxWideLen && runtime.GOMAXPROCS(0) > 1 {
-			n, err := p.spread(l, hash, dst)
+		if i == inlineJobs && frameLen <= maxParallelFrame && runtime.GOMAXPROCS(0) > 1 {
+			n, err := p.runParallel(c, hash, dst)
 			return written + n, err
 		}
 		j := p.job(0)
-		if ok, err := l.fill(j); !ok {
+		if ok, err := c.fill(j); !ok {
 			return written, err
 		}
-		l.work(j)
+		c.work(j)
 		if hash != nil {
 			hash.Write(j.signed)
 		}
@@ -68,7 +69,7 @@ func (p *pipeline) run(l lane, frameLen int, hash hash.Hash, dst io.Writer) (wri
 	}
 }
 
-// job gives job i, which is new if it is the next.
+// job returns job i, and makes it if there are exactly i jobs.
 func (p *pipeline) job(i int) *job {
 	if i == len(p.jobs) {
 		p.jobs = append(p.jobs, &job{done: make(chan struct{}, 1)})
@@ -76,7 +77,7 @@ func (p *pipeline) job(i int) *job {
 	return p.jobs[i]
 }
 
-// deliver writes to dst what came of the job, and gives the error that ended it, if any.
+// deliver writes the output of j to dst. Its error is that of dst, else that of j.
 func (j *job) deliver(dst io.Writer) (int64, error) {
 	n, err := write(dst, j.out)
 	if err == nil {
@@ -85,7 +86,7 @@ func (j *job) deliver(dst io.Writer) (int64, error) {
 	return int64(n), err
 }
 
-// write is dst.Write, held to its contract, and not called with nothing.
+// write is dst.Write, except that a short write is an error and that nothing is written for an empty b.
 func write(dst io.Writer, b []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, nil
@@ -97,15 +98,14 @@ func write(dst io.Writer, b []byte) (int, error) {
 	return n, err
 }
 
-// spread is run with goroutines: this one fills, several work, one hashes, one writes. A worker that goes on at once
-// would keep its processor from those who wait for what it has done, and soon there would be nothing to work on; so
-// it lets them go first.
-func (p *pipeline) spread(l lane, hash hash.Hash, dst io.Writer) (written int64, err error) {
+// runParallel is run with goroutines: the caller's fills, several work, one hashes, one writes. A worker yields after
+// each job, so that the goroutines that wait for it run first; otherwise the workers would soon run out of jobs.
+func (p *pipeline) runParallel(c codec, hash hash.Hash, dst io.Writer) (written int64, err error) {
 	workers := min(runtime.GOMAXPROCS(0), maxWorkers)
 	limit := workers + spareJobs
-	todo := make(chan *job, limit)    // to be worked on
-	ordered := make(chan *job, limit) // the same, to be waited for in order
-	hashed := ordered                 // to be written
+	todo := make(chan *job, limit)    // for the workers
+	ordered := make(chan *job, limit) // the same jobs, in order
+	hashed := ordered                 // for the writer
 	free := make(chan *job, limit)
 
 	var failed atomic.Bool
@@ -113,7 +113,7 @@ func (p *pipeline) spread(l lane, hash hash.Hash, dst io.Writer) (written int64,
 	for range workers {
 		group.Go(func() {
 			for j := range todo {
-				l.work(j)
+				c.work(j)
 				j.done <- struct{}{}
 				runtime.Gosched()
 			}
@@ -140,7 +140,7 @@ func (p *pipeline) spread(l lane, hash hash.Hash, dst io.Writer) (written int64,
 				written += n
 				if err != nil {
 					failed.Store(true)
-					continue // dst may have left somebody behind who still reads it
+					continue // dst may still be reading the memory of j
 				}
 			}
 			free <- j
@@ -157,7 +157,7 @@ func (p *pipeline) spread(l lane, hash hash.Hash, dst io.Writer) (written int64,
 			j = <-free
 		}
 		var ok bool
-		if ok, fillErr = l.fill(j); !ok {
+		if ok, fillErr = c.fill(j); !ok {
 			break
 		}
 		todo <- j

@@ -9,20 +9,20 @@ import (
 	"io"
 )
 
-// ReaderOptions say which messages are read.
+// ReaderOptions says which messages a Reader accepts.
 type ReaderOptions struct {
-	AcceptUnsigned bool // those under the Unsigned suite too
+	AcceptUnsigned bool // accept messages under the Unsigned suite as well
 
-	// SkipSignature leaves the signature unverified, which takes most of the time. It is for whoever compares all
-	// that comes with what an earlier Reader, which did verify it, gave of the same message.
+	// SkipSignature skips the verification of the signature, which takes most of the time. Use it only to read a
+	// message a second time, if all the plaintext is compared with what a verifying Reader returned the first time.
 	SkipSignature bool
 }
 
-// A Reader decrypts a message. It is for one goroutine, and leaves none behind.
+// A Reader decrypts a message. It is not safe for concurrent use. It leaves no goroutines behind.
 //
-// What it has given is authentic, frame by frame, but until the end, io.EOF from Read or nil from WriteTo, it is
-// not known that the message is whole, nor, if it is signed, who made it. The final frame is held back until
-// both are verified.
+// The plaintext is authenticated frame by frame. Only at the end, io.EOF from Read or nil from WriteTo, is it known that
+// the message is complete and, if it is signed, that the signature is valid. The Reader withholds the content of the
+// final frame until then.
 type Reader struct {
 	opener
 	pipeline
@@ -31,14 +31,16 @@ type Reader struct {
 	key    *ecdsa.PublicKey // nil when unsigned
 	hash   hash.Hash        // nil when unsigned or skipped
 	seq    uint32           // of the next frame
-	buf    []byte           // what src gave and is in no job yet
-	plain  []byte           // what is authentic and not read yet
-	whole  bool             // all of it is verified
-	err    error            // of every call once plain is read
+	buf    []byte           // input that is not in a job yet
+	plain  []byte           // authenticated plaintext that was not returned yet
+	whole  bool             // the whole message is verified
+	err    error            // returned by every call once plain is empty
 }
 
-// NewReader reads a message's header from src, gets its data key, calling unwrap once, and verifies the commitment
-// to the key and the header. What it refuses without the key it refuses before it calls unwrap.
+// NewReader reads the header of a message from src, calls unwrap once for the data key, and verifies the commitment to
+// the key, then the header. It refuses what it can without the key before it calls unwrap.
+//
+// Errors about the message wrap [ErrNotAuthentic]; those of src and unwrap are returned unchanged.
 func NewReader(src io.Reader, o ReaderOptions, unwrap UnwrapFunc) (*Reader, error) {
 	h, err := ReadHeader(src)
 	if err != nil {
@@ -69,7 +71,7 @@ func NewReader(src io.Reader, o ReaderOptions, unwrap UnwrapFunc) (*Reader, erro
 	return r, nil
 }
 
-// unwrap gets the data key, and with it verifies the header.
+// unwrap gets the data key and verifies the header with it.
 func (r *Reader) unwrap(unwrap UnwrapFunc) error {
 	h := r.header
 	key, err := unwrap(h)
@@ -78,7 +80,7 @@ func (r *Reader) unwrap(unwrap UnwrapFunc) error {
 		return err
 	}
 	if len(key) != DataKeyLength {
-		return notAuthentic("data key of %d bytes: it must have %d", len(key), DataKeyLength)
+		return notAuthentic("the data key has %d bytes, not %d", len(key), DataKeyLength)
 	}
 	aead, commitment, err := derive(h.Suite, h.MessageID, key)
 	if err != nil {
@@ -90,14 +92,14 @@ func (r *Reader) unwrap(unwrap UnwrapFunc) error {
 	if _, err := aead.Open(nil, headerIV, h.tag[:], h.body); err != nil {
 		return notAuthentic("the header is altered")
 	}
-	r.body = body{aead, h.MessageID, h.FrameLength}
+	r.frameCipher = frameCipher{aead, h.MessageID, h.FrameLength}
 	return nil
 }
 
-// Header is the header of the message, verified but for the signature.
+// Header returns the header of the message, authenticated by the data key. The signature covers it as well.
 func (r *Reader) Header() *Header { return r.header }
 
-// Read gives decrypted bytes as their frames arrive.
+// Read returns plaintext as soon as its frame is authenticated.
 func (r *Reader) Read(p []byte) (int, error) {
 	for len(r.plain) == 0 {
 		switch {
@@ -113,7 +115,7 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// next decrypts what has come of the message, at least a frame, to r.plain.
+// next decrypts the frames that have arrived, at least one, into r.plain.
 func (r *Reader) next() {
 	j := r.job(0)
 	ok, err := r.fill(j)
@@ -130,8 +132,8 @@ func (r *Reader) next() {
 	r.plain, r.err = j.out, j.err
 }
 
-// WriteTo writes all that is left to dst, decrypting a long message on several processors. An error of dst is the
-// Reader's from then on, since what dst did not take is lost.
+// WriteTo writes the rest of the plaintext to dst. It decrypts a long message on several processors. After an error of
+// dst every call returns that error, since the plaintext that dst did not take is lost.
 func (r *Reader) WriteTo(dst io.Writer) (int64, error) {
 	written := r.flush(dst)
 	if r.err == nil && !r.whole {
@@ -155,7 +157,7 @@ func (r *Reader) flush(dst io.Writer) int64 {
 	return int64(n)
 }
 
-// fill takes the regular frames that have come, at least one. It is false at the final frame.
+// fill puts the regular frames that have arrived into j, at least one. It returns false at the final frame.
 func (r *Reader) fill(j *job) (bool, error) {
 	if err := r.need(4); err != nil {
 		return false, err
@@ -165,7 +167,7 @@ func (r *Reader) fill(j *job) (bool, error) {
 		return false, nil
 	}
 	if mark != r.seq {
-		return false, notAuthentic("frame %d comes where frame %d must", mark, r.seq)
+		return false, notAuthentic("frame %d is where frame %d must be", mark, r.seq)
 	}
 	stride := r.stride()
 	if err := r.need(stride); err != nil {
@@ -177,7 +179,7 @@ func (r *Reader) fill(j *job) (bool, error) {
 	}
 	j.in, j.seq = r.buf[:used], r.seq
 	r.seq = seq
-	if r.inPlace() { // and no more than that frame was read: what becomes of it is gone when the next one is
+	if r.inPlace() { // no more than this frame was read, and the next one will overwrite it
 		r.buf = r.buf[:0]
 		if r.hash != nil {
 			r.hash.Write(j.in)
@@ -191,20 +193,20 @@ func (r *Reader) fill(j *job) (bool, error) {
 	return true, nil
 }
 
-// more reads into r.buf, which need not have more than limit bytes or a full job. It may get room for a final frame and
-// the footer, too, so that a long one need not move.
+// more reads into r.buf, up to limit bytes or a full job. It may make room for the final frame and the footer as well,
+// so that a long final frame is not moved.
 func (r *Reader) more(limit int) error {
 	limit = max(limit, r.jobSize())
 	r.buf = grow(r.buf, max(limit, r.frameLen+finalOverhead+maxFooterLen))
 	n, err := read(r.src, r.buf[len(r.buf):min(limit, cap(r.buf))])
 	r.buf = r.buf[:len(r.buf)+n]
 	if n == 0 {
-		return cutShort(err)
+		return truncated(err)
 	}
 	return nil
 }
 
-// need reads until r.buf has n bytes.
+// need reads until r.buf has at least n bytes.
 func (r *Reader) need(n int) error {
 	for len(r.buf) < n {
 		if err := r.more(n); err != nil {
@@ -214,14 +216,14 @@ func (r *Reader) need(n int) error {
 	return nil
 }
 
-// finish decrypts the final frame, verifies that it is where the message ends, and by whom it is signed, and only then
-// sets r.plain to its content.
+// finish decrypts the final frame and verifies the signature and that the message ends there. Only then does it set
+// r.plain.
 func (r *Reader) finish() error {
 	if err := r.need(finalHead); err != nil {
 		return err
 	}
 	if seq := binary.BigEndian.Uint32(r.buf[4:]); seq != r.seq {
-		return notAuthentic("final frame %d comes where frame %d must", seq, r.seq)
+		return notAuthentic("final frame %d is where frame %d must be", seq, r.seq)
 	}
 	length := binary.BigEndian.Uint32(r.buf[finalHead-4:])
 	if int64(length) > int64(r.frameLen) {
@@ -247,18 +249,18 @@ func (r *Reader) finish() error {
 		return err
 	}
 	r.plain, r.whole = plain, true
-	r.buf, r.jobs = nil, nil // a Reader may be kept for its header
+	r.buf, r.jobs = nil, nil // free memory: a Reader may be kept for its header
 	return nil
 }
 
-// verify checks the footer, which begins at at in r.buf, and gives where it ends.
+// verify checks the footer, which begins at index at of r.buf, and returns the index of its end.
 func (r *Reader) verify(at int) (int, error) {
 	if err := r.need(at + 2); err != nil {
 		return 0, err
 	}
 	length := int(binary.BigEndian.Uint16(r.buf[at:]))
 	if length > maxSignatureLen {
-		return 0, notAuthentic("signature of %d bytes: it has at most %d", length, maxSignatureLen)
+		return 0, notAuthentic("the signature has %d bytes, more than %d", length, maxSignatureLen)
 	}
 	at += 2
 	if err := r.need(at + length); err != nil {

@@ -38,24 +38,54 @@ func TestHeader(t *testing.T) {
 func TestUnwrap(t *testing.T) {
 	msg := seal(t, WriterOptions{Context: map[string]string{"a": "b"}}, nil)
 	for _, want := range []error{nil, errTest} {
-		key := testKey()
 		_, err := NewReader(bytes.NewReader(msg), ReaderOptions{}, func(h *Header) ([]byte, error) {
 			if h.Context["a"] != "b" || len(h.DataKeys) != 1 || h.Suite != Signed {
 				t.Errorf("unwrap gets %+v", h)
 			}
-			return key, want
+			return testKey(), want
 		})
 		if !errors.Is(err, want) || errors.Is(err, ErrNotAuthentic) {
 			t.Errorf("error is %v, want %v", err, want)
-		}
-		if !bytes.Equal(key, make([]byte, DataKeyLength)) {
-			t.Error("the data key is not wiped")
 		}
 	}
 	for _, key := range [][]byte{nil, make([]byte, 16), make([]byte, 64)} {
 		_, err := NewReader(bytes.NewReader(msg), ReaderOptions{}, func(*Header) ([]byte, error) { return key, nil })
 		if !errors.Is(err, ErrNotAuthentic) {
 			t.Errorf("data key of %d bytes: error is %v", len(key), err)
+		}
+	}
+}
+
+// TestReaderClearsDataKey has every way in which NewReader can end once it has the data key.
+func TestReaderClearsDataKey(t *testing.T) {
+	recipeOf := func(spoil func(r *recipe)) []byte {
+		r := goodRecipe(Signed)
+		spoil(r)
+		msg, _ := r.make(t)
+		return msg
+	}
+	good := recipeOf(func(*recipe) {})
+	altered := bytes.Clone(good)
+	altered[must(ReadHeader(bytes.NewReader(good))).Len()-1] ^= 1
+	for name, tt := range map[string]struct {
+		msg []byte
+		key []byte
+		err error
+		ok  bool
+	}{
+		"good":                  {good, testKey(), nil, true},
+		"error beside the key":  {good, testKey(), errTest, false},
+		"key too short":         {good, testKey()[1:], nil, false},
+		"key too long":          {good, append(testKey(), 1), nil, false},
+		"commitment to another": {recipeOf(func(r *recipe) { r.commitment = make([]byte, commitLen) }), testKey(), nil, false},
+		"header altered":        {altered, testKey(), nil, false},
+	} {
+		_, err := NewReader(bytes.NewReader(tt.msg), ReaderOptions{}, func(*Header) ([]byte, error) { return tt.key, tt.err })
+		if (err == nil) != tt.ok {
+			t.Errorf("%s: error is %v", name, err)
+		}
+		if !bytes.Equal(tt.key, make([]byte, len(tt.key))) {
+			t.Errorf("%s: the data key is not cleared", name)
 		}
 	}
 }

@@ -123,7 +123,7 @@ func (r *recipe) make(t testing.TB) (msg []byte, bodyAt int) {
 	b = append(b, aead.Seal(nil, headerIV, nil, b)...)
 	bodyAt = len(b)
 
-	s := &body{aead, id, int(r.frameLen)}
+	s := &frameCipher{aead, id, int(r.frameLen)}
 	for _, f := range r.frames {
 		b = appendFrame(b, s, f)
 	}
@@ -134,7 +134,7 @@ func (r *recipe) make(t testing.TB) (msg []byte, bodyAt int) {
 	return append(b, r.after...), bodyAt
 }
 
-func appendFrame(b []byte, s *body, f frameRecipe) []byte {
+func appendFrame(b []byte, s *frameCipher, f frameRecipe) []byte {
 	if f.final {
 		b = binary.BigEndian.AppendUint32(b, finalMark)
 	}

@@ -10,14 +10,14 @@ import (
 
 const (
 	coordinateLen   = 48  // bytes of one coordinate of a point
-	signatureLen    = 103 // bytes of every signature written, so that a message's length is known beforehand
-	maxSignatureLen = 104 // bytes that the DER form can have
+	signatureLen    = 103 // bytes of every signature written, so that the length of a message is known in advance
+	maxSignatureLen = 104 // bytes of the longest signature in DER
 	footerLen       = 2 + signatureLen
 	maxFooterLen    = 2 + maxSignatureLen
 )
 
-// appendFooter appends the length and the signature of digest. A signature has up to 104 bytes; half of all have
-// 103.
+// appendFooter appends the signature of digest, preceded by its length. It signs again until the signature has
+// signatureLen bytes, as half of all signatures do.
 func appendFooter(b []byte, key *ecdsa.PrivateKey, digest []byte) ([]byte, error) {
 	for {
 		sig, err := ecdsa.SignASN1(rand.Reader, key, digest)
@@ -30,7 +30,7 @@ func appendFooter(b []byte, key *ecdsa.PrivateKey, digest []byte) ([]byte, error
 	}
 }
 
-// encodePublicKey gives key as a context has it: the point, compressed, in base64.
+// encodePublicKey returns key as it is in an encryption context: a compressed point in base64.
 func encodePublicKey(key *ecdsa.PublicKey) (string, error) {
 	point, err := key.Bytes()
 	if err != nil {
@@ -41,10 +41,12 @@ func encodePublicKey(key *ecdsa.PublicKey) (string, error) {
 	return base64.StdEncoding.EncodeToString(compressed), nil
 }
 
+// decodePublicKey accepts exactly what encodePublicKey returns: one point has one spelling of 68 characters. The
+// decoder alone would also accept newlines anywhere in s, and other bits before the padding.
 func decodePublicKey(s string) (*ecdsa.PublicKey, error) {
-	compressed, err := base64.StdEncoding.Strict().DecodeString(s)
-	if err != nil {
-		return nil, notAuthentic("%s is not in base64", PublicKey)
+	compressed, err := base64.StdEncoding.DecodeString(s)
+	if err != nil || base64.StdEncoding.EncodeToString(compressed) != s {
+		return nil, notAuthentic("%s is not in canonical base64", PublicKey)
 	}
 	x, y := elliptic.UnmarshalCompressed(elliptic.P384(), compressed)
 	if x == nil {

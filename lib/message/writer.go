@@ -13,16 +13,16 @@ import (
 	"slices"
 )
 
-// WriterOptions say what a new message is like.
+// WriterOptions describes a new message.
 type WriterOptions struct {
-	Suite       Suite             // 0 is Signed
-	Context     map[string]string // UTF-8, at most 65,535 bytes as stored, no key that begins with "aws-crypto-"
-	FrameLength int               // 1 to MaxFrameLength; 0 is DefaultFrameLength
-	Rand        io.Reader         // of the message's id; nil is crypto/rand
+	Suite       Suite             // 0 means Signed
+	Context     map[string]string // UTF-8, at most 65,535 bytes as stored, no key with the prefix "aws-crypto-"
+	FrameLength int               // bytes of plaintext, 1 to MaxFrameLength; 0 means DefaultFrameLength
+	Rand        io.Reader         // source of the message id; nil means crypto/rand
 }
 
-// A Writer encrypts what is written to it as one message. It is for one goroutine, and leaves none behind. Until
-// Close has succeeded there is no message: what dst has got is refused by every reader.
+// A Writer encrypts what is written to it as one message. It is not safe for concurrent use. It leaves no goroutines
+// behind. The message is complete only when Close has returned nil; every reader refuses what was written before.
 type Writer struct {
 	sealer
 	pipeline
@@ -31,17 +31,18 @@ type Writer struct {
 	key     *ecdsa.PrivateKey // nil when unsigned
 	hash    hash.Hash         // nil when unsigned
 	seq     uint32            // of the next frame
-	buf     []byte            // plaintext that is in no job yet
-	pending []byte            // what fills buf during Write
-	src     io.Reader         // what fills buf during ReadFrom
-	read    int64             // bytes that src gave
-	err     error             // of every call from now on
+	buf     []byte            // plaintext that is not in a job yet
+	pending []byte            // the argument of Write that is not in buf yet
+	src     io.Reader         // the argument of ReadFrom
+	read    int64             // bytes read from src
+	err     error             // returned by every later call
 }
 
 var errClosed = errors.New("the message is closed")
 
-// NewWriter gets a data key, calling wrap once, and writes the message's header to dst. Whatever is wrong with o is
-// found before wrap is called.
+// NewWriter calls wrap once for a data key and writes the header of the message to dst. It returns an error for invalid
+// options before it calls wrap, and for invalid data keys before it writes anything: a Writer never writes what a Reader
+// refuses. The error of wrap or dst is returned unchanged.
 func NewWriter(dst io.Writer, o WriterOptions, wrap WrapFunc) (*Writer, error) {
 	h := &Header{Suite: o.Suite, FrameLength: o.FrameLength, Context: maps.Clone(o.Context)}
 	if h.Suite == 0 {
@@ -73,7 +74,7 @@ func NewWriter(dst io.Writer, o WriterOptions, wrap WrapFunc) (*Writer, error) {
 	return w, nil
 }
 
-// prepare checks what is known of the header, and makes the signing key.
+// prepare checks the options and makes the signing key.
 func (w *Writer) prepare() error {
 	h := w.header
 	if h.Suite != Signed && h.Suite != Unsigned {
@@ -112,16 +113,16 @@ func (w *Writer) makeSigningKey() (err error) {
 	return nil
 }
 
-// wrap gets a data key, and with it what is missing of the header.
+// wrap gets a data key and completes the header with it.
 func (w *Writer) wrap(wrap WrapFunc) error {
 	h := w.header
-	key, keys, err := wrap(h.Context)
+	key, keys, err := wrap(maps.Clone(h.Context))
 	defer clear(key)
 	if err != nil {
 		return err
 	}
 	if len(key) != DataKeyLength {
-		return fmt.Errorf("data key of %d bytes: it must have %d", len(key), DataKeyLength)
+		return fmt.Errorf("the data key has %d bytes, not %d", len(key), DataKeyLength)
 	}
 	if err := checkDataKeys(keys); err != nil {
 		return err
@@ -134,14 +135,14 @@ func (w *Writer) wrap(wrap WrapFunc) error {
 	h.Commitment = [commitLen]byte(commitment)
 	h.encode()
 	h.tag = [tagLen]byte(aead.Seal(nil, headerIV, nil, h.body))
-	w.body = body{aead, h.MessageID, h.FrameLength}
+	w.frameCipher = frameCipher{aead, h.MessageID, h.FrameLength}
 	return nil
 }
 
-// Header is the header of the message.
+// Header returns the header of the message.
 func (w *Writer) Header() *Header { return w.header }
 
-// Size is the length in bytes of the whole message for a plaintext of that many bytes.
+// Size returns the length in bytes of the complete message for a plaintext of that many bytes.
 func (w *Writer) Size(plaintext int64) int64 {
 	frameLen := int64(w.frameLen)
 	frames := max(1, (plaintext+frameLen-1)/frameLen)
@@ -152,8 +153,8 @@ func (w *Writer) Size(plaintext int64) int64 {
 	return n
 }
 
-// Write encrypts p. The whole of a large secret in one Write, or by ReadFrom, is encrypted on several processors;
-// in small pieces, on one.
+// Write encrypts p. It encrypts a long p on several processors, as ReadFrom does a long source. Many short ones are
+// encrypted on one.
 func (w *Writer) Write(p []byte) (int, error) {
 	if w.err != nil {
 		return 0, w.err
@@ -165,8 +166,8 @@ func (w *Writer) Write(p []byte) (int, error) {
 	return n, w.err
 }
 
-// ReadFrom encrypts all that src gives. An error of src is the Writer's from then on, so that what was to be a
-// longer message cannot be closed as a short one.
+// ReadFrom encrypts everything that it reads from src until io.EOF. After any other error of src every call returns that
+// error, so that a message that was to be longer cannot be completed.
 func (w *Writer) ReadFrom(src io.Reader) (int64, error) {
 	if w.err != nil {
 		return 0, w.err
@@ -177,7 +178,7 @@ func (w *Writer) ReadFrom(src io.Reader) (int64, error) {
 	return w.read, w.err
 }
 
-// fill takes a full job of frames. As any frame may turn out to be the final one, it waits for a byte more.
+// fill puts the plaintext of a full job into j. It needs one byte more, since the last frame may be the final one.
 func (w *Writer) fill(j *job) (bool, error) {
 	full := w.perJob() * w.frameLen
 	if len(w.buf) == 0 && len(w.pending) > full {
@@ -195,17 +196,17 @@ func (w *Writer) fill(j *job) (bool, error) {
 	return err == nil, err
 }
 
-// number gives the sequence number of the first of n regular frames. It leaves one for the final frame.
+// number returns the sequence number of the first of n regular frames. It leaves one number for the final frame.
 func (w *Writer) number(n int) (uint32, error) {
-	if uint64(w.seq)+uint64(n) > finalMark {
-		return 0, fmt.Errorf("too long: a message has at most %d frames, here of %d bytes", uint32(finalMark), w.frameLen)
+	if uint64(w.seq)+uint64(n) > MaxFrames {
+		return 0, fmt.Errorf("the message is too long: it has at most %d frames, of %d bytes", int64(MaxFrames), w.frameLen)
 	}
 	first := w.seq
 	w.seq += uint32(n)
 	return first, nil
 }
 
-// gather adds to w.buf what there is, until it has n bytes.
+// gather appends to w.buf from pending and src until it has n bytes or there is no more.
 func (w *Writer) gather(n int) error {
 	taken := min(n-len(w.buf), len(w.pending))
 	w.buf, w.pending = append(w.buf, w.pending[:taken]...), w.pending[taken:]
@@ -224,7 +225,7 @@ func (w *Writer) gather(n int) error {
 	return nil
 }
 
-// grow makes room in b for at least a byte more, doubling it up to limit bytes, at last by somewhat more.
+// grow makes room in b for at least one more byte. It doubles b; near limit it allocates limit bytes.
 func grow(b []byte, limit int) []byte {
 	if len(b) < cap(b) {
 		return b
@@ -236,7 +237,8 @@ func grow(b []byte, limit int) []byte {
 	return append(make([]byte, 0, n), b...)
 }
 
-// Close writes the end of the message. It leaves dst open. After an error it writes nothing and gives the error.
+// Close completes the message. It does not close dst. If an earlier call failed, it writes nothing and returns that
+// error. A second call returns nil.
 func (w *Writer) Close() error {
 	if w.err == errClosed {
 		return nil
@@ -251,7 +253,7 @@ func (w *Writer) Close() error {
 	return nil
 }
 
-// finish writes the frames that are left, the last of them as the final one, and the footer.
+// finish writes the remaining frames, the last of them as the final frame, and the footer.
 func (w *Writer) finish() error {
 	frames := max(0, len(w.buf)-1) / w.frameLen
 	regular, final := w.buf[:frames*w.frameLen], w.buf[frames*w.frameLen:]

@@ -46,20 +46,25 @@ func TestWriterOptions(t *testing.T) {
 }
 
 func TestWrap(t *testing.T) {
-	key := testKey()
 	o := WriterOptions{Context: map[string]string{"a": "b"}}
 	given := maps.Clone(o.Context)
-	w, err := NewWriter(io.Discard, o, func(context map[string]string) ([]byte, []EncryptedDataKey, error) {
+	var dst bytes.Buffer
+	w, err := NewWriter(&dst, o, func(context map[string]string) ([]byte, []EncryptedDataKey, error) {
 		if len(context) != 2 || context["a"] != "b" || context[PublicKey] == "" {
 			t.Errorf("wrap gets the context %v", context)
 		}
-		return key, []EncryptedDataKey{testDataKey()}, nil
+		clear(context)
+		context[PublicKey] = "\xff"
+		return testKey(), []EncryptedDataKey{testDataKey()}, nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(key, make([]byte, DataKeyLength)) {
-		t.Error("the data key is not wiped")
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := open(dst.Bytes()); err != nil {
+		t.Errorf("wrap has changed its context: %v", err)
 	}
 	if !maps.Equal(o.Context, given) {
 		t.Errorf("the caller's context is changed to %v", o.Context)
@@ -79,6 +84,9 @@ func TestWrapRefused(t *testing.T) {
 		"17 data keys": func(map[string]string) ([]byte, []EncryptedDataKey, error) {
 			return testKey(), make([]EncryptedDataKey, 17), nil
 		},
+		"provider not UTF-8": func(map[string]string) ([]byte, []EncryptedDataKey, error) {
+			return testKey(), []EncryptedDataKey{testDataKey(), {Provider: "aws-\xff"}}, nil
+		},
 		"provider too long": func(map[string]string) ([]byte, []EncryptedDataKey, error) {
 			return testKey(), []EncryptedDataKey{{Provider: long}}, nil
 		},
@@ -94,12 +102,35 @@ func TestWrapRefused(t *testing.T) {
 			t.Errorf("%s: error is %v, %d bytes written", name, err, dst.Len())
 		}
 	}
-	key := testKey()
-	_, err := NewWriter(io.Discard, WriterOptions{}, func(map[string]string) ([]byte, []EncryptedDataKey, error) {
-		return key, nil, errTest
-	})
-	if !errors.Is(err, errTest) || !bytes.Equal(key, make([]byte, DataKeyLength)) {
-		t.Errorf("error is %v; data key wiped: %v", err, key[0] == 0)
+}
+
+// TestWriterClearsDataKey has every way in which NewWriter can end once it has the data key.
+func TestWriterClearsDataKey(t *testing.T) {
+	one := []EncryptedDataKey{testDataKey()}
+	for name, tt := range map[string]struct {
+		dst  io.Writer
+		key  []byte
+		keys []EncryptedDataKey
+		err  error
+		ok   bool
+	}{
+		"good":                   {io.Discard, testKey(), one, nil, true},
+		"error beside the key":   {io.Discard, testKey(), one, errTest, false},
+		"key too short":          {io.Discard, testKey()[1:], one, nil, false},
+		"key too long":           {io.Discard, append(testKey(), 1), one, nil, false},
+		"no encrypted data keys": {io.Discard, testKey(), nil, nil, false},
+		"provider not UTF-8":     {io.Discard, testKey(), []EncryptedDataKey{{Provider: "\xff"}}, nil, false},
+		"destination fails":      {&failingWriter{}, testKey(), one, nil, false},
+	} {
+		_, err := NewWriter(tt.dst, WriterOptions{}, func(map[string]string) ([]byte, []EncryptedDataKey, error) {
+			return tt.key, tt.keys, tt.err
+		})
+		if (err == nil) != tt.ok || tt.err != nil && err != tt.err {
+			t.Errorf("%s: error is %v", name, err)
+		}
+		if !bytes.Equal(tt.key, make([]byte, len(tt.key))) {
+			t.Errorf("%s: the data key is not cleared", name)
+		}
 	}
 }
 

@@ -113,6 +113,11 @@ func (k *Keyring) Wrap(ctx context.Context, encryptionContext map[string]string)
 	if err != nil {
 		return nil, nil, k.failed(ctx, "GenerateDataKey", k.keys[0], err)
 	}
+	defer func() {
+		if err != nil {
+			clear(made.Plaintext)
+		}
+	}()
 	if len(made.Plaintext) != message.DataKeyLength {
 		return nil, nil, fmt.Errorf("KMS made a data key of %d bytes, not %d", len(made.Plaintext), message.DataKeyLength)
 	}
@@ -135,7 +140,6 @@ func (k *Keyring) Wrap(ctx context.Context, encryptionContext map[string]string)
 		})
 	}
 	if err := others.Wait(); err != nil {
-		clear(made.Plaintext)
 		return nil, nil, err
 	}
 	return made.Plaintext, wrapped, nil

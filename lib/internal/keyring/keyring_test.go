@@ -1,6 +1,7 @@
 package keyring
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -220,4 +221,44 @@ func FuzzShow(f *testing.F) {
 			t.Errorf("the region of %q is no label of a host name", s)
 		}
 	})
+}
+
+// generator is a KMS that makes the data key that it has.
+type generator struct {
+	client
+	made  *kms.GenerateDataKeyOutput
+	other error // of Encrypt
+}
+
+func (g generator) GenerateDataKey(context.Context, *kms.GenerateDataKeyInput, ...func(*kms.Options)) (*kms.GenerateDataKeyOutput, error) {
+	return g.made, nil
+}
+
+func (g generator) Encrypt(context.Context, *kms.EncryptInput, ...func(*kms.Options)) (*kms.EncryptOutput, error) {
+	return &kms.EncryptOutput{KeyId: new(sibling), CiphertextBlob: []byte{1}}, g.other
+}
+
+// TestWrapClearsDataKey: where Wrap fails, no plaintext data key is left.
+func TestWrapClearsDataKey(t *testing.T) {
+	failed := errors.New("failed")
+	for name, test := range map[string]struct {
+		length int
+		keyID  string
+		other  error
+		ok     bool
+	}{
+		"good":               {message.DataKeyLength, here, nil, true},
+		"too long":           {message.DataKeyLength + 1, here, nil, false},
+		"no ARN":             {message.DataKeyLength, "alias/a", nil, false},
+		"another key failed": {message.DataKeyLength, here, failed, false},
+	} {
+		plaintext := bytes.Repeat([]byte{1}, test.length)
+		g := generator{made: &kms.GenerateDataKeyOutput{KeyId: &test.keyID, CiphertextBlob: []byte{1}, Plaintext: plaintext}, other: test.other}
+		k := &Keyring{clientIn: func(string) client { return g }, keys: []string{here, sibling}}
+		key, _, err := k.Wrap(t.Context(), nil)
+		cleared := bytes.Equal(plaintext, make([]byte, test.length))
+		if (err == nil) != test.ok || cleared == test.ok || (key == nil) == test.ok {
+			t.Errorf("%s: %v, cleared: %v", name, err, cleared)
+		}
+	}
 }
