@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -174,9 +175,18 @@ func (r *recipe) runPID(env []string, command ...string) (out []byte, pid int) {
 	return stdout.Bytes(), cmd.Process.Pid
 }
 
-// with returns the environment with more variables.
+// clean is the environment of a program that reads a file: without the store and
+// the region, which the file must set itself.
+func (r *recipe) clean() []string {
+	return slices.DeleteFunc(slices.Clone(r.env), func(entry string) bool {
+		name, _, _ := strings.Cut(entry, "=")
+		return slices.Contains([]string{"MS_STORE", "AWS_REGION", "AWS_DEFAULT_REGION"}, name)
+	})
+}
+
+// with returns the clean environment with more variables.
 func (r *recipe) with(sets ...map[string]string) []string {
-	env := r.env[:len(r.env):len(r.env)]
+	env := r.clean()
 	for _, set := range sets {
 		for name, value := range set {
 			env = append(env, name+"="+value)
@@ -187,14 +197,14 @@ func (r *recipe) with(sets ...map[string]string) []string {
 
 // github runs the one job of a workflow as GitHub's runner does: each step's
 // text by "bash -e", variables and outputs from the files that a step appends
-// to, and masks in what is logged.
+// to, and masks in what is logged. Of actions it takes the region that they set.
 func (r *recipe) github(text string) {
 	var workflow struct {
 		Env  map[string]string
 		Jobs map[string]struct {
 			Steps []struct {
-				ID, Run string
-				Env     map[string]string
+				ID, Run   string
+				Env, With map[string]string
 			}
 		}
 	}
@@ -212,6 +222,9 @@ func (r *recipe) github(text string) {
 			step.Env[name] = regexp.MustCompile(`\$\{\{ (\S+) \}\}`).ReplaceAllStringFunc(value, func(e string) string {
 				return outputs[strings.Trim(e, "${} ")]
 			})
+		}
+		if region := step.With["aws-region"]; region != "" {
+			variables["AWS_REGION"] = region
 		}
 		r.file("github-env", "")
 		r.file("github-output", "")
@@ -298,7 +311,7 @@ func (r *recipe) gitlab(text string) {
 // systemd runs a unit's ExecStart with the unit's own Environment. In a line
 // without "$", "%" and "\", words and quotes are those of the shell.
 func (r *recipe) systemd(text string) {
-	env, command := r.env, ""
+	env, command := r.clean(), ""
 	for line := range strings.Lines(strings.ReplaceAll(text, "\\\n", " ")) {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
 		switch key {
@@ -317,7 +330,7 @@ func (r *recipe) systemd(text string) {
 
 // container runs ENTRYPOINT and CMD as the first process of its own.
 func (r *recipe) container(text string) {
-	env := r.env
+	env := r.clean()
 	var argv []string
 	for line := range strings.Lines(text) {
 		instruction, value, _ := strings.Cut(strings.TrimSpace(line), " ")
