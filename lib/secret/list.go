@@ -102,7 +102,7 @@ func CheckPrefix(prefix string) error {
 	switch {
 	case len(prefix) > keyMax:
 		return fmt.Errorf("a prefix of over %d bytes is %w", keyMax, ErrBadName)
-	case !utf8.ValidString(prefix), strings.ContainsFunc(prefix, unicode.IsControl):
+	case !utf8.ValidString(prefix), strings.ContainsFunc(prefix, unicode.IsControl), strings.ContainsFunc(prefix, isSeparatorOrBidi):
 		return fmt.Errorf("prefix %+q is %w: no name begins so", prefix, ErrBadName)
 	}
 	return nil

@@ -17,8 +17,9 @@ var ErrBadName = errors.New("refused")
 
 // CheckName tells whether a secret can have this name: a path of one or more
 // segments with a slash between them, none empty, "." or "..", valid UTF-8
-// without control characters, at most 1,024 bytes together with the store's
-// prefix. The error is an ErrBadName.
+// without control characters, line and paragraph separators and bidirectional
+// controls, which would make a line of a listing look like other lines, at most
+// 1,024 bytes together with the store's prefix. The error is an ErrBadName.
 func CheckName(name string) error {
 	switch {
 	case name == "":
@@ -29,6 +30,8 @@ func CheckName(name string) error {
 		return fmt.Errorf("name %+q is %w: not valid UTF-8", name, ErrBadName)
 	case strings.ContainsFunc(name, unicode.IsControl):
 		return fmt.Errorf("name %+q is %w: a control character", name, ErrBadName)
+	case strings.ContainsFunc(name, isSeparatorOrBidi):
+		return fmt.Errorf("name %+q is %w: a line separator or a bidirectional control", name, ErrBadName)
 	}
 	for segment := range strings.SplitSeq(name, "/") {
 		switch segment {
@@ -39,6 +42,12 @@ func CheckName(name string) error {
 		}
 	}
 	return nil
+}
+
+// isSeparatorOrBidi reports whether a character ends a line, or changes the
+// direction of its text, although it is not a control character.
+func isSeparatorOrBidi(r rune) bool {
+	return unicode.In(r, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
 }
 
 // Service returns the service that a name belongs to: its first segment, or

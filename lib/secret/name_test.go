@@ -16,10 +16,23 @@ func TestCheckName(t *testing.T) {
 	}
 	for _, name := range []string{
 		"", "/", "/a", "a/", "a//b", ".", "..", "a/.", "a/..", "../a", "a/./b", "a/../b", "a\nb", "a\x00b", "a\x7f", "a\u0085b",
-		"a\xff", strings.Repeat("x", 1025),
+		"a\xff", strings.Repeat("x", 1025), "a\u2028b", "a\u2029b", "a\u202eb", "a\u2066b", "a\u200fb", "a\u061cb",
 	} {
 		if err := CheckName(name); !errors.Is(err, ErrBadName) {
 			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
+func TestCheckPrefix(t *testing.T) {
+	for _, prefix := range []string{"", "a", "a/", "/", "ä b", "a/.", strings.Repeat("x", 1024)} {
+		if err := CheckPrefix(prefix); err != nil {
+			t.Errorf("%q: %v", prefix, err)
+		}
+	}
+	for _, prefix := range []string{"a\nb", "a\u0085b", "a\xff", "a\u2028b", "a\u2029b", "a\u202eb", "a\u2066b", strings.Repeat("x", 1025)} {
+		if err := CheckPrefix(prefix); !errors.Is(err, ErrBadName) {
+			t.Errorf("%q: %v", prefix, err)
 		}
 	}
 }
@@ -41,7 +54,7 @@ func TestParseLocation(t *testing.T) {
 	}
 	for _, in := range []string{
 		"", "s3://", "s3:///prefix", "bu", "http://bucket", "s3://bucket//a", "s3://bucket/a//", "s3://bucket/../a", "a?b", "bucket/a\n",
-		"-bucket", "bu..cket", "bücket", "user@bucket",
+		"bucket/a\u202eb", "-bucket", "bu..cket", "bücket", "user@bucket",
 	} {
 		if l, err := ParseLocation(in); !errors.Is(err, ErrBadName) {
 			t.Errorf("%q: %q, %v", in, l, err)
