@@ -18,31 +18,13 @@ import (
 
 	"microsecrets/lib/fakeaws/fakescript"
 	"microsecrets/lib/tool"
-	"microsecrets/lib/tool/dev"
-	msexec "microsecrets/lib/tool/exec"
-	"microsecrets/lib/tool/get"
-	"microsecrets/lib/tool/ls"
-	"microsecrets/lib/tool/ms"
-	"microsecrets/lib/tool/put"
-	"microsecrets/lib/tool/rm"
-	"microsecrets/lib/tool/rotate"
+	"microsecrets/lib/tool/suite/suitetest"
 )
-
-func program(run tool.Run) func() { return func() { tool.Main(run) } }
 
 func TestMain(m *testing.M) {
 	// Many scripts wait, for a pause, a timeout or a child, more than they work.
 	flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0)))
-	testscript.Main(m, map[string]func(){
-		"ms":        program(ms.Run),
-		"ms-put":    program(put.Run),
-		"ms-get":    program(get.Run),
-		"ms-ls":     program(ls.Run),
-		"ms-exec":   program(msexec.Run),
-		"ms-rm":     program(rm.Run),
-		"ms-rotate": program(rotate.Run),
-		"ms-dev":    program(dev.Run),
-	})
+	testscript.Main(m, suitetest.Commands(tool.Main))
 }
 
 func TestScripts(t *testing.T) {

@@ -26,23 +26,11 @@ import (
 	"microsecrets/lib/fakeaws"
 	"microsecrets/lib/fakeaws/fakescript"
 	"microsecrets/lib/tool"
-	"microsecrets/lib/tool/get"
-	"microsecrets/lib/tool/ls"
-	"microsecrets/lib/tool/put"
-	"microsecrets/lib/tool/rm"
-	"microsecrets/lib/tool/rotate"
+	"microsecrets/lib/tool/suite/suitetest"
 )
 
-func program(run tool.Run) func() { return func() { tool.Main(run) } }
-
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
-		"ms-put":    program(put.Run),
-		"ms-get":    program(get.Run),
-		"ms-ls":     program(ls.Run),
-		"ms-rm":     program(rm.Run),
-		"ms-rotate": program(rotate.Run),
-	})
+	testscript.Main(m, suitetest.Commands(tool.Main))
 }
 
 func scripts(t *testing.T, setup func(*testscript.Env) error) {

@@ -21,7 +21,8 @@ import (
 	"microsecrets/lib/internal/version"
 )
 
-const usage = `usage: ms-dev [flags] [-- COMMAND [ARG...]]
+// Usage is what ms-dev -h prints.
+const Usage = `usage: ms-dev [flags] [-- COMMAND [ARG...]]
 
 Starts an emulated S3 and KMS on the loopback interface, with a versioned bucket,
 and runs COMMAND (default: the shell) with AWS_… and MS_STORE set to use them and
@@ -79,7 +80,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	showVersion := flags.Bool("version", false, "")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
-		return write(stdout, usage)
+		return write(stdout, Usage)
 	case err != nil:
 		return failed, fmt.Errorf("%w (ms-dev -h tells)", err)
 	case *language:

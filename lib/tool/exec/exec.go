@@ -22,7 +22,8 @@ import (
 	"microsecrets/lib/tool"
 )
 
-const usage = `usage: ms-exec [flags] SOURCE... -- COMMAND [ARG...]
+// Usage is what ms-exec -h prints.
+const Usage = `usage: ms-exec [flags] SOURCE... -- COMMAND [ARG...]
 
 Become COMMAND, with secrets in its environment or in files. A SOURCE is NAME,
 an environment, or VAR=NAME: VAR gets the whole secret NAME (which has a slash).
@@ -88,7 +89,7 @@ type file struct{ path, name string }
 
 // Run is one call of ms-exec. It returns the exit status, if it does.
 func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	t := tool.New("ms-exec", usage, stdin, stdout, stderr)
+	t := tool.New("ms-exec", Usage, stdin, stdout, stderr)
 	t.Failed = failed
 	o := options{unset: tool.Variables{Patterns: true}}
 	o.filterFlags.Register(t.FlagSet)

@@ -16,7 +16,8 @@ import (
 	"microsecrets/lib/tool"
 )
 
-const usage = `usage: ms-get [flags] NAME...
+// Usage is what ms-get -h prints.
+const Usage = `usage: ms-get [flags] NAME...
 
 Fetch secrets, decrypt and verify them, and write them to standard output one
 after the other, as cat does. NAME "-" reads names from standard input.
@@ -65,7 +66,7 @@ type options struct {
 
 // Run is one call of ms-get. It returns the exit status.
 func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	t := tool.New("ms-get", usage, stdin, stdout, stderr)
+	t := tool.New("ms-get", Usage, stdin, stdout, stderr)
 	var o options
 	t.Var((*tool.NonEmpty)(&o.file), "o", "")
 	t.Var((*tool.NonEmpty)(&o.dir), "d", "")

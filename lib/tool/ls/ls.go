@@ -15,7 +15,8 @@ import (
 	"microsecrets/lib/tool"
 )
 
-const usage = `usage: ms-ls [flags] [PREFIX...]
+// Usage is what ms-ls -h prints.
+const Usage = `usage: ms-ls [flags] [PREFIX...]
 
 List the names that begin with PREFIX, sorted, one a line: all of them without a
 PREFIX. PREFIX is plain text; end it with "/" for a service. KMS is not asked.
@@ -40,7 +41,7 @@ type options struct {
 
 // Run is one call of ms-ls. It returns the exit status.
 func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	t := tool.New("ms-ls", usage, stdin, stdout, stderr)
+	t := tool.New("ms-ls", Usage, stdin, stdout, stderr)
 	var o options
 	t.BoolVar(&o.long, "l", false, "")
 	t.BoolVar(&o.top, "top", false, "")

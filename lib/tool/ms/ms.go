@@ -1,5 +1,5 @@
-// Package ms is the front of the programs: as with git, "ms put" runs ms-put, and
-// whatever is called ms-something becomes "ms something".
+// Package ms is the front of the programs: as with git, "ms put" is ms-put, in the
+// same process, and whatever else is called ms-something becomes "ms something".
 package ms
 
 import (
@@ -16,6 +16,8 @@ import (
 
 	"microsecrets/lib/internal/become"
 	"microsecrets/lib/internal/version"
+	"microsecrets/lib/tool"
+	"microsecrets/lib/tool/suite"
 )
 
 const usage = `usage: ms PROGRAM [ARG...]    run ms-PROGRAM
@@ -23,8 +25,8 @@ const usage = `usage: ms PROGRAM [ARG...]    run ms-PROGRAM
        ms -h                  this text
        ms -version
 
-ms-PROGRAM is looked for in the folder that ms itself is in, then along PATH.
-The exit status is its own; 2 if there is no such program.
+A PROGRAM that is not one of the suite is looked for in the folder that ms itself
+is in, then along PATH. The exit status is its own; 2 if there is no such program.
 `
 
 const (
@@ -32,21 +34,33 @@ const (
 	misuse = 2
 )
 
-// program is what a PROGRAM may be called: no path, no flag.
-var program = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*$`)
+// plugin is what a program of others may be called: no path, no flag.
+var plugin = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*$`)
+
+// Program returns the program that argv0, the name that this process was called
+// by, stands for: the one of the suite that has that name, or else ms. A login
+// shell's leading "-" and Windows's ".exe" do not count.
+func Program(argv0 string) tool.Run {
+	name := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(argv0), "-"), ".exe")
+	if p, ok := suite.Find(name); ok {
+		return p.Run
+	}
+	return Run
+}
 
 // Run runs ms with the arguments that follow its name, and returns the exit
-// status. On Unix it does not return once the program was found: the program
-// takes the place of this process, with its standard streams and not those given.
-func Run(_ context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	status, err := run(args, stdin, stdout, stderr)
+// status. On Unix a program that is not of the suite takes the place of this
+// process, with its standard streams and not those given; Run then returns only
+// if that fails.
+func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	status, err := run(ctx, args, stdin, stdout, stderr)
 	if err != nil {
 		fmt.Fprintf(stderr, "ms: %v\n", err)
 	}
 	return status
 }
 
-func run(args []string, stdin io.Reader, stdout, stderr io.Writer) (int, error) {
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) (int, error) {
 	front := ""
 	if exe, err := os.Executable(); err == nil {
 		front = filepath.Dir(exe)
@@ -62,22 +76,29 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) (int, error) 
 		args = args[1:]
 	}
 	name := "ms-" + args[0]
-	path := find(front, args[0])
+	program, ours := suite.Find(name)
+	path := ""
+	if !ours {
+		path = find(front, args[0])
+	}
 	switch {
 	case strings.HasPrefix(args[0], "-"):
 		return misuse, errors.New("flags come after the program, as in ms put -h")
 	case help && len(args) > 1:
 		return misuse, errors.New("help takes one program")
-	case path == "":
+	case !ours && path == "":
 		return misuse, errors.New("there is no such program (ms -h lists those there are)") // not which: it may be a slip
 	}
 	argv := append([]string{name}, args[1:]...)
 	if help {
-		argv = append(argv, "-h")
+		argv = []string{name, "-h"}
 		// man says by -w where a page is, and fails if it has none.
 		if man, err := exec.LookPath("man"); err == nil && exec.Command(man, "-w", name).Run() == nil {
-			path, argv = man, []string{"man", name}
+			ours, path, argv = false, man, []string{"man", name}
 		}
+	}
+	if ours {
+		return program.Run(ctx, argv[1:], stdin, stdout, stderr), nil
 	}
 	status, err := become.Program(path, argv, os.Environ(), stdin, stdout, stderr)
 	if err != nil {
@@ -86,10 +107,10 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) (int, error) 
 	return status, nil
 }
 
-// find returns the path of a program, or "" if there is none: in the folder
-// front, or along PATH but for its relative folders.
+// find returns the path of a program of others, or "" if there is none: in the
+// folder front, or along PATH but for its relative folders.
 func find(front, sub string) string {
-	if !program.MatchString(sub) {
+	if !plugin.MatchString(sub) {
 		return ""
 	}
 	if path, err := exec.LookPath(filepath.Join(front, "ms-"+sub)); err == nil && filepath.IsAbs(path) {
@@ -101,23 +122,30 @@ func find(front, sub string) string {
 	return ""
 }
 
-// list tells which programs find would find, one a line.
+// list returns the programs of the suite, each with its purpose, and the names of
+// the others that find would find.
 func list(front string) string {
-	var subs []string
+	var text strings.Builder
+	fmt.Fprintln(&text, "\nPrograms:")
+	for _, p := range suite.Programs {
+		fmt.Fprintf(&text, "  ms %-9s %s\n", strings.TrimPrefix(p.Name, "ms-"), p.Purpose)
+	}
+	var others []string
 	for _, dir := range append([]string{front}, filepath.SplitList(os.Getenv("PATH"))...) {
 		entries, _ := os.ReadDir(dir) // a folder of PATH need not exist
 		for _, e := range entries {
-			sub, ok := strings.CutPrefix(strings.TrimSuffix(e.Name(), ".exe"), "ms-")
-			if ok && find(front, sub) != "" {
-				subs = append(subs, sub)
+			name := strings.TrimSuffix(e.Name(), ".exe")
+			sub, isMS := strings.CutPrefix(name, "ms-")
+			if _, ours := suite.Find(name); isMS && !ours && find(front, sub) != "" {
+				others = append(others, sub)
 			}
 		}
 	}
-	if len(subs) == 0 {
-		return "\nThere are none.\n"
+	if len(others) > 0 {
+		slices.Sort(others)
+		fmt.Fprintf(&text, "\nOthers:\n  ms %s\n", strings.Join(slices.Compact(others), "\n  ms "))
 	}
-	slices.Sort(subs)
-	return "\nPrograms:\n  ms " + strings.Join(slices.Compact(subs), "\n  ms ") + "\n"
+	return text.String()
 }
 
 func write(w io.Writer, text string) (int, error) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -12,20 +13,24 @@ import (
 	"strings"
 	"testing"
 
+	"microsecrets/lib/internal/version"
 	"microsecrets/lib/tool"
+	"microsecrets/lib/tool/get"
+	"microsecrets/lib/tool/put"
+	"microsecrets/lib/tool/suite"
 )
 
-// Under the name of ms, the test binary is ms.
+// Under any other name than that of a test, the test binary is what is installed.
 func TestMain(m *testing.M) {
-	if strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe") == "ms" {
-		tool.Main(Run)
+	if !strings.HasSuffix(strings.TrimSuffix(os.Args[0], ".exe"), ".test") {
+		tool.Main(Program(os.Args[0]))
 	}
 	os.Exit(m.Run())
 }
 
-// install lays out bin/ with ms and programs beside it, and path/ with others,
-// which is all of PATH. Each program tells its folder, its arguments and its
-// input, and exits with 42.
+// install lays out bin/ with ms, a link to it, and scripts beside them, and path/
+// with other scripts, which is all of PATH. Each script prints its folder, its
+// arguments and its input, and exits with 42.
 func install(t *testing.T) (ms, dir string) {
 	t.Helper()
 	if runtime.GOOS == "windows" {
@@ -45,7 +50,8 @@ func install(t *testing.T) (ms, dir string) {
 	for name, text := range map[string]string{
 		"bin/ms":       string(b),
 		"bin/ms-put":   script,
-		"bin/ms-get":   script,
+		"bin/ms-more":  script,
+		"path/ms-more": script,
 		"path/ms-get":  script,
 		"path/ms-a-1":  script,
 		"path/ms-Bad":  script,
@@ -64,6 +70,9 @@ func install(t *testing.T) (ms, dir string) {
 	if err := os.WriteFile(filepath.Join(dir, "path/ms-data"), []byte(script), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Symlink("ms", filepath.Join(dir, "bin/ms-get")); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.Mkdir(filepath.Join(dir, "path/ms-folder"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +84,11 @@ func install(t *testing.T) (ms, dir string) {
 
 func call(t *testing.T, ms, path string, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
-	cmd := exec.Command(ms, args...)
+	return output(t, path, exec.Command(ms, args...))
+}
+
+func output(t *testing.T, path string, cmd *exec.Cmd) (status int, stdout, stderr string) {
+	t.Helper()
 	cmd.Env = []string{"PATH=" + path, "GORACE=atexit_sleep_ms=0"}
 	cmd.Stdin = strings.NewReader("input\n")
 	var out, errs bytes.Buffer
@@ -91,14 +104,21 @@ func call(t *testing.T, ms, path string, args ...string) (status int, stdout, st
 
 func TestRun(t *testing.T) {
 	ms, dir := install(t)
+	listed := usage + "\nPrograms:\n"
+	for _, p := range suite.Programs {
+		listed += fmt.Sprintf("  ms %-9s %s\n", p.Name[3:], p.Purpose)
+	}
+	listed += "\nOthers:\n  ms a-1\n  ms broken\n  ms more\n"
 	for _, test := range []struct {
 		name           string
 		args           []string
 		status         int
 		stdout, stderr string // all of it
 	}{
-		{"beside ms", []string{"put", "-e", "a b", "", "--"}, 42, "bin\n<-e><a b><><-->input\n", ""},
-		{"beside ms before PATH", []string{"get"}, 42, "bin\n<>input\n", ""},
+		{"of the suite, though others are beside ms", []string{"put", "-version"}, 0, "ms-put " + version.String() + "\n", ""},
+		{"of the suite, though others are on PATH", []string{"get", "-version"}, 0, "ms-get " + version.String() + "\n", ""},
+		{"of the suite, with its own status", []string{"exec", "-x"}, 125, "", "ms-exec: no \"--\" before COMMAND (ms-exec -h shows the usage)\n"},
+		{"beside ms before PATH", []string{"more", "-e", "a b", "", "--"}, 42, "bin\n<-e><a b><><-->input\n", ""},
 		{"along PATH", []string{"a-1", "x"}, 42, "path\n<x>input\n", ""},
 		{"unknown", []string{"hunter2"}, 2, "", "ms: there is no such program (ms -h lists those there are)\n"},
 		{"empty", []string{""}, 2, "", "ms: there is no such program (ms -h lists those there are)\n"},
@@ -108,11 +128,12 @@ func TestRun(t *testing.T) {
 		{"a folder", []string{"folder"}, 2, "", "ms: there is no such program (ms -h lists those there are)\n"},
 		{"flag first", []string{"-e", "put"}, 2, "", "ms: flags come after the program, as in ms put -h\n"},
 		{"cannot be run", []string{"broken"}, 1, "", "ms: ms-broken: cannot be run: exec format error\n"},
-		{"help without man", []string{"help", "put"}, 42, "bin\n<-h>input\n", ""},
+		{"help without man", []string{"help", "put"}, 0, put.Usage, ""},
+		{"help of others without man", []string{"help", "more"}, 42, "bin\n<-h>input\n", ""},
 		{"help of unknown", []string{"help", "hunter2"}, 2, "", "ms: there is no such program (ms -h lists those there are)\n"},
 		{"help of two", []string{"help", "put", "get"}, 2, "", "ms: help takes one program\n"},
-		{"no arguments", nil, 0, usage + "\nPrograms:\n  ms a-1\n  ms broken\n  ms get\n  ms put\n", ""},
-		{"-h", []string{"-h"}, 0, usage + "\nPrograms:\n  ms a-1\n  ms broken\n  ms get\n  ms put\n", ""},
+		{"no arguments", nil, 0, listed, ""},
+		{"-h", []string{"-h"}, 0, listed, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			status, stdout, stderr := call(t, ms, filepath.Join(dir, "path"), test.args...)
@@ -120,6 +141,36 @@ func TestRun(t *testing.T) {
 				t.Errorf("status %d, standard output %q, standard error %q", status, stdout, stderr)
 			}
 		})
+	}
+}
+
+// A program of the suite answers to its own name, however it is reached. A program
+// of others that has taken the place of a link is its own.
+func TestNames(t *testing.T) {
+	ms, dir := install(t)
+	for name, want := range map[string]string{
+		"ms-get":         "ms-get",
+		"-ms-get":        "ms-get",
+		"/bin/ms-get":    "ms-get",
+		"ms-get.exe":     "ms-get",
+		"ms-dev":         "ms-dev",
+		"ms":             "ms",
+		"-ms":            "ms",
+		"ms-unknown":     "ms",
+		"--ms-get":       "ms",
+		"microsecrets":   "ms",
+		"ms-get.exe.exe": "ms",
+	} {
+		_, stdout, stderr := output(t, dir, &exec.Cmd{Path: ms, Args: []string{name, "-version"}})
+		if stdout != want+" "+version.String()+"\n" {
+			t.Errorf("%s is %q, standard error %q", name, stdout, stderr)
+		}
+	}
+	if _, stdout, _ := call(t, filepath.Join(dir, "bin/ms-get"), dir, "-version"); stdout != "ms-get "+version.String()+"\n" {
+		t.Errorf("a link to ms: %q", stdout)
+	}
+	if status, stdout, _ := call(t, filepath.Join(dir, "bin/ms-put"), dir, "x"); status != 42 || stdout != "bin\n<x>input\n" {
+		t.Errorf("a program of others: status %d, %q", status, stdout)
 	}
 }
 
@@ -146,7 +197,7 @@ func TestHelpByMan(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "path/man"), []byte(man), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for sub, want := range map[string]string{"put": "page ms-put\n", "get": "bin\n<-h>input\n"} {
+	for sub, want := range map[string]string{"put": "page ms-put\n", "get": get.Usage, "more": "bin\n<-h>input\n"} {
 		if _, stdout, stderr := call(t, ms, filepath.Join(dir, "path"), "help", sub); stdout != want || stderr != "" {
 			t.Errorf("help %s: %q, standard error %q", sub, stdout, stderr)
 		}

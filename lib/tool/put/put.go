@@ -17,7 +17,8 @@ import (
 	"microsecrets/lib/tool"
 )
 
-const usage = `usage: ms-put [flags] NAME [FILE]
+// Usage is what ms-put -h prints.
+const Usage = `usage: ms-put [flags] NAME [FILE]
 
 Encrypt FILE, or standard input, and store it under NAME. On a terminal it asks,
 without echo. The receipt is a line as sha256sum writes it: the SHA-256 of the
@@ -58,7 +59,7 @@ type options struct {
 
 // Run is one call of ms-put. It returns the exit status.
 func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	t := tool.New("ms-put", usage, stdin, stdout, stderr)
+	t := tool.New("ms-put", Usage, stdin, stdout, stderr)
 	var o options
 	t.BoolVar(&o.env, "e", false, "")
 	t.Var((*tool.NonEmpty)(&o.format), "f", "")

@@ -10,7 +10,8 @@ import (
 	"microsecrets/lib/tool"
 )
 
-const usage = `usage: ms-rm [flags] NAME...
+// Usage is what ms-rm -h prints.
+const Usage = `usage: ms-rm [flags] NAME...
 
 Remove secrets. Where the bucket keeps versions this is a deletion that history
 keeps: what was there can be got back. NAME "-" reads names from standard input.
@@ -35,7 +36,7 @@ type options struct {
 
 // Run is one call of ms-rm. It returns the exit status.
 func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	t := tool.New("ms-rm", usage, stdin, stdout, stderr)
+	t := tool.New("ms-rm", Usage, stdin, stdout, stderr)
 	var o options
 	t.Var((*tool.NonEmpty)(&o.ifVersion), "if", "")
 	t.BoolVar(&t.LastWriterWins, "last-writer-wins", false, "")

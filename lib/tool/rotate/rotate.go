@@ -15,7 +15,8 @@ import (
 	"microsecrets/lib/tool"
 )
 
-const usage = `usage: ms-rotate [flags] NAME|PREFIX/...
+// Usage is what ms-rotate -h prints.
+const Usage = `usage: ms-rotate [flags] NAME|PREFIX/...
 
 Decrypt secrets, verify them, and encrypt them anew under the key that is set
 today, on condition that nobody replaces them meanwhile; those under it already
@@ -48,7 +49,7 @@ type options struct {
 
 // Run is one call of ms-rotate. It returns the exit status.
 func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	t := tool.New("ms-rotate", usage, stdin, stdout, stderr)
+	t := tool.New("ms-rotate", Usage, stdin, stdout, stderr)
 	o := options{out: stdout}
 	t.Var((*tool.NonEmpty)(&o.from), "from", "")
 	t.BoolVar(&o.dry, "n", false, "")

@@ -12,14 +12,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"microsecrets/lib/tool"
-	"microsecrets/lib/tool/dev"
-	msexec "microsecrets/lib/tool/exec"
-	"microsecrets/lib/tool/get"
-	"microsecrets/lib/tool/ls"
-	"microsecrets/lib/tool/ms"
-	"microsecrets/lib/tool/put"
-	"microsecrets/lib/tool/rm"
-	"microsecrets/lib/tool/rotate"
+	"microsecrets/lib/tool/suite/suitetest"
 )
 
 // atRoot runs the tests in the top-level folder, whose documents they read.
@@ -32,27 +25,17 @@ func (m atRoot) Run() int {
 	return m.M.Run()
 }
 
-func program(run tool.Run) func() {
-	return func() {
-		tool.Main(func(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-			defer tellPeak()
-			return run(ctx, args, stdin, stdout, stderr)
-		})
-	}
+// measured is tool.Main for a program that says how much memory it took.
+func measured(run tool.Run) {
+	tool.Main(func(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+		defer tellPeak()
+		return run(ctx, args, stdin, stdout, stderr)
+	})
 }
 
 func TestMain(m *testing.M) {
-	testscript.Main(atRoot{m}, map[string]func(){
-		"ms":        program(ms.Run),
-		"ms-put":    program(put.Run),
-		"ms-get":    program(get.Run),
-		"ms-ls":     program(ls.Run),
-		"ms-exec":   program(msexec.Run),
-		"ms-rm":     program(rm.Run),
-		"ms-rotate": program(rotate.Run),
-		"ms-dev":    program(dev.Run),
-
-		"plain-put": program(plainPut),
-		"plain-get": program(plainGet),
-	})
+	commands := suitetest.Commands(measured)
+	commands["plain-put"] = func() { measured(plainPut) }
+	commands["plain-get"] = func() { measured(plainGet) }
+	testscript.Main(atRoot{m}, commands)
 }

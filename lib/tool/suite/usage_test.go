@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"microsecrets/lib/tool/suite"
 )
 
 var update = flag.Bool("update", false, "write testdata/usage from what the programs print")
@@ -26,24 +28,11 @@ func output(t *testing.T, program string, args ...string) string {
 	return string(out)
 }
 
-// programs are those that have flags of their own: all but ms.
-func programs(t *testing.T) []string {
-	t.Helper()
-	found, err := filepath.Glob("doc/man/ms-*.1")
-	if err != nil || len(found) < 5 {
-		t.Fatal(found, err)
-	}
-	var names []string
-	for _, path := range found {
-		names = append(names, strings.TrimSuffix(filepath.Base(path), ".1"))
-	}
-	return names
-}
-
 // What -h prints is as it was agreed on: go test -run TestUsage -update agrees.
 func TestUsage(t *testing.T) {
 	t.Parallel()
-	for _, program := range programs(t) {
+	for _, p := range suite.Programs {
+		program := p.Name
 		got := output(t, program, "-h")
 		golden := filepath.Join("testdata/usage", program+".golden")
 		if *update {
@@ -58,6 +47,49 @@ func TestUsage(t *testing.T) {
 		if got != string(want) {
 			t.Errorf("%s -h is not as in %s (-update writes it): %s", program, golden, got)
 		}
+		if got != p.Usage {
+			t.Errorf("%s -h does not print its Usage", program)
+		}
+	}
+}
+
+// Every program has a manual page, which says what the list of ms says, a line in
+// the page of ms, a folder in cmd, and none of these is of a program that is not
+// there.
+func TestPrograms(t *testing.T) {
+	t.Parallel()
+	var names []string
+	list := ""
+	for _, p := range suite.Programs {
+		names = append(names, p.Name)
+		list += ".It Xr " + p.Name + " 1\n" + p.Purpose + "\n"
+		page, err := os.ReadFile("doc/man/" + p.Name + ".1")
+		if err != nil {
+			t.Error(err)
+		}
+		if name := ".Nm " + p.Name + "\n.Nd " + p.Purpose + "\n"; !strings.Contains(string(page), name) {
+			t.Errorf("doc/man/%s.1 does not have\n%s", p.Name, name)
+		}
+	}
+	page, err := os.ReadFile("doc/man/ms.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(page), "-compact\n"+list+".El\n") {
+		t.Errorf("doc/man/ms.1 does not have this list:\n%s", list)
+	}
+	slices.Sort(names)
+	for _, pattern := range []string{"doc/man/ms-*.1", "cmd/ms-*", "testdata/usage/ms-*.golden"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, path := range found {
+			found[i] = strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
+		}
+		if !slices.Equal(found, names) {
+			t.Errorf("%s: %q, the programs are %q", pattern, found, names)
+		}
 	}
 }
 
@@ -70,7 +102,8 @@ var (
 // The usage, the manual page and the program know the same flags.
 func TestManualFlags(t *testing.T) {
 	t.Parallel()
-	for _, program := range programs(t) {
+	for _, p := range suite.Programs {
+		program := p.Name
 		var usage, manual []string
 		for _, m := range usageFlag.FindAllStringSubmatch(output(t, program, "-h"), -1) {
 			usage = append(usage, m[1])
