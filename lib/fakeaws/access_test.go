@@ -9,7 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
-	"microsecrets/lib/fakeaws"
+	"microsecrets/lib/fakeaws/fakeawstest"
 )
 
 // tries are the operations by which a rule shows.
@@ -45,9 +45,9 @@ func TestRules(t *testing.T) {
 		{[]string{"deny s3:*", "allow s3:*"}, map[string]string{"get": "403 AccessDenied", "head": "403 Forbidden", "put": "403 AccessDenied",
 			"replace": "403 AccessDenied", "list": "403 AccessDenied", "absent": "403 AccessDenied"}},
 	} {
-		s := start(t, fakeaws.Options{})
-		do(t, s, "write a/b x", "write a/b2 x")
-		do(t, s, row.rules...)
+		s := fakeawstest.Start(t)
+		s.Do("write a/b x", "write a/b2 x")
+		s.Do(row.rules...)
 		for name, err := range tries(config(s), "a/b") {
 			wanted := all[name]
 			if w, ok := row.differ[name]; ok {
@@ -55,17 +55,17 @@ func TestRules(t *testing.T) {
 			}
 			want(t, strings.Join(row.rules, ", ")+": "+name, err, wanted)
 		}
-		do(t, s, "permit")
+		s.Do("permit")
 		want(t, "permit", tries(config(s), "a/b")["get"], "ok")
 	}
 }
 
 func TestClosedPrincipal(t *testing.T) {
-	s := start(t, fakeaws.Options{})
-	do(t, s, "write a/b x")
-	reader := as(t, s, "reader closed")
+	s := fakeawstest.Start(t)
+	s.Do("write a/b x")
+	reader := config(s, "principal reader closed")
 	want(t, "at first", tries(reader, "a/b")["get"], "403 AccessDenied")
-	do(t, s, "allow s3:GetObject a/* by=reader")
+	s.Do("allow s3:GetObject a/* by=reader")
 	got := tries(reader, "a/b")
 	want(t, "get", got["get"], "ok")
 	want(t, "absent", got["absent"], "403 AccessDenied")
@@ -74,9 +74,9 @@ func TestClosedPrincipal(t *testing.T) {
 }
 
 func TestCredentials(t *testing.T) {
-	s := start(t, fakeaws.Options{})
-	do(t, s, "write k x")
-	session := as(t, s, "session token=T")
+	s := fakeawstest.Start(t)
+	s.Do("write k x")
+	session := config(s, "principal session token=T")
 	change := func(c aws.Config, f func(*aws.Credentials)) aws.Config {
 		v, err := c.Credentials.Retrieve(ctx)
 		if err != nil {
@@ -103,7 +103,7 @@ func TestCredentials(t *testing.T) {
 		{"a fast clock", config(s), "clock 20m", "403 RequestTimeTooSkewed", "400 InvalidSignatureException"},
 		{"a clock that will do", config(s), "clock 10m", "ok", "ok"},
 	} {
-		do(t, s, row.line)
+		s.Do(row.line)
 		_, err := s3.NewFromConfig(row.config).GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 		want(t, row.name, err, row.s3)
 		_, err = kms.NewFromConfig(row.config).DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: aws.String("alias/microsecrets-x")})

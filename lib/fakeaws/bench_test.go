@@ -8,15 +8,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
-	"microsecrets/lib/fakeaws"
+	"microsecrets/lib/fakeaws/fakeawstest"
 )
 
 // The server must not be what is measured when the programs are: these are its
 // own rates, client included.
 
 func BenchmarkPut(b *testing.B) {
-	s := start(b, fakeaws.Options{})
-	do(b, s, "bucket "+bucket+" unversioned")
+	s := fakeawstest.Start(b)
+	s.Do("bucket " + bucket + " unversioned")
 	c := s3Client(s)
 	data := make([]byte, 64<<20)
 	b.SetBytes(int64(len(data)))
@@ -29,7 +29,7 @@ func BenchmarkPut(b *testing.B) {
 }
 
 func BenchmarkGet(b *testing.B) {
-	s := start(b, fakeaws.Options{})
+	s := fakeawstest.Start(b)
 	c := s3Client(s)
 	put(b, c, "k", string(make([]byte, 64<<20)))
 	b.SetBytes(64 << 20)
@@ -47,8 +47,8 @@ func BenchmarkGet(b *testing.B) {
 // BenchmarkPage is one page of a thousand names of a million, as bytes, since
 // the SDK's decoding takes longer.
 func BenchmarkPage(b *testing.B) {
-	s := start(b, fakeaws.Options{})
-	do(b, s, "fill 1000000 svc/")
+	s := fakeawstest.Start(b)
+	s.Do("fill 1000000 svc/")
 	for b.Loop() {
 		if got := raw(b, s, "GET", "/"+bucket+"?list-type=2&start-after=svc%2F000500000", emptyHash, "", nil); got != "200" {
 			b.Fatal(got)

@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
-	"microsecrets/lib/fakeaws"
+	"microsecrets/lib/fakeaws/fakeawstest"
 )
 
 // The states that an object can be in before a conditional request.
@@ -91,12 +91,12 @@ func TestConditions(t *testing.T) {
 			for state, lines := range states {
 				wanted := map[string]string{"absent": row.absent, "there": row.there, "deleted": row.gone}[state]
 				t.Run(fmt.Sprintf("%s %s%s %s", op, row.ifMatch, row.ifNoneMatch, state), func(t *testing.T) {
-					s := start(t, fakeaws.Options{})
-					do(t, s, lines...)
-					versions := do(t, s, "versions k")
+					s := fakeawstest.Start(t)
+					s.Do(lines...)
+					versions := s.Do("versions k")
 					err := f(s3Client(s), row.ifMatch, row.ifNoneMatch)
 					want(t, op, err, wanted)
-					if err != nil && do(t, s, "versions k") != versions {
+					if err != nil && s.Do("versions k") != versions {
 						t.Error("a refused request has changed something")
 					}
 				})
@@ -106,14 +106,14 @@ func TestConditions(t *testing.T) {
 }
 
 func TestConditionsIgnored(t *testing.T) {
-	s := start(t, fakeaws.Options{})
-	do(t, s, "write k old", "fault ignore-conditions PutObject,DeleteObject")
+	s := fakeawstest.Start(t)
+	s.Do("write k old", "fault ignore-conditions PutObject,DeleteObject")
 	c := s3Client(s)
 	_, err := c.PutObject(context.Background(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), Body: strings.NewReader("new"), IfNoneMatch: aws.String("*")})
 	want(t, "PutObject", err, "ok")
 	_, err = c.DeleteObject(context.Background(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), IfMatch: aws.String(etagOther)})
 	want(t, "DeleteObject", err, "ok")
-	if got := do(t, s, "ls"); got != "" {
+	if got := s.Do("ls"); got != "" {
 		t.Errorf("left: %s", got)
 	}
 }

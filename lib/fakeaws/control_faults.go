@@ -6,102 +6,100 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"microsecrets/lib/fakeaws/iam"
+	"microsecrets/lib/fakeaws/internal/control"
 )
 
 // The verbs of the control language for principals, faults and counts.
 
-func (l *line) doPrincipal() (string, error) {
-	p := &principal{
-		name:      l.next("NAME"),
-		secretKey: l.option("secret", newID()+"01234567"),
-		token:     l.option("token", ""),
-		account:   l.option("account", DefaultAccount),
-		closed:    l.flag("closed"),
+func (s *Server) doPrincipal(l *control.Line) (string, error) {
+	p := iam.Principal{
+		Name:      l.Next("NAME"),
+		AccessKey: l.Option("key", ""),
+		SecretKey: l.Option("secret", ""),
+		Token:     l.Option("token", ""),
+		Account:   l.Option("account", ""),
+		Closed:    l.Flag("closed"),
 	}
-	kind := "AKIA"
-	if p.token != "" {
-		kind = "ASIA"
-	}
-	p.accessKey = l.option("key", kind+strings.ToUpper(newRequestID()))
-	if !l.end() {
+	if !l.End() {
 		return "", nil
 	}
-	l.s.access.add(p)
-	return fmt.Sprintf("AWS_ACCESS_KEY_ID=%s\nAWS_SECRET_ACCESS_KEY=%s\nAWS_SESSION_TOKEN=%s\n", p.accessKey, p.secretKey, p.token), nil
+	return control.JoinLines(s.principals.Add(p).Environ()), nil
 }
 
 // change changes the principal that by=NAME on the line names.
-func (l *line) change(name string, f func(*principal)) {
-	if l.end() && !l.s.access.change(name, f) {
-		l.fail("no principal %q", name)
+func (s *Server) change(l *control.Line, name string, f func(*iam.Principal)) {
+	if l.End() && !s.principals.Change(name, f) {
+		l.Fail("no principal %q", name)
 	}
 }
 
-func (l *line) doRule() (string, error) {
-	name := l.option("by", defaultName)
-	r := rule{deny: l.verb == "deny", action: l.next("ACTION"), resource: l.maybe("*")}
-	l.change(name, func(p *principal) { p.rules = append(p.rules, r) })
+func (s *Server) doRule(l *control.Line) (string, error) {
+	name := l.Option("by", iam.DefaultPrincipal)
+	r := iam.Rule{Deny: l.Verb == "deny", Action: l.Next("ACTION"), Resource: l.Maybe("*")}
+	s.change(l, name, func(p *iam.Principal) { p.Rules = append(p.Rules, r) })
 	return "", nil
 }
 
-func (l *line) doPermit() (string, error) {
-	l.change(l.option("by", defaultName), func(p *principal) { p.rules = nil })
+func (s *Server) doPermit(l *control.Line) (string, error) {
+	s.change(l, l.Option("by", iam.DefaultPrincipal), func(p *iam.Principal) { p.Rules = nil })
 	return "", nil
 }
 
-func (l *line) doExpire() (string, error) {
-	l.change(l.next("NAME"), func(p *principal) { p.expired = true })
+func (s *Server) doExpire(l *control.Line) (string, error) {
+	s.change(l, l.Next("NAME"), func(p *iam.Principal) { p.Expired = true })
 	return "", nil
 }
 
-func (l *line) doClock() (string, error) {
-	d := l.duration()
-	if !l.end() {
+func (s *Server) doClock(l *control.Line) (string, error) {
+	d := l.Duration()
+	if !l.End() {
 		return "", nil
 	}
-	l.s.clockMu.Lock()
-	defer l.s.clockMu.Unlock()
-	l.s.ahead = d
+	s.clockMu.Lock()
+	defer s.clockMu.Unlock()
+	s.ahead = d
 	return "", nil
 }
 
-func (l *line) doFault() (string, error) {
-	f := &fault{text: strings.Join(l.words, " "), dir: l.dir}
-	f.keys = l.option("key", "")
-	f.times = l.number("times", l.option("times", "-1"))
-	f.skip = l.number("skip", l.option("skip", "0"))
-	if name := l.option("by", ""); name != "" && !l.s.access.change(name, func(p *principal) { f.by = p.accessKey }) {
-		l.fail("no principal %q", name)
+func (s *Server) doFault(l *control.Line) (string, error) {
+	f := &fault{text: strings.Join(l.Words, " "), dir: l.Dir}
+	f.keys = l.Option("key", "")
+	f.times = l.Number("times", l.Option("times", "-1"))
+	f.skip = l.Number("skip", l.Option("skip", "0"))
+	if name := l.Option("by", ""); name != "" && !s.principals.Change(name, func(p *iam.Principal) { f.by = p.AccessKey }) {
+		l.Fail("no principal %q", name)
 	}
-	switch f.kind = l.next("KIND"); f.kind {
+	switch f.kind = l.Next("KIND"); f.kind {
 	case "delay":
-		f.delay = l.duration()
+		f.delay = l.Duration()
 	case "answer":
-		f.status, f.code = l.number("STATUS", l.next("STATUS")), l.next("CODE")
+		f.status, f.code = l.Number("STATUS", l.Next("STATUS")), l.Next("CODE")
 		if f.status < 200 || f.status > 599 {
-			l.fail("status %d is none", f.status)
+			l.Fail("status %d is none", f.status)
 		}
 	case "cut", "corrupt":
-		f.n = int64(l.atLeast(0))
+		f.n = int64(l.AtLeast(0))
 	case "rendezvous", "stall":
-		f.n = int64(l.atLeast(1))
+		f.n = int64(l.AtLeast(1))
 	case "pace":
-		f.n = int64(l.atLeast(1))
-		f.delay = l.duration()
+		f.n = int64(l.AtLeast(1))
+		f.delay = l.Duration()
 	case "do", "do-after":
-		f.line = l.next("LINE")
+		f.line = l.Next("LINE")
 	case "throttle", "drop", "forget", "wrong-checksum", "ignore-conditions", "hold", "hold-reply":
 	default:
-		l.fail("unknown kind %q", f.kind)
+		l.Fail("unknown kind %q", f.kind)
 	}
-	f.ops = strings.Split(l.next("OP"), ",")
+	f.ops = strings.Split(l.Next("OP"), ",")
 	for _, op := range f.ops {
 		if !knownOperation(op) {
-			l.fail("no operation is called %q", op)
+			l.Fail("no operation is called %q", op)
 		}
 	}
-	if l.end() {
-		l.s.faults.add(f)
+	if l.End() {
+		s.faults.add(f)
 	}
 	return "", nil
 }
@@ -109,39 +107,29 @@ func (l *line) doFault() (string, error) {
 // knownOperation reports whether a pattern fits any operation: a fault for a
 // misspelt one would never happen.
 func knownOperation(pattern string) bool {
-	for _, op := range s3Operations {
-		if glob(pattern, op.name) {
-			return true
-		}
-	}
-	for name := range kmsOperations {
-		if glob(pattern, name) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(operations(), func(op string) bool { return iam.Match(pattern, op) })
 }
 
-func (l *line) doFaults() (string, error) {
-	l.s.faults.mu.Lock()
-	defer l.s.faults.mu.Unlock()
+func (s *Server) doFaults(l *control.Line) (string, error) {
+	s.faults.mu.Lock()
+	defer s.faults.mu.Unlock()
 	var b strings.Builder
-	for _, f := range l.s.faults.list {
+	for _, f := range s.faults.list {
 		fmt.Fprintf(&b, "%s (%d left)\n", f.text, f.times)
 	}
 	return b.String(), nil
 }
 
-func (l *line) doClear() (string, error) {
-	if l.end() {
-		l.s.faults.clear()
+func (s *Server) doClear(l *control.Line) (string, error) {
+	if l.End() {
+		s.faults.clear()
 	}
 	return "", nil
 }
 
-func (l *line) doRelease() (string, error) {
-	if l.end() {
-		l.s.faults.release()
+func (s *Server) doRelease(l *control.Line) (string, error) {
+	if l.End() {
+		s.faults.release()
 	}
 	return "", nil
 }
@@ -149,74 +137,67 @@ func (l *line) doRelease() (string, error) {
 // awaitTimeout is how long await waits.
 const awaitTimeout = 30 * time.Second
 
-func (l *line) doAwait() (string, error) {
-	op := l.next("OP")
-	n := l.number("N", l.next("N"))
-	if !l.end() {
+func (s *Server) doAwait(l *control.Line) (string, error) {
+	op := l.Next("OP")
+	n := l.Number("N", l.Next("N"))
+	if !l.End() {
 		return "", nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), awaitTimeout)
 	defer cancel()
-	return "", l.s.faults.await(ctx, op, n)
+	return "", s.faults.await(ctx, op, n)
 }
 
-func (l *line) doCounts() (string, error) {
-	l.end()
-	return joinLines(l.s.traces.lines()), nil
+func (s *Server) doCounts(l *control.Line) (string, error) {
+	l.End()
+	return control.JoinLines(s.traces.lines()), nil
 }
 
-func joinLines(lines []string) string {
-	if len(lines) == 0 {
-		return ""
-	}
-	return strings.Join(lines, "\n") + "\n"
-}
-
-func (l *line) doCount() (string, error) {
-	op := l.next("OP")
+func (s *Server) doCount(l *control.Line) (string, error) {
+	op := l.Next("OP")
 	if !knownOperation(op) {
-		l.fail("no operation is called %q", op)
+		l.Fail("no operation is called %q", op)
 	}
-	l.end()
-	return fmt.Sprintln(l.s.traces.count(op)), nil
+	l.End()
+	return fmt.Sprintln(s.traces.count(op)), nil
 }
 
-func (l *line) doDepth() (string, error) {
-	l.end()
-	return fmt.Sprintln(l.s.traces.depth()), nil
+func (s *Server) doDepth(l *control.Line) (string, error) {
+	l.End()
+	return fmt.Sprintln(s.traces.depth()), nil
 }
 
-func (l *line) doSide() (string, error) {
-	l.end()
-	return fmt.Sprintln(l.s.traces.most()), nil
+func (s *Server) doSide(l *control.Line) (string, error) {
+	l.End()
+	return fmt.Sprintln(s.traces.most()), nil
 }
 
-func (l *line) doConnections() (string, error) {
-	l.end()
-	return fmt.Sprintln(l.s.traces.connections()), nil
+func (s *Server) doConnections(l *control.Line) (string, error) {
+	l.End()
+	return fmt.Sprintln(s.traces.connections()), nil
 }
 
-func (l *line) doLog() (string, error) {
-	l.end()
-	return l.s.traces.text(), nil
+func (s *Server) doLog(l *control.Line) (string, error) {
+	l.End()
+	return s.traces.text(), nil
 }
 
-func (l *line) doReset() (string, error) {
-	if l.end() {
-		l.s.traces.reset()
+func (s *Server) doReset(l *control.Line) (string, error) {
+	if l.End() {
+		s.traces.reset()
 	}
 	return "", nil
 }
 
-func (l *line) doWant() (string, error) {
-	have := l.s.traces.lines()
-	want := slices.Clone(l.words)
+func (s *Server) doWant(l *control.Line) (string, error) {
+	have := s.traces.lines()
+	want := slices.Clone(l.Words)
 	for _, w := range want {
 		switch name, _, _ := strings.Cut(w, " "); name {
 		case "depth":
-			have = append(have, fmt.Sprintf("depth %d", l.s.traces.depth()))
+			have = append(have, fmt.Sprintf("depth %d", s.traces.depth()))
 		case "side":
-			have = append(have, fmt.Sprintf("side %d", l.s.traces.most()))
+			have = append(have, fmt.Sprintf("side %d", s.traces.most()))
 		}
 	}
 	slices.Sort(want)

@@ -10,16 +10,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"microsecrets/lib/fakeaws"
+	"microsecrets/lib/fakeaws/fakeawstest"
 )
 
-// serve runs lines on a server in dir and returns what the last one prints.
+// serve runs lines on a server in dir and returns what they print.
 func serve(t *testing.T, dir string, lines ...string) string {
 	t.Helper()
-	s, err := fakeaws.New(fakeaws.Options{Dir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	out := do(t, s, lines...)
+	s := fakeawstest.StartWith(t, fakeaws.Options{Dir: dir})
+	out := s.Do(lines...)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -28,10 +26,7 @@ func serve(t *testing.T, dir string, lines ...string) string {
 
 func TestDir(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new")
-	s, err := fakeaws.New(fakeaws.Options{Dir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := fakeawstest.StartWith(t, fakeaws.Options{Dir: dir})
 	c := s3Client(s)
 	put(t, c, "a/b", "one")
 	put(t, c, "a/b", "two")
@@ -41,8 +36,8 @@ func TestDir(t *testing.T) {
 		t.Fatal(err)
 	}
 	blob := dataKey(t, kmsClient(s), "alias/microsecrets-a", nil).CiphertextBlob
-	do(t, s, "write tampered text", "flip tampered 0", "write gone x", "rm gone", "bucket other unversioned", "write s3://other/k 1", "write s3://other/k 2")
-	before := do(t, s, "versions") + do(t, s, "versions s3://other/") + do(t, s, "key list")
+	s.Do("write tampered text", "flip tampered 0", "write gone x", "rm gone", "bucket other unversioned", "write s3://other/k 1", "write s3://other/k 2")
+	before := s.Do("versions", "versions s3://other/", "key list")
 	if _, err := fakeaws.New(fakeaws.Options{Dir: dir}); err == nil || !strings.Contains(err.Error(), "in use") {
 		t.Errorf("a second server in the folder: %v", err)
 	}
@@ -62,16 +57,14 @@ func TestDir(t *testing.T) {
 	journal.WriteString(`{"put":{"b":"example-micro`)
 	journal.Close()
 
-	if s, err = fakeaws.New(fakeaws.Options{Dir: moved}); err != nil {
-		t.Fatal(err)
-	}
-	if after := do(t, s, "versions") + do(t, s, "versions s3://other/") + do(t, s, "key list"); after != before {
+	s = fakeawstest.StartWith(t, fakeaws.Options{Dir: moved})
+	if after := s.Do("versions", "versions s3://other/", "key list"); after != before {
 		t.Errorf("before:\n%s\nafter:\n%s", before, after)
 	}
-	if got := do(t, s, "cat a/b"); got != "two" {
+	if got := s.Do("cat a/b"); got != "two" {
 		t.Errorf("a/b: %q", got)
 	}
-	if got := do(t, s, "cat tampered"); got != "\x8bext" {
+	if got := s.Do("cat tampered"); got != "\x8bext" {
 		t.Errorf("tampered: %q", got)
 	}
 	if got, _ := get(t, s3Client(s), &s3.GetObjectInput{Key: aws.String("k"), Range: aws.String("bytes=5242878-")}); got != "efend" {

@@ -8,6 +8,9 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"microsecrets/lib/fakeaws/iam"
+	"microsecrets/lib/fakeaws/internal/service"
 )
 
 // rendezvousTimeout is how long a rendezvous waits for all of its requests.
@@ -47,7 +50,7 @@ type faults struct {
 
 // match returns the faults that befall c, in the order in which they were
 // injected, and counts them down.
-func (fs *faults) match(c *call) []*fault {
+func (fs *faults) match(c *service.Call) []*fault {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	var matched []*fault
@@ -67,10 +70,10 @@ func (fs *faults) match(c *call) []*fault {
 	return matched
 }
 
-func (f *fault) concerns(c *call) bool {
-	return slices.ContainsFunc(f.ops, func(op string) bool { return glob(op, c.op) }) &&
-		(f.keys == "" || slices.ContainsFunc(c.names, func(name string) bool { return glob(f.keys, name) })) &&
-		(f.by == "" || strings.Contains(c.r.Header.Get("Authorization"), "Credential="+f.by+"/"))
+func (f *fault) concerns(c *service.Call) bool {
+	return slices.ContainsFunc(f.ops, func(op string) bool { return iam.Match(op, c.Op) }) &&
+		(f.keys == "" || slices.ContainsFunc(c.Names, func(name string) bool { return iam.Match(f.keys, name) })) &&
+		(f.by == "" || strings.Contains(c.Request.Header.Get("Authorization"), "Credential="+f.by+"/"))
 }
 
 func (fs *faults) add(f *fault) {
@@ -103,43 +106,43 @@ func (fs *faults) release() {
 
 // before does what faults do before the server acts, and prepares what they do
 // to the answer.
-func (c *call) before(matched []*fault) error {
+func (x *exchange) before(matched []*fault) error {
 	for _, f := range matched {
 		var err error
 		switch f.kind {
 		case "delay":
-			err = c.s.wait(c.ctx, f.delay)
+			err = x.server.wait(x.ctx, f.delay)
 		case "hold":
-			err = c.hold(f)
+			err = x.hold(f)
 		case "rendezvous":
-			err = c.rendezvous(f)
+			err = x.rendezvous(f)
 		case "do":
-			_, err = c.s.DoLine(f.dir, f.line)
+			_, err = x.server.DoLine(f.dir, f.line)
 		case "throttle":
-			err = c.protocol.throttled()
+			err = service.ErrThrottled
 		case "answer":
-			err = apiErrorf(f.status, f.code, "An answer that a test asked for")
+			err = service.Errorf(f.status, f.code, "An answer that a test asked for")
 		case "drop":
 			err = errDrop
 		case "ignore-conditions":
-			c.ignoreConditions = true
+			x.call.IgnoreConditions = true
 		case "cut":
-			c.out.cut = f.n
+			x.cut = f.n
 		case "corrupt":
-			c.out.corrupt = f.n
+			x.corrupt = f.n
 		case "wrong-checksum":
-			c.out.badChecksum = true
+			x.badChecksum = true
 		case "pace":
-			c.out.every, c.out.pause = f.n, func() error { return c.s.wait(c.ctx, f.delay) }
+			x.every, x.pause = f.n, func() error { return x.server.wait(x.ctx, f.delay) }
 		case "stall":
-			c.out.every, c.out.pause = f.n, func() error { return c.hold(f) }
+			x.every, x.pause = f.n, func() error { return x.hold(f) }
 		case "forget":
-			c.out.onSend = append(c.out.onSend, func() error { return errDrop })
+			x.onSend = append(x.onSend, func() error { return errDrop })
 		case "hold-reply":
-			c.out.onSend = append(c.out.onSend, func() error { return c.hold(f) })
+			x.onSend = append(x.onSend, func() error { return x.hold(f) })
 		case "do-after":
-			c.out.onSend = append(c.out.onSend, func() error {
-				_, err := c.s.DoLine(f.dir, f.line)
+			x.onSend = append(x.onSend, func() error {
+				_, err := x.server.DoLine(f.dir, f.line)
 				return err
 			})
 		}
@@ -150,16 +153,10 @@ func (c *call) before(matched []*fault) error {
 	return nil
 }
 
-func (c *call) hold(f *fault) error {
-	c.s.faults.countHeld(c.op, 1)
-	defer c.s.faults.countHeld(c.op, -1)
-	select {
-	case <-f.gate:
-		return nil
-	case <-c.ctx.Done():
-	case <-c.s.done:
-	}
-	return errGone
+func (x *exchange) hold(f *fault) error {
+	x.server.faults.countHeld(x.call.Op, 1)
+	defer x.server.faults.countHeld(x.call.Op, -1)
+	return waitFor(x.ctx, x.server.done, f.gate)
 }
 
 func (fs *faults) countHeld(op string, n int) {
@@ -197,8 +194,8 @@ func (fs *faults) await(ctx context.Context, op string, n int) error {
 }
 
 // rendezvous holds requests until f.n of them are there.
-func (c *call) rendezvous(f *fault) error {
-	fs := &c.s.faults
+func (x *exchange) rendezvous(f *fault) error {
+	fs := &x.server.faults
 	fs.mu.Lock()
 	gate := f.gate
 	f.waiting++
@@ -207,13 +204,10 @@ func (c *call) rendezvous(f *fault) error {
 		f.waiting, f.gate = 0, make(chan struct{})
 	}
 	fs.mu.Unlock()
-	ctx, cancel := context.WithTimeout(c.ctx, rendezvousTimeout)
+	ctx, cancel := context.WithTimeout(x.ctx, rendezvousTimeout)
 	defer cancel()
-	select {
-	case <-gate:
+	if waitFor(ctx, x.server.done, gate) == nil {
 		return nil
-	case <-ctx.Done():
-	case <-c.s.done:
 	}
-	return apiErrorf(400, "RendezvousFailed", "not all of %d requests came together", f.n)
+	return service.Errorf(400, "RendezvousFailed", "not all of %d requests came together", f.n)
 }

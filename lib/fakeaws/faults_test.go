@@ -12,7 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
-	"microsecrets/lib/fakeaws"
+	"microsecrets/lib/fakeaws/fakeawstest"
 )
 
 // read gets k and reads it to the end.
@@ -55,9 +55,9 @@ func TestFaults(t *testing.T) {
 		{"fault do 'write k other' GetObject times=1", "other, other, other"},
 		{"fault do-after 'rm k' GetObject times=1", "ok, 404 NoSuchKey, 404 NoSuchKey"},
 	} {
-		s := start(t, fakeaws.Options{})
+		s := fakeawstest.Start(t)
 		put(t, s3Client(s), "k", "text")
-		do(t, s, strings.Split(row.lines, "\n")...)
+		s.Do(strings.Split(row.lines, "\n")...)
 		var outcomes []string
 		for range 3 {
 			text, err := read(s3Client(s), "k")
@@ -77,9 +77,9 @@ func TestFaults(t *testing.T) {
 }
 
 func TestKMSFaults(t *testing.T) {
-	s := start(t, fakeaws.Options{})
+	s := fakeawstest.Start(t)
 	c := kmsClient(s)
-	do(t, s, "fault throttle GenerateDataKey times=1", "fault answer 500 KMSInternalException GenerateDataKey times=2", "fault throttle GenerateDataKey key=a/b")
+	s.Do("fault throttle GenerateDataKey times=1", "fault answer 500 KMSInternalException GenerateDataKey times=2", "fault throttle GenerateDataKey key=a/b")
 	for _, wanted := range []string{"400 ThrottlingException", "500 KMSInternalException", "ok"} {
 		_, err := c.GenerateDataKey(ctx, &kms.GenerateDataKeyInput{KeyId: aws.String("alias/microsecrets-a"), KeySpec: "AES_256"})
 		want(t, "GenerateDataKey", err, wanted)
@@ -89,8 +89,8 @@ func TestKMSFaults(t *testing.T) {
 }
 
 func TestLostReply(t *testing.T) {
-	s := start(t, fakeaws.Options{})
-	do(t, s, "fault forget PutObject times=1", "fault forget DeleteObject times=1")
+	s := fakeawstest.Start(t)
+	s.Do("fault forget PutObject times=1", "fault forget DeleteObject times=1")
 	c := s3Client(s)
 	_, err := c.PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), Body: strings.NewReader("x"), IfNoneMatch: aws.String("*")})
 	want(t, "the first try", err, "transport")
@@ -98,7 +98,7 @@ func TestLostReply(t *testing.T) {
 	want(t, "the second", err, "412 PreconditionFailed")
 	_, err = c.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	want(t, "delete", err, "transport")
-	if left := do(t, s, "ls"); left != "" {
+	if left := s.Do("ls"); left != "" {
 		t.Errorf("left: %s", left)
 	}
 }
@@ -106,27 +106,27 @@ func TestLostReply(t *testing.T) {
 // What a client finds that comes again after a lost reply, another writer
 // having been there in between.
 func TestLostReplyAndAnotherWriter(t *testing.T) {
-	s := start(t, fakeaws.Options{})
-	do(t, s, "fault do-after 'write k other' PutObject times=1", "fault forget PutObject times=1")
+	s := fakeawstest.Start(t)
+	s.Do("fault do-after 'write k other' PutObject times=1", "fault forget PutObject times=1")
 	_, err := s3Client(s).PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), Body: strings.NewReader("ours")})
 	want(t, "put", err, "transport")
-	if lines := strings.Split(do(t, s, "versions k"), "\n"); len(lines) != 3 || !strings.HasSuffix(lines[0], " 5 latest") || !strings.HasSuffix(lines[1], " 4 old") {
+	if lines := strings.Split(s.Do("versions k"), "\n"); len(lines) != 3 || !strings.HasSuffix(lines[0], " 5 latest") || !strings.HasSuffix(lines[1], " 4 old") {
 		t.Errorf("%q", lines)
 	}
 }
 
 // A range of another version, from a server that ignores the condition.
 func TestReadConditionsIgnored(t *testing.T) {
-	s := start(t, fakeaws.Options{})
-	do(t, s, "write k x", "fault ignore-conditions GetObject")
+	s := fakeawstest.Start(t)
+	s.Do("write k x", "fault ignore-conditions GetObject")
 	if got, _ := get(t, s3Client(s), &s3.GetObjectInput{Key: aws.String("k"), IfMatch: aws.String(etagOther)}); got != "x" {
 		t.Errorf("%q", got)
 	}
 }
 
 func TestStall(t *testing.T) {
-	s := start(t, fakeaws.Options{})
-	do(t, s, "write k text", "fault stall 3 GetObject")
+	s := fakeawstest.Start(t)
+	s.Do("write k text", "fault stall 3 GetObject")
 	out, err := s3Client(s).GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	if err != nil {
 		t.Fatal(err)
@@ -136,7 +136,7 @@ func TestStall(t *testing.T) {
 	if _, err := io.ReadFull(out.Body, first[:]); err != nil || string(first[:]) != "tex" {
 		t.Fatalf("%q, %v", first, err)
 	}
-	do(t, s, "await GetObject 1", "release")
+	s.Do("await GetObject 1", "release")
 	if rest, err := io.ReadAll(out.Body); err != nil || string(rest) != "t" {
 		t.Errorf("%q, %v", rest, err)
 	}
@@ -144,18 +144,18 @@ func TestStall(t *testing.T) {
 
 func TestHold(t *testing.T) {
 	for _, row := range []struct{ kind, during string }{{"hold", ""}, {"hold-reply", "k\n"}} {
-		s := start(t, fakeaws.Options{})
-		do(t, s, "fault "+row.kind+" PutObject")
+		s := fakeawstest.Start(t)
+		s.Do("fault " + row.kind + " PutObject")
 		done := make(chan error)
 		go func() {
 			_, err := s3Client(s).PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), Body: strings.NewReader("x")})
 			done <- err
 		}()
-		do(t, s, "await PutObject 1")
-		if got := do(t, s, "ls"); got != row.during {
+		s.Do("await PutObject 1")
+		if got := s.Do("ls"); got != row.during {
 			t.Errorf("%s: while it is held there is %q", row.kind, got)
 		}
-		do(t, s, "release")
+		s.Do("release")
 		want(t, row.kind, <-done, "ok")
 		put(t, s3Client(s), "k", "not held")
 	}
@@ -163,8 +163,8 @@ func TestHold(t *testing.T) {
 
 // Requests side by side meet; in a row they wait in vain.
 func TestRendezvousAndDepth(t *testing.T) {
-	s := start(t, fakeaws.Options{})
-	do(t, s, "write k x", "fault rendezvous 10 GetObject times=10", "fault rendezvous 10 GenerateDataKey times=10", "reset")
+	s := fakeawstest.Start(t)
+	s.Do("write k x", "fault rendezvous 10 GetObject times=10", "fault rendezvous 10 GenerateDataKey times=10", "reset")
 	var wg sync.WaitGroup
 	for range 10 {
 		wg.Go(func() {
@@ -176,30 +176,30 @@ func TestRendezvousAndDepth(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	do(t, s, "want 'GetObject 10' 'GenerateDataKey 10' 'depth 2' 'side 10'")
+	s.Do("want 'GetObject 10' 'GenerateDataKey 10' 'depth 2' 'side 10'")
 	if _, err := read(s3Client(s), "k"); err != nil {
 		t.Fatal(err)
 	}
-	do(t, s, "want 'GetObject 11' 'GenerateDataKey 10' 'depth 3'")
+	s.Do("want 'GetObject 11' 'GenerateDataKey 10' 'depth 3'")
 	_, err := s.DoLine("", "want 'GetObject 1' 'GenerateDataKey 10'")
 	if err == nil || !strings.HasSuffix(err.Error(), "\n-GetObject 1\n+GetObject 11") {
 		t.Errorf("%v", err)
 	}
-	if n := strings.TrimSpace(do(t, s, "count *Object")); n != "11" {
+	if n := strings.TrimSpace(s.Do("count *Object")); n != "11" {
 		t.Errorf("count: %s", n)
 	}
-	do(t, s, "reset", "want")
+	s.Do("reset", "want")
 }
 
 // A refusal reaches the client, whose body is on its way, whether it has asked
 // to send it or not.
 func TestRefusedBody(t *testing.T) {
-	s := start(t, fakeaws.Options{})
-	do(t, s, "write k x")
+	s := fakeawstest.Start(t)
+	s.Do("write k x")
 	data := strings.Repeat("x", 16<<20)
 	for _, threshold := range []int64{-1, 1} {
 		for _, row := range []struct{ line, want string }{{"clear", "412 PreconditionFailed"}, {"fault throttle PutObject", "503 SlowDown"}} {
-			do(t, s, row.line)
+			s.Do(row.line)
 			_, err := s3Client(s).PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), Body: strings.NewReader(data), IfNoneMatch: aws.String("*")},
 				func(o *s3.Options) { o.ContinueHeaderThresholdBytes = threshold })
 			want(t, fmt.Sprint(row.line, threshold), err, row.want)
@@ -209,18 +209,15 @@ func TestRefusedBody(t *testing.T) {
 
 // A server that closes lets nobody hang.
 func TestCloseWhileHeld(t *testing.T) {
-	s, err := fakeaws.New(fakeaws.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	do(t, s, "fault hold GetObject", "fault delay 1h HeadObject")
+	s := fakeawstest.Start(t)
+	s.Do("fault hold GetObject", "fault delay 1h HeadObject")
 	done := make(chan error, 2)
 	go func() { _, err := read(s3Client(s), "k"); done <- err }()
 	go func() {
 		_, err := s3Client(s).HeadObject(ctx, &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 		done <- err
 	}()
-	do(t, s, "await GetObject 1")
+	s.Do("await GetObject 1")
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -235,7 +232,7 @@ func TestCloseWhileHeld(t *testing.T) {
 }
 
 func TestControlRefuses(t *testing.T) {
-	s := start(t, fakeaws.Options{})
+	s := fakeawstest.Start(t)
 	for _, line := range []string{"nonsense", "fault", "fault nonsense GetObject", "fault throttle", "fault throttle GetObjet", "fault throttle GetObject x",
 		"fault delay x GetObject", "fault answer 99 X GetObject", "fault cut x GetObject", "fault throttle GetObject times=x", "fault throttle GetObject by=nobody",
 		"write k", "write", "write k a b", "cat nowhere", "cat s3://nowhere/k", "flip k 0", "rm k version=x", "put k /nowhere", "fill x y", "bucket UPPER", "bucket b x",
@@ -248,13 +245,13 @@ func TestControlRefuses(t *testing.T) {
 }
 
 func TestTamper(t *testing.T) {
-	s := start(t, fakeaws.Options{})
+	s := fakeawstest.Start(t)
 	made := put(t, s3Client(s), "k", "text")
-	do(t, s, "flip k 0", "flip k -1")
-	if got := do(t, s, "cat k"); got != "\x8bex\x8b" {
+	s.Do("flip k 0", "flip k -1")
+	if got := s.Do("cat k"); got != "\x8bex\x8b" {
 		t.Errorf("%q", got)
 	}
-	do(t, s, "truncate k 2")
+	s.Do("truncate k 2")
 	got, out := get(t, s3Client(s), &s3.GetObjectInput{Key: aws.String("k")})
 	if got != "\x8be" || *out.ETag != *made.ETag || *out.VersionId != *made.VersionId || *out.ContentLength != 2 {
 		t.Errorf("%q, %v", got, out)

@@ -4,6 +4,4 @@ package fakeaws
 
 import "os"
 
-func lockFile(name string) (*os.File, error) {
-	return os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
-}
+func lockFile(*os.File) error { return nil }

@@ -1,11 +1,11 @@
 // Package fakeaws emulates Amazon S3 and AWS KMS in one process, on one port of
 // the loopback interface.
 //
-// It is for tests, demonstrations and work without a network. What it does, it
-// does as the services document it: status codes, error codes, headers,
-// conditions, versions, delete markers, checksums and signatures. Buckets are
-// named in the path. What it does not do, it refuses with NotImplemented. It
-// can be told, through a small language (see Server.Do), to be slow, to fail,
+// It is for tests, demonstrations and work without a network. A Go test starts
+// it in one line (package fakeawstest), a testscript script has one of its own
+// (package fakescript), and ms-dev runs a command with one. The services
+// themselves are http.Handlers (packages fakes3 and fakekms). Around them the
+// Server can be told, through a small language (see Help), to be slow, to fail,
 // to deny and to lose replies, and it counts requests and round trips.
 package fakeaws
 
@@ -13,27 +13,29 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
-	"encoding/hex"
 	"errors"
 	"io"
 	"log"
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"microsecrets/lib/fakeaws/fakekms"
+	"microsecrets/lib/fakeaws/fakes3"
+	"microsecrets/lib/fakeaws/iam"
+	"microsecrets/lib/fakeaws/internal/service"
 )
 
-// The defaults of a server.
+// What a server has from the start.
 const (
-	DefaultBucket  = "example-microsecrets"
-	DefaultRegion  = "us-east-1"
-	DefaultAccount = "111122223333"
+	DefaultBucket  = fakes3.DefaultBucket // versioned
+	DefaultRegion  = fakekms.DefaultRegion
+	DefaultAccount = iam.DefaultAccount
 )
-
-// autoKeyPrefix begins the aliases whose keys are made on first use.
-const autoKeyPrefix = "alias/microsecrets-"
 
 // ControlVariable names the environment variable that holds the URL to which a
 // line of the control language is posted: curl --data-binary 'counts'
@@ -46,59 +48,50 @@ type Options struct {
 	// Dir keeps buckets, objects and keys between runs; it is made if it is not
 	// there. At most one server at a time may use it.
 	Dir string
-
-	// NoAutoKeys makes an alias/microsecrets-… that nobody has created an
-	// error, as it is at AWS. Else its key is made when a data key is first
-	// asked of it.
-	NoAutoKeys bool
 }
 
 // A Server serves S3 and KMS until it is closed.
 type Server struct {
-	store  *store
-	kms    *kms
-	access *access
-	faults faults
-	traces traces
+	s3         *fakes3.Handler
+	kms        *fakekms.Handler
+	principals *iam.Principals
+	faults     faults
+	traces     traces
 
+	dir      *folder
 	listener net.Listener
 	http     *http.Server
 	token    string        // makes the control path unguessable to web pages
 	done     chan struct{} // closed by Close, releases what is held
+	once     sync.Once
 
 	clockMu sync.Mutex
 	ahead   time.Duration
 }
 
 // New starts a server on a free port of 127.0.0.1. It has one bucket,
-// DefaultBucket, versioned, and one principal, whose credentials Environ gives,
-// that may do everything.
+// DefaultBucket, and one principal, whose credentials Environ has, that may do
+// everything.
 func New(o Options) (*Server, error) {
-	s := &Server{done: make(chan struct{}), access: newAccess()}
-	s.store = &store{buckets: map[string]*bucket{}, now: s.now}
-	s.kms = newKMS(s.now, !o.NoAutoKeys)
-	if o.Dir != "" {
-		d, err := openDisk(o.Dir, s.store)
-		if err != nil {
-			return nil, err
-		}
-		s.store.disk = d
-		if err := s.kms.load(d); err != nil {
-			return nil, errors.Join(err, d.close())
-		}
+	s := &Server{done: make(chan struct{}), principals: iam.New(), token: rand.Text()}
+	if err := s.start(o); err != nil {
+		return nil, errors.Join(err, s.close())
 	}
-	if s.store.bucket(DefaultBucket) == nil {
-		conf := bucketConf{Name: DefaultBucket, Account: DefaultAccount, Versioning: versioned}
-		if err := s.store.configure(conf); err != nil {
-			return nil, errors.Join(err, s.store.disk.close())
-		}
+	return s, nil
+}
+
+func (s *Server) start(o Options) (err error) {
+	if s.dir, err = openFolder(o.Dir); err != nil {
+		return err
 	}
-	var token [16]byte
-	rand.Read(token[:])
-	s.token = hex.EncodeToString(token[:])
-	var err error
+	if s.s3, err = fakes3.New(fakes3.Options{Principals: s.principals, Now: s.now, Dir: s.dir.root()}); err != nil {
+		return err
+	}
+	if s.kms, err = fakekms.New(fakekms.Options{Principals: s.principals, Now: s.now, Dir: s.dir.root()}); err != nil {
+		return err
+	}
 	if s.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
-		return nil, errors.Join(err, s.store.disk.close())
+		return err
 	}
 	s.http = &http.Server{
 		Handler:           s,
@@ -107,38 +100,44 @@ func New(o Options) (*Server, error) {
 		ConnState:         s.traces.connection,
 	}
 	go s.http.Serve(s.listener)
-	return s, nil
+	return nil
 }
 
 // URL returns the endpoint of both services, without a trailing slash.
 func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }
 
 // Close stops the server at once, cutting the requests under way.
-func (s *Server) Close() error {
+func (s *Server) Close() (err error) {
+	s.once.Do(func() { err = s.close() })
+	return err
+}
+
+func (s *Server) close() (err error) {
 	close(s.done)
-	err := s.http.Close()
-	s.store.mu.Lock()
-	defer s.store.mu.Unlock()
-	return errors.Join(err, s.store.disk.close())
+	if s.http != nil {
+		err = s.http.Close()
+	}
+	if s.s3 != nil {
+		err = errors.Join(err, s.s3.Close())
+	}
+	return errors.Join(err, s.dir.close())
 }
 
 // Environ returns the variables, as KEY=VALUE, that lead the AWS SDKs, the AWS
 // CLI and the programs of this project to the server, and away from the user's
 // own configuration.
 func (s *Server) Environ() []string {
-	return []string{
-		"AWS_ACCESS_KEY_ID=" + defaultAccessKey,
-		"AWS_SECRET_ACCESS_KEY=" + defaultSecretKey,
-		"AWS_REGION=" + DefaultRegion,
-		"AWS_DEFAULT_REGION=" + DefaultRegion,
-		"AWS_ENDPOINT_URL_S3=" + s.URL(),
-		"AWS_ENDPOINT_URL_KMS=" + s.URL(),
+	dev, _ := s.principals.Find(iam.DefaultPrincipal)
+	return append(dev.Environ(),
+		"AWS_REGION="+DefaultRegion,
+		"AWS_DEFAULT_REGION="+DefaultRegion,
+		"AWS_ENDPOINT_URL_S3="+s.URL(),
+		"AWS_ENDPOINT_URL_KMS="+s.URL(),
 		"AWS_EC2_METADATA_DISABLED=true",
-		"AWS_CONFIG_FILE=" + os.DevNull,
-		"AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull,
-		"MS_STORE=s3://" + DefaultBucket,
-		ControlVariable + "=" + s.URL() + "/_fake/" + s.token,
-	}
+		"AWS_CONFIG_FILE="+os.DevNull,
+		"AWS_SHARED_CREDENTIALS_FILE="+os.DevNull,
+		"MS_STORE=s3://"+DefaultBucket,
+		ControlVariable+"="+s.URL()+"/_fake/"+s.token)
 }
 
 // now is the server's clock, which the control language can set wrong.
@@ -148,22 +147,21 @@ func (s *Server) now() time.Time {
 	return time.Now().UTC().Add(s.ahead).Truncate(time.Millisecond)
 }
 
-// ServeHTTP answers a request to S3, to KMS (told by X-Amz-Target) or in the
+// ServeHTTP answers a request to S3, to KMS (which has X-Amz-Target) or in the
 // control language.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if token, ok := strings.CutPrefix(r.URL.Path, "/_fake/"); ok {
 		s.serveControl(w, r, token)
 		return
 	}
-	c := &call{s: s, r: r, ctx: r.Context(), id: newRequestID(), query: r.URL.Query()}
-	c.out = &reply{w: w, header: http.Header{}, cut: -1, corrupt: -1}
-	c.out.header.Set("Date", s.now().Format(http.TimeFormat))
+	x := &exchange{ResponseWriter: w, server: s, ctx: r.Context(), cut: -1, corrupt: -1}
+	defer x.finish()
+	r = r.WithContext(service.WithObserver(r.Context(), x))
 	if _, ok := r.Header["X-Amz-Target"]; ok {
-		c.protocol = kmsProtocol{}
+		s.kms.ServeHTTP(x, r)
 	} else {
-		c.protocol = s3Protocol{}
+		s.s3.ServeHTTP(x, r)
 	}
-	c.serve()
 }
 
 // serveControl runs the line in a POST's body, paths in it relative to the
@@ -186,27 +184,24 @@ func (s *Server) serveControl(w http.ResponseWriter, r *http.Request, token stri
 	io.WriteString(w, out)
 }
 
-func newRequestID() string {
-	var raw [8]byte
-	rand.Read(raw[:])
-	return strings.ToUpper(hex.EncodeToString(raw[:]))
-}
-
 // wait sleeps for d; it fails if the client goes away or the server closes.
 func (s *Server) wait(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
-	return s.waitFor(ctx, t.C)
+	return waitFor(ctx, s.done, t.C)
 }
 
 var errGone = errors.New("the client is gone, or the server closed")
 
-func (s *Server) waitFor(ctx context.Context, ch <-chan time.Time) error {
+func waitFor[T any](ctx context.Context, done <-chan struct{}, ch <-chan T) error {
 	select {
 	case <-ch:
 		return nil
 	case <-ctx.Done():
-	case <-s.done:
+	case <-done:
 	}
 	return errGone
 }
+
+// operations are those of all services, as the SDKs call them.
+func operations() []string { return slices.Concat(fakes3.Operations(), fakekms.Operations()) }

@@ -14,81 +14,29 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go"
 
 	"microsecrets/lib/fakeaws"
+	"microsecrets/lib/fakeaws/fakeawstest"
 )
 
 const bucket = fakeaws.DefaultBucket
 
-// start returns a server that the test's end closes.
-func start(t testing.TB, o fakeaws.Options) *fakeaws.Server {
-	t.Helper()
-	s, err := fakeaws.New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return s
+// config leads to s, as the first principal or with the environment that a line
+// of the control language prints, without retries.
+func config(s *fakeawstest.Server, lines ...string) aws.Config {
+	c := s.Config(s.Do(lines...))
+	c.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenSupported
+	c.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenSupported
+	c.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
+	c.HTTPClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	return c
 }
 
-// do runs lines of the control language and returns what the last one printed.
-func do(t testing.TB, s *fakeaws.Server, lines ...string) string {
-	t.Helper()
-	var out string
-	for _, line := range lines {
-		var err error
-		if out, err = s.DoLine("", line); err != nil {
-			t.Fatalf("%s: %v", line, err)
-		}
-	}
-	return out
-}
-
-// config leads to s with the default principal, without retries.
-func config(s *fakeaws.Server) aws.Config {
-	env := map[string]string{}
-	for _, kv := range s.Environ() {
-		name, value, _ := strings.Cut(kv, "=")
-		env[name] = value
-	}
-	return configFrom(s, env)
-}
-
-func configFrom(s *fakeaws.Server, env map[string]string) aws.Config {
-	return aws.Config{
-		Region:       fakeaws.DefaultRegion,
-		BaseEndpoint: aws.String(s.URL()),
-		Credentials: credentials.NewStaticCredentialsProvider(env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"],
-			env["AWS_SESSION_TOKEN"]),
-		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenSupported,
-		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenSupported,
-		Retryer:                    func() aws.Retryer { return aws.NopRetryer{} },
-		HTTPClient:                 &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
-	}
-}
-
-// as makes a principal and returns a configuration with its credentials;
-// options as of the verb principal.
-func as(t testing.TB, s *fakeaws.Server, principal string) aws.Config {
-	t.Helper()
-	env := map[string]string{}
-	for line := range strings.Lines(do(t, s, "principal "+principal)) {
-		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
-		env[name] = value
-	}
-	return configFrom(s, env)
-}
-
-func s3Client(s *fakeaws.Server) *s3.Client   { return s3.NewFromConfig(config(s)) }
-func kmsClient(s *fakeaws.Server) *kms.Client { return kms.NewFromConfig(config(s)) }
+func s3Client(s *fakeawstest.Server) *s3.Client   { return s3.NewFromConfig(config(s)) }
+func kmsClient(s *fakeawstest.Server) *kms.Client { return kms.NewFromConfig(config(s)) }
 
 // outcome is "ok", or "404 NoSuchKey", or "transport" for an error without an
 // answer.
@@ -139,7 +87,7 @@ func get(t testing.TB, c *s3.Client, in *s3.GetObjectInput) (string, *s3.GetObje
 }
 
 func TestRoundTrip(t *testing.T) {
-	s := start(t, fakeaws.Options{})
+	s := fakeawstest.Start(t)
 	c := s3Client(s)
 	for _, key := range []string{"a", "myservice/env", "a//b", "../x", "white space+plus%25&=?#", "üñí/日本", "ctl\x01\n", "~*'()"} {
 		put(t, c, key, "value of "+key)
@@ -158,7 +106,7 @@ func TestRoundTrip(t *testing.T) {
 }
 
 func TestKMSRoundTrip(t *testing.T) {
-	s := start(t, fakeaws.Options{})
+	s := fakeawstest.Start(t)
 	c := kmsClient(s)
 	ctx := context.Background()
 	key, context1 := aws.String("alias/microsecrets-x"), map[string]string{"ms-name": "x/y"}
@@ -187,7 +135,7 @@ func TestKMSRoundTrip(t *testing.T) {
 
 // raw sends a request that is signed over payloadHash, whatever its body is,
 // and returns the answer's status and error code.
-func raw(t testing.TB, s *fakeaws.Server, method, path, payloadHash, body string, header http.Header) string {
+func raw(t testing.TB, s *fakeawstest.Server, method, path, payloadHash, body string, header http.Header) string {
 	t.Helper()
 	r, err := http.NewRequest(method, s.URL()+path, strings.NewReader(body))
 	if err != nil {

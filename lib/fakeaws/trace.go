@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"microsecrets/lib/fakeaws/iam"
+	"microsecrets/lib/fakeaws/internal/service"
 )
 
 // maxTraces bounds the log of requests; counts go on.
@@ -56,15 +59,15 @@ func (t *traces) connections() int {
 	return t.opened
 }
 
-func (t *traces) arrive(c *call) *trace {
+func (t *traces) arrive(c *service.Call) *trace {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.flying++
-	tr := &trace{op: c.op, resource: c.resource(), depth: t.done + 1}
+	tr := &trace{op: c.Op, resource: c.Resource, depth: t.done + 1}
 	if t.counts == nil {
 		t.counts = map[string]int{}
 	}
-	t.counts[c.op]++
+	t.counts[c.Op]++
 	t.deepest = max(t.deepest, tr.depth)
 	t.mostSide = max(t.mostSide, t.flying)
 	if len(t.log) == maxTraces {
@@ -148,26 +151,12 @@ func dash(s string) string {
 	return s
 }
 
-// resource is what the log calls the thing that was asked for.
-func (c *call) resource() string {
-	switch {
-	case c.key != "":
-		return fmt.Sprintf("%q", "s3://"+c.bucketName+"/"+c.key)
-	case c.bucketName != "":
-		return "s3://" + c.bucketName
-	}
-	if c.args != nil {
-		return c.args.KeyId
-	}
-	return ""
-}
-
 func (t *traces) count(pattern string) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	n := 0
 	for op, count := range t.counts {
-		if glob(pattern, op) {
+		if iam.Match(pattern, op) {
 			n += count
 		}
 	}

@@ -31,7 +31,13 @@ type Server struct {
 // of them fails.
 func Start(tb testing.TB, lines ...string) *Server {
 	tb.Helper()
-	server, err := fakeaws.New(fakeaws.Options{})
+	return StartWith(tb, fakeaws.Options{}, lines...)
+}
+
+// StartWith is Start with options.
+func StartWith(tb testing.TB, o fakeaws.Options, lines ...string) *Server {
+	tb.Helper()
+	server, err := fakeaws.New(o)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package fakeaws
+package fakes3
 
 import (
 	"cmp"
@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"microsecrets/lib/fakeaws/internal/service"
 )
 
 // Limits of uploads in parts.
@@ -45,15 +47,15 @@ func (c *call) createMultipartUpload() error {
 	if err != nil {
 		return err
 	}
-	alg, apiErr := askedChecksum(c.r.Header)
+	alg, apiErr := askedChecksum(c.Request.Header)
 	if apiErr != nil {
 		return apiErr
 	}
-	sumType, apiErr := checksumType(alg, c.r.Header.Get("X-Amz-Checksum-Type"))
+	sumType, apiErr := checksumType(alg, c.Request.Header.Get("X-Amz-Checksum-Type"))
 	if apiErr != nil {
 		return apiErr
 	}
-	st := c.s.store
+	st := c.store
 	u := &upload{id: newID(), key: c.key, started: st.now(), v: v, alg: alg, sumType: sumType, parts: map[int]*part{}}
 	st.mu.Lock()
 	c.bucket.uploads[u.id] = u
@@ -61,8 +63,8 @@ func (c *call) createMultipartUpload() error {
 
 	c.encryptionHeaders(v)
 	if alg != "" {
-		c.out.header.Set("X-Amz-Checksum-Algorithm", strings.ToUpper(alg))
-		c.out.header.Set("X-Amz-Checksum-Type", sumType)
+		c.Header().Set("X-Amz-Checksum-Algorithm", strings.ToUpper(alg))
+		c.Header().Set("X-Amz-Checksum-Type", sumType)
 	}
 	d := newXML("InitiateMultipartUploadResult")
 	d.elem("Bucket", c.bucketName)
@@ -75,7 +77,7 @@ func (c *call) createMultipartUpload() error {
 
 // checksumType returns the type that an upload's checksum will have: SHA sums
 // are always composite, CRC64NVME never is.
-func checksumType(alg, asked string) (string, *apiError) {
+func checksumType(alg, asked string) (string, *service.Error) {
 	switch {
 	case alg == "":
 		return "", nil
@@ -92,11 +94,11 @@ func checksumType(alg, asked string) (string, *apiError) {
 
 // upload finds the upload that the request names.
 func (c *call) upload() (*upload, error) {
-	c.s.store.mu.RLock()
-	defer c.s.store.mu.RUnlock()
+	c.store.mu.RLock()
+	defer c.store.mu.RUnlock()
 	u := c.bucket.uploads[c.query.Get("uploadId")]
 	if u == nil || u.key != c.key {
-		return nil, errNoSuchUpload.with("UploadId", c.query.Get("uploadId"))
+		return nil, errNoSuchUpload.With("UploadId", c.query.Get("uploadId"))
 	}
 	return u, nil
 }
@@ -117,11 +119,11 @@ func (c *call) uploadPart() error {
 		return err
 	}
 	c.encryptionHeaders(u.v)
-	c.out.header.Set("Etag", `"`+in.etag()+`"`)
+	c.Header().Set("Etag", `"`+in.etag()+`"`)
 	if in.alg != "" {
-		c.out.header.Set(checksumPrefix+in.alg, in.sum)
+		c.Header().Set(checksumPrefix+in.alg, in.sum)
 	}
-	c.out.WriteHeader(http.StatusOK)
+	c.WriteHeader(http.StatusOK)
 	return nil
 }
 
@@ -137,7 +139,7 @@ func (c *call) uploadPartCopy() error {
 		return err
 	}
 	off, n := int64(0), src.Size
-	if spec := c.r.Header.Get("X-Amz-Copy-Source-Range"); spec != "" {
+	if spec := c.Request.Header.Get("X-Amz-Copy-Source-Range"); spec != "" {
 		var ok bool
 		if off, n, ok = parseRange(spec, src.Size); !ok || n == 0 {
 			return errInvalidArgument("x-amz-copy-source-range", "The x-amz-copy-source-range value must be of the form bytes=first-last")
@@ -145,7 +147,7 @@ func (c *call) uploadPartCopy() error {
 	}
 	r, w := io.Pipe()
 	go func() { w.CloseWithError(src.Body.writeRange(w, off, n)) }()
-	in, err := c.s.store.disk.read(r, n, u.alg)
+	in, err := c.store.disk.read(r, n, u.alg)
 	r.Close()
 	if err != nil {
 		return err
@@ -156,7 +158,7 @@ func (c *call) uploadPartCopy() error {
 	c.encryptionHeaders(u.v)
 	d := newXML("CopyPartResult")
 	d.etag(in.etag())
-	d.time("LastModified", c.s.now())
+	d.time("LastModified", c.store.now())
 	if in.alg != "" {
 		d.elem(checksums[in.alg].element, in.sum)
 	}
@@ -177,12 +179,12 @@ func (c *call) part() (int, *upload, error) {
 
 // addPart keeps a part, unless the upload was aborted or completed meanwhile.
 func (c *call) addPart(u *upload, number int, in received) error {
-	c.s.store.mu.Lock()
-	defer c.s.store.mu.Unlock()
+	c.store.mu.Lock()
+	defer c.store.mu.Unlock()
 	if c.bucket.uploads[u.id] != u {
-		return errNoSuchUpload.with("UploadId", u.id)
+		return errNoSuchUpload.With("UploadId", u.id)
 	}
-	u.parts[number] = &part{number: number, received: in, time: c.s.store.now()}
+	u.parts[number] = &part{number: number, received: in, time: c.store.now()}
 	return nil
 }
 
@@ -191,10 +193,10 @@ func (c *call) abortMultipartUpload() error {
 	if err != nil {
 		return err
 	}
-	c.s.store.mu.Lock()
+	c.store.mu.Lock()
 	delete(c.bucket.uploads, u.id)
-	c.s.store.mu.Unlock()
-	c.out.WriteHeader(http.StatusNoContent)
+	c.store.mu.Unlock()
+	c.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
@@ -234,9 +236,9 @@ func (c *call) completeMultipartUpload() error {
 		return err
 	}
 	check := c.writeCheck(before)
-	if err := c.s.store.put(c.bucket, c.key, v, func(latest *version) error {
+	if err := c.store.put(c.bucket, c.key, v, func(latest *version) error {
 		if c.bucket.uploads[u.id] != u {
-			return errNoSuchUpload.with("UploadId", u.id)
+			return errNoSuchUpload.With("UploadId", u.id)
 		}
 		if err := check(latest); err != nil {
 			return err
@@ -249,7 +251,7 @@ func (c *call) completeMultipartUpload() error {
 	c.versionHeader(v.ID)
 	c.encryptionHeaders(v)
 	d := newXML("CompleteMultipartUploadResult")
-	d.elem("Location", c.s.URL()+c.r.URL.EscapedPath())
+	d.elem("Location", "http://"+c.Request.Host+c.Request.URL.EscapedPath())
 	d.elem("Bucket", c.bucketName)
 	d.elem("Key", c.key)
 	d.etag(v.ETag)
@@ -262,11 +264,11 @@ func (c *call) completeMultipartUpload() error {
 // readCompletion reads the document; its request's checksum header speaks of
 // the object, not of the document.
 func (c *call) readCompletion(v any) error {
-	header := c.r.Header
-	defer func() { c.r.Header = header }()
-	c.r.Header = header.Clone()
+	header := c.Request.Header
+	defer func() { c.Request.Header = header }()
+	c.Request.Header = header.Clone()
 	for alg := range checksums {
-		c.r.Header.Del(checksumPrefix + alg)
+		c.Request.Header.Del(checksumPrefix + alg)
 	}
 	return c.readXML(v)
 }
@@ -276,9 +278,9 @@ func (c *call) assemble(u *upload, listed []completedPart) (*version, error) {
 	if len(listed) == 0 {
 		return nil, errMalformedXML
 	}
-	c.s.store.mu.RLock()
+	c.store.mu.RLock()
 	have := maps.Clone(u.parts)
-	c.s.store.mu.RUnlock()
+	c.store.mu.RUnlock()
 	v := *u.v
 	sums := md5.New()
 	var composite hash.Hash
@@ -289,16 +291,16 @@ func (c *call) assemble(u *upload, listed []completedPart) (*version, error) {
 		p := have[l.PartNumber]
 		switch {
 		case i > 0 && l.PartNumber <= listed[i-1].PartNumber:
-			return nil, errInvalidPartOrder.with("UploadId", u.id)
+			return nil, errInvalidPartOrder.With("UploadId", u.id)
 		case p == nil || strings.Trim(l.ETag, `"`) != p.etag():
-			return nil, errInvalidPart.with("UploadId", u.id).with("PartNumber", strconv.Itoa(l.PartNumber)).with("ETag", l.ETag)
+			return nil, errInvalidPart.With("UploadId", u.id).With("PartNumber", strconv.Itoa(l.PartNumber)).With("ETag", l.ETag)
 		case l.checksum() != "" && l.checksum() != p.sum:
-			return nil, errInvalidPart.with("UploadId", u.id).with("PartNumber", strconv.Itoa(l.PartNumber))
+			return nil, errInvalidPart.With("UploadId", u.id).With("PartNumber", strconv.Itoa(l.PartNumber))
 		case l.checksum() == "" && u.alg != "" && u.sumType == "COMPOSITE":
 			return nil, errInvalidRequest("The upload was created using the %s checksum mode. The complete request must include the checksum for each part. It was missing for part %d in the request.", u.alg, l.PartNumber)
 		case i < len(listed)-1 && p.size < minPart:
-			return nil, errEntityTooSmall.with("ProposedSize", strconv.FormatInt(p.size, 10)).with("MinSizeAllowed", strconv.Itoa(minPart)).
-				with("PartNumber", strconv.Itoa(l.PartNumber))
+			return nil, errEntityTooSmall.With("ProposedSize", strconv.FormatInt(p.size, 10)).With("MinSizeAllowed", strconv.Itoa(minPart)).
+				With("PartNumber", strconv.Itoa(l.PartNumber))
 		}
 		sums.Write(p.md5)
 		if composite != nil {
@@ -311,7 +313,7 @@ func (c *call) assemble(u *upload, listed []completedPart) (*version, error) {
 	if v.Size > maxObject {
 		return nil, errEntityTooLarge
 	}
-	if want := c.r.Header.Get("X-Amz-Mp-Object-Size"); want != "" && want != strconv.FormatInt(v.Size, 10) {
+	if want := c.Request.Header.Get("X-Amz-Mp-Object-Size"); want != "" && want != strconv.FormatInt(v.Size, 10) {
 		return nil, errInvalidRequest("The provided 'x-amz-mp-object-size' header value %s does not match what was computed: %d", want, v.Size)
 	}
 	v.ETag = fmt.Sprintf("%s-%d", hex.EncodeToString(sums.Sum(nil)), len(listed))
@@ -322,8 +324,8 @@ func (c *call) assemble(u *upload, listed []completedPart) (*version, error) {
 	if err != nil {
 		return nil, err
 	}
-	if want := c.r.Header.Get(checksumPrefix + u.alg); want != "" && want != sum {
-		return nil, apiErrorf(http.StatusBadRequest, "BadDigest", "The %s you specified did not match the calculated checksum.", u.alg)
+	if want := c.Request.Header.Get(checksumPrefix + u.alg); want != "" && want != sum {
+		return nil, service.Errorf(http.StatusBadRequest, "BadDigest", "The %s you specified did not match the calculated checksum.", u.alg)
 	}
 	v.Sums, v.SumType = map[string]string{checksumPrefix + u.alg: sum}, u.sumType
 	return &v, nil
@@ -340,54 +342,6 @@ func (u *upload) checksum(b body, size int64, composite hash.Hash, parts int) (s
 		return "", err
 	}
 	return base64.StdEncoding.EncodeToString(h.Sum(nil)), nil
-}
-
-func (c *call) listParts() error {
-	u, err := c.upload()
-	if err != nil {
-		return err
-	}
-	l, err := c.listing("max-parts")
-	if err != nil {
-		return err
-	}
-	after, _ := strconv.Atoi(c.query.Get("part-number-marker"))
-	c.s.store.mu.RLock()
-	numbers := slices.Sorted(maps.Keys(u.parts))
-	parts := maps.Clone(u.parts)
-	c.s.store.mu.RUnlock()
-	numbers = slices.DeleteFunc(numbers, func(n int) bool { return n <= after })
-	truncated := len(numbers) > l.max
-	numbers = numbers[:min(len(numbers), l.max)]
-
-	d := newXML("ListPartsResult")
-	d.elem("Bucket", c.bucketName)
-	d.elem("Key", l.text(c.key))
-	d.elem("UploadId", u.id)
-	d.number("PartNumberMarker", int64(after))
-	d.number("MaxParts", int64(l.max))
-	d.bool("IsTruncated", truncated)
-	if truncated && len(numbers) > 0 {
-		d.number("NextPartNumberMarker", int64(numbers[len(numbers)-1]))
-	}
-	d.optional("ChecksumAlgorithm", strings.ToUpper(u.alg))
-	d.optional("ChecksumType", u.sumType)
-	for _, n := range numbers {
-		p := parts[n]
-		d.open("Part")
-		d.number("PartNumber", int64(n))
-		d.time("LastModified", p.time)
-		d.etag(p.etag())
-		d.number("Size", p.size)
-		if p.alg != "" {
-			d.elem(checksums[p.alg].element, p.sum)
-		}
-		d.close("Part")
-	}
-	d.elem("StorageClass", storageClass(u.v))
-	d.close("ListPartsResult")
-	c.writeXML(http.StatusOK, d)
-	return nil
 }
 
 func (c *call) listMultipartUploads() error {
@@ -446,8 +400,8 @@ func (c *call) listMultipartUploads() error {
 
 // uploads returns the uploads in progress after the markers.
 func (c *call) uploads(l listing, keyMarker, idMarker string) []*upload {
-	c.s.store.mu.RLock()
-	defer c.s.store.mu.RUnlock()
+	c.store.mu.RLock()
+	defer c.store.mu.RUnlock()
 	marker := c.bucket.uploads[idMarker]
 	return slices.DeleteFunc(c.bucket.sortedUploads(l.prefix), func(u *upload) bool {
 		return u.key < keyMarker || u.key == keyMarker && (marker == nil || compareUploads(u, marker) <= 0)

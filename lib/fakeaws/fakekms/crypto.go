@@ -1,4 +1,4 @@
-package fakeaws
+package fakekms
 
 import (
 	"bytes"
@@ -97,7 +97,7 @@ func blobKeyID(blob []byte) (id string, ok bool) {
 	return string(blob[len(blobMagic)+1:][:n]), true
 }
 
-var errInvalidCiphertext = kmsError("InvalidCiphertextException", "")
+var errInvalidCiphertext = errorf("InvalidCiphertextException", "")
 
 func checkContext(context map[string]string) error {
 	size := 0
@@ -105,21 +105,21 @@ func checkContext(context map[string]string) error {
 		size += len(name) + len(value)
 	}
 	if size > maxContext {
-		return kmsError("ValidationException", "Encryption context is too long: %d bytes", size)
+		return errorf("ValidationException", "Encryption context is too long: %d bytes", size)
 	}
 	return nil
 }
 
 func checkAlgorithm(alg string) error {
 	if alg != "" && alg != "SYMMETRIC_DEFAULT" {
-		return kmsError("InvalidKeyUsageException", "Algorithm %s is incompatible with key spec SYMMETRIC_DEFAULT.", alg)
+		return errorf("InvalidKeyUsageException", "Algorithm %s is incompatible with key spec SYMMETRIC_DEFAULT.", alg)
 	}
 	return nil
 }
 
 // resolveUsable finds a key that can be used now.
-func (k *kms) resolveUsable(c *call, id string) (*kmsKey, error) {
-	key, err := k.resolve(c, id)
+func (h *Handler) resolveUsable(c *call, id string) (*kmsKey, error) {
+	key, err := h.resolve(c, id)
 	if err != nil {
 		return nil, err
 	}
@@ -132,11 +132,11 @@ type dataKeyOutput struct {
 	KeyId          string
 }
 
-func (k *kms) generateDataKey(c *call) (any, error) {
+func (h *Handler) generateDataKey(c *call) (any, error) {
 	size := 0
 	switch a := c.args; {
 	case (a.KeySpec == "") == (a.NumberOfBytes == nil):
-		return nil, kmsError("ValidationException", "Please specify either number of bytes or key spec.")
+		return nil, errorf("ValidationException", "Please specify either number of bytes or key spec.")
 	case a.KeySpec == "AES_256":
 		size = 32
 	case a.KeySpec == "AES_128":
@@ -144,14 +144,14 @@ func (k *kms) generateDataKey(c *call) (any, error) {
 	case a.NumberOfBytes != nil && *a.NumberOfBytes >= 1 && *a.NumberOfBytes <= maxDataKey:
 		size = *a.NumberOfBytes
 	default:
-		return nil, kmsError("ValidationException", "1 validation error detected: the key spec or number of bytes is out of range")
+		return nil, errorf("ValidationException", "1 validation error detected: the key spec or number of bytes is out of range")
 	}
 	if err := checkContext(c.args.EncryptionContext); err != nil {
 		return nil, err
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	key, err := k.resolveUsable(c, c.args.KeyId)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	key, err := h.resolveUsable(c, c.args.KeyId)
 	if err != nil {
 		return nil, err
 	}
@@ -161,16 +161,6 @@ func (k *kms) generateDataKey(c *call) (any, error) {
 	return dataKeyOutput{CiphertextBlob: blob, Plaintext: plaintext, KeyId: key.arn()}, err
 }
 
-func (k *kms) generateDataKeyWithoutPlaintext(c *call) (any, error) {
-	out, err := k.generateDataKey(c)
-	if err != nil {
-		return nil, err
-	}
-	dataKey := out.(dataKeyOutput)
-	dataKey.Plaintext = nil
-	return dataKey, nil
-}
-
 type cryptoOutput struct {
 	CiphertextBlob      []byte `json:",omitempty"`
 	Plaintext           []byte `json:",omitempty"`
@@ -178,16 +168,16 @@ type cryptoOutput struct {
 	EncryptionAlgorithm string
 }
 
-func (k *kms) encrypt(c *call) (any, error) {
+func (h *Handler) encrypt(c *call) (any, error) {
 	if n := len(c.args.Plaintext); n < 1 || n > maxPlaintext {
-		return nil, kmsError("ValidationException", "1 validation error detected: Value at 'plaintext' failed to satisfy constraint: Member must have length between 1 and %d", maxPlaintext)
+		return nil, errorf("ValidationException", "1 validation error detected: Value at 'plaintext' failed to satisfy constraint: Member must have length between 1 and %d", maxPlaintext)
 	}
 	if err := firstError(checkAlgorithm(c.args.EncryptionAlgorithm), checkContext(c.args.EncryptionContext)); err != nil {
 		return nil, err
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	key, err := k.resolveUsable(c, c.args.KeyId)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	key, err := h.resolveUsable(c, c.args.KeyId)
 	if err != nil {
 		return nil, err
 	}
@@ -204,13 +194,13 @@ func firstError(errs ...error) error {
 	return nil
 }
 
-func (k *kms) decrypt(c *call) (any, error) {
+func (h *Handler) decrypt(c *call) (any, error) {
 	if err := firstError(checkAlgorithm(c.args.EncryptionAlgorithm), checkContext(c.args.EncryptionContext)); err != nil {
 		return nil, err
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	key, plaintext, err := k.openBlob(c, c.args.KeyId, c.args.EncryptionContext)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	key, plaintext, err := h.openBlob(c, c.args.KeyId, c.args.EncryptionContext)
 	if err != nil {
 		return nil, err
 	}
@@ -219,15 +209,15 @@ func (k *kms) decrypt(c *call) (any, error) {
 
 // openBlob decrypts the call's blob. With an id, only the key of that id will
 // do; without, the one that the blob names.
-func (k *kms) openBlob(c *call, id string, context map[string]string) (*kmsKey, []byte, error) {
+func (h *Handler) openBlob(c *call, id string, context map[string]string) (*kmsKey, []byte, error) {
 	blob := c.args.CiphertextBlob
 	if len(blob) < 1 || len(blob) > maxBlob {
-		return nil, nil, kmsError("ValidationException", "1 validation error detected: Value at 'ciphertextBlob' failed to satisfy constraint: Member must have length between 1 and %d", maxBlob)
+		return nil, nil, errorf("ValidationException", "1 validation error detected: Value at 'ciphertextBlob' failed to satisfy constraint: Member must have length between 1 and %d", maxBlob)
 	}
 	var pinned *kmsKey
 	if id != "" {
 		var err error
-		if pinned, err = k.resolveUsable(c, id); err != nil {
+		if pinned, err = h.resolveUsable(c, id); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -237,22 +227,22 @@ func (k *kms) openBlob(c *call, id string, context map[string]string) (*kmsKey, 
 	}
 	if pinned != nil {
 		if pinned.ID != blobID {
-			return nil, nil, kmsError("IncorrectKeyException", "The key ID in the request does not identify a CMK that can perform this operation.")
+			return nil, nil, errorf("IncorrectKeyException", "The key ID in the request does not identify a CMK that can perform this operation.")
 		}
 		plaintext, err := pinned.open(blob, context)
 		return pinned, plaintext, err
 	}
-	for _, key := range k.keys {
-		if key.ID != blobID || key.Region != c.sig.region || key.Account != c.who.account && !slices.Contains(key.Shared, c.who.account) {
+	for _, key := range h.keys {
+		if key.ID != blobID || key.Region != c.Sig.Region || key.Account != c.Caller.Account && !slices.Contains(key.Shared, c.Caller.Account) {
 			continue
 		}
-		if err := firstError(k.permit(c, key), key.usable()); err != nil {
+		if err := firstError(h.permit(c, key), key.usable()); err != nil {
 			return nil, nil, err
 		}
 		plaintext, err := key.open(blob, context)
 		return key, plaintext, err
 	}
-	return nil, nil, kmsError("AccessDeniedException", "The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not allowed to access.")
+	return nil, nil, errorf("AccessDeniedException", "The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not allowed to access.")
 }
 
 type reEncryptOutput struct {
@@ -264,21 +254,21 @@ type reEncryptOutput struct {
 }
 
 // reEncrypt needs the permissions kms:ReEncryptFrom and kms:ReEncryptTo.
-func (k *kms) reEncrypt(c *call) (any, error) {
+func (h *Handler) reEncrypt(c *call) (any, error) {
 	a := c.args
 	if err := firstError(checkAlgorithm(a.SourceEncryptionAlgorithm), checkAlgorithm(a.DestinationEncryptionAlgorithm),
 		checkContext(a.SourceEncryptionContext), checkContext(a.DestinationEncryptionContext)); err != nil {
 		return nil, err
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	c.op = "ReEncryptFrom"
-	source, plaintext, err := k.openBlob(c, a.SourceKeyId, a.SourceEncryptionContext)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	c.Op = "ReEncryptFrom"
+	source, plaintext, err := h.openBlob(c, a.SourceKeyId, a.SourceEncryptionContext)
 	if err != nil {
 		return nil, err
 	}
-	c.op = "ReEncryptTo"
-	key, err := k.resolveUsable(c, a.DestinationKeyId)
+	c.Op = "ReEncryptTo"
+	key, err := h.resolveUsable(c, a.DestinationKeyId)
 	if err != nil {
 		return nil, err
 	}

@@ -1,10 +1,10 @@
-package fakeaws
+package fakes3
 
 import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
+	"path"
 )
 
 // pieceSize is the size of the pieces in which a body is read from the network
@@ -21,10 +21,11 @@ type piece struct {
 	File string `json:"file"` // or else in this file
 	Size int64  `json:"size"`
 
-	dir string // of the file; not kept, so that a store can be moved
+	dir *os.Root // the store's
 }
 
-func (p piece) path() string { return filepath.Join(p.dir, p.File) }
+// name is the file's, in the store's folder.
+func (p piece) name() string { return path.Join(bodies, p.File) }
 
 func memoryBody(data []byte) body {
 	if len(data) == 0 {
@@ -65,13 +66,13 @@ func (p piece) writeRange(w io.Writer, off, n int64) error {
 		_, err := w.Write(p.Data[off : off+n])
 		return err
 	}
-	f, err := os.Open(p.path())
+	f, err := p.dir.Open(p.name())
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 	if m, err := io.Copy(w, io.NewSectionReader(f, off, n)); err != nil || m != n {
-		return fmt.Errorf("%s: %d bytes of %d: %w", p.path(), m, n, err)
+		return fmt.Errorf("%s: %d bytes of %d: %w", p.name(), m, n, err)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package fakeaws
+package fakes3
 
 import (
 	"maps"
@@ -13,14 +13,14 @@ var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 func (c *call) listBuckets() error {
 	d := newXML("ListAllMyBucketsResult")
 	d.open("Owner")
-	d.elem("ID", c.who.account)
+	d.elem("ID", c.Caller.Account)
 	d.close("Owner")
 	d.open("Buckets")
-	st := c.s.store
+	st := c.store
 	st.mu.RLock()
 	for _, name := range slices.Sorted(maps.Keys(st.buckets)) {
 		b := st.buckets[name]
-		if b.Account != c.who.account || !strings.HasPrefix(name, c.query.Get("prefix")) {
+		if b.Account != c.Caller.Account || !strings.HasPrefix(name, c.query.Get("prefix")) {
 			continue
 		}
 		d.open("Bucket")
@@ -37,30 +37,22 @@ func (c *call) listBuckets() error {
 
 func (c *call) createBucket() error {
 	if !bucketName.MatchString(c.bucketName) {
-		return errInvalidBucketName.with("BucketName", c.bucketName)
+		return errInvalidBucketName.With("BucketName", c.bucketName)
 	}
-	if c.s.store.bucket(c.bucketName) != nil {
-		return errBucketOwned.with("BucketName", c.bucketName)
+	if c.store.bucket(c.bucketName) != nil {
+		return errBucketOwned.With("BucketName", c.bucketName)
 	}
-	if err := c.s.store.configure(bucketConf{Name: c.bucketName, Account: c.who.account}); err != nil {
+	if err := c.store.configure(bucketConf{Name: c.bucketName, Account: c.Caller.Account}); err != nil {
 		return err
 	}
-	c.out.header.Set("Location", "/"+c.bucketName)
-	c.out.WriteHeader(http.StatusOK)
-	return nil
-}
-
-func (c *call) deleteBucket() error {
-	if err := c.s.store.removeBucket(c.bucket); err != nil {
-		return err
-	}
-	c.out.WriteHeader(http.StatusNoContent)
+	c.Header().Set("Location", "/"+c.bucketName)
+	c.WriteHeader(http.StatusOK)
 	return nil
 }
 
 func (c *call) headBucket() error {
-	c.out.header.Set("X-Amz-Bucket-Region", c.region())
-	c.out.WriteHeader(http.StatusOK)
+	c.Header().Set("X-Amz-Bucket-Region", c.region())
+	c.WriteHeader(http.StatusOK)
 	return nil
 }
 
@@ -69,7 +61,7 @@ func (c *call) region() string {
 	if region := c.conf().Region; region != "" {
 		return region
 	}
-	return c.sig.region
+	return c.Sig.Region
 }
 
 func (c *call) getBucketLocation() error {
@@ -102,9 +94,9 @@ func (c *call) putBucketVersioning() error {
 	}
 	conf := c.conf()
 	conf.Versioning = in.Status
-	if err := c.s.store.configure(conf); err != nil {
+	if err := c.store.configure(conf); err != nil {
 		return err
 	}
-	c.out.WriteHeader(http.StatusOK)
+	c.WriteHeader(http.StatusOK)
 	return nil
 }

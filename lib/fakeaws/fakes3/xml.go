@@ -1,4 +1,4 @@
-package fakeaws
+package fakes3
 
 import (
 	"fmt"

@@ -1,9 +1,11 @@
-package fakeaws
+package fakes3
 
 import (
 	"net/http"
 	"strings"
 	"time"
+
+	"microsecrets/lib/fakeaws/internal/service"
 )
 
 // etagMatches reports whether a list of ETags, quoted or not, names etag; "*"
@@ -20,14 +22,14 @@ func etagMatches(list, etag string) bool {
 
 // checkRead applies the conditions of GET and HEAD. If-Match overrides
 // If-Unmodified-Since and If-None-Match If-Modified-Since, as in RFC 9110.
-func checkRead(h http.Header, v *version) *apiError {
+func checkRead(h http.Header, v *version) *service.Error {
 	modified := v.Time.Truncate(time.Second)
 	if match := h.Get("If-Match"); match != "" {
 		if !etagMatches(match, v.ETag) {
-			return errPrecondition.with("Condition", "If-Match")
+			return errPrecondition.With("Condition", "If-Match")
 		}
 	} else if t, err := http.ParseTime(h.Get("If-Unmodified-Since")); err == nil && modified.After(t) {
-		return errPrecondition.with("Condition", "If-Unmodified-Since")
+		return errPrecondition.With("Condition", "If-Unmodified-Since")
 	}
 	if none := h.Get("If-None-Match"); none != "" {
 		if etagMatches(none, v.ETag) {
@@ -49,11 +51,11 @@ func checkWrite(h http.Header, latest *version) error {
 			return errNoSuchKey
 		}
 		if !etagMatches(match, latest.ETag) {
-			return errPrecondition.with("Condition", "If-Match")
+			return errPrecondition.With("Condition", "If-Match")
 		}
 	}
 	if h.Get("If-None-Match") != "" && exists {
-		return errPrecondition.with("Condition", "If-None-Match")
+		return errPrecondition.With("Condition", "If-None-Match")
 	}
 	return nil
 }
@@ -64,12 +66,12 @@ func checkWrite(h http.Header, latest *version) error {
 // If-Match for what is gone.
 func (c *call) writeCheck(before *version) func(*version) error {
 	return func(latest *version) error {
-		if c.ignoreConditions {
+		if c.IgnoreConditions {
 			return nil
 		}
-		err := checkWrite(c.r.Header, latest)
+		err := checkWrite(c.Request.Header, latest)
 		if err != nil && err != error(errNoSuchKey) && latest != before {
-			return errConflict.with("Condition", conditionName(c.r.Header))
+			return errConflict.With("Condition", conditionName(c.Request.Header))
 		}
 		return err
 	}
@@ -85,18 +87,18 @@ func conditionName(h http.Header) string {
 // precheck applies a write's conditions before its body is read, and refuses
 // those that S3 does not know.
 func (c *call) precheck() (before *version, err error) {
-	before = c.s.store.latest(c.bucket, c.key)
-	match, none := c.r.Header.Get("If-Match"), c.r.Header.Get("If-None-Match")
+	before = c.store.latest(c.bucket, c.key)
+	match, none := c.Request.Header.Get("If-Match"), c.Request.Header.Get("If-None-Match")
 	if none != "" && none != "*" || match != "" && none != "" {
-		return nil, errNotImplemented.with("Header", "If-None-Match")
+		return nil, errNotImplemented.With("Header", "If-None-Match")
 	}
 	if match != "" {
-		if err := c.allowKey("s3:GetObject"); err != nil {
+		if err := c.Allow("s3:GetObject", c.arn(), c.Names); err != nil {
 			return nil, err
 		}
 	}
-	if c.ignoreConditions {
+	if c.IgnoreConditions {
 		return before, nil
 	}
-	return before, checkWrite(c.r.Header, before)
+	return before, checkWrite(c.Request.Header, before)
 }

@@ -1,4 +1,4 @@
-package fakeaws
+package fakes3
 
 import (
 	"bufio"
@@ -6,34 +6,36 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 )
 
-// A disk keeps a store below a directory: a journal of one JSON record a line,
-// and the bodies in files beside it.
+// bodies is the folder of the stored bytes.
+const bodies = "bodies"
+
+// A disk keeps a store in a folder: a journal of one JSON record a line, and the
+// bodies in files beside it.
 //
-//	DIR/journal        what happened; a torn last line is one that never happened
-//	DIR/bodies/…       one file a body or part, never changed
-//	DIR/kms.json       keys with their material, and aliases
+//	journal        what happened; a torn last line is one that never happened
+//	bodies/…       one file a body or part, never changed
 //
 // At start the journal is replayed and written anew, and bodies that nothing
 // refers to are removed. Uploads in progress are not kept. A nil disk keeps
 // nothing.
 type disk struct {
-	dir     string
+	dir     *os.Root
 	journal *os.File
-	lock    *os.File
 	lazy    bool // do not sync each record: while many are written
 }
 
 // A record is one line of the journal; one of its fields is set.
 type record struct {
-	Bucket   *bucketConf `json:"bucket,omitempty"`
-	Unbucket string      `json:"unbucket,omitempty"`
-	Put      *putRecord  `json:"put,omitempty"`
-	Drop     *dropRecord `json:"drop,omitempty"`
-	Replace  *putRecord  `json:"replace,omitempty"`
+	Bucket  *bucketConf `json:"bucket,omitempty"`
+	Put     *putRecord  `json:"put,omitempty"`
+	Drop    *dropRecord `json:"drop,omitempty"`
+	Replace *putRecord  `json:"replace,omitempty"`
 }
 
 type putRecord struct {
@@ -48,38 +50,23 @@ type dropRecord struct {
 	ID     string `json:"id"`
 }
 
-func (d *disk) path(elem ...string) string {
-	return filepath.Join(append([]string{d.dir}, elem...)...)
-}
-
-// openDisk opens dir, which it makes if need be, and fills st from it.
-func openDisk(dir string, st *store) (*disk, error) {
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return nil, err
-	}
+// open fills st with what dir keeps, and keeps there what becomes of it.
+func (st *store) open(dir *os.Root) error {
 	d := &disk{dir: dir}
-	if err := os.MkdirAll(d.path("bodies"), 0o700); err != nil {
-		return nil, err
+	if err := dir.Mkdir(bodies, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
 	}
-	if d.lock, err = lockFile(d.path("lock")); err != nil {
-		return nil, fmt.Errorf("%s: %w", dir, err)
+	for _, step := range []func(*store) error{d.replay, d.compact, d.sweep} {
+		if err := step(st); err != nil {
+			return errors.Join(err, d.close())
+		}
 	}
-	err = d.replay(st)
-	if err == nil {
-		err = d.compact(st)
-	}
-	if err == nil {
-		err = d.sweep(st)
-	}
-	if err != nil {
-		return nil, errors.Join(err, d.close())
-	}
-	return d, nil
+	st.disk = d
+	return nil
 }
 
 func (d *disk) replay(st *store) error {
-	f, err := os.Open(d.path("journal"))
+	f, err := d.dir.Open("journal")
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
@@ -116,15 +103,13 @@ func (d *disk) apply(st *store, rec record) error {
 	for _, put := range []*putRecord{rec.Put, rec.Replace} {
 		if put != nil && put.Version != nil {
 			for i := range put.Version.Body {
-				put.Version.Body[i].dir = d.path("bodies")
+				put.Version.Body[i].dir = d.dir
 			}
 		}
 	}
 	switch {
 	case rec.Bucket != nil:
 		st.configureLocked(*rec.Bucket)
-	case rec.Unbucket != "":
-		delete(st.buckets, rec.Unbucket)
 	case rec.Put != nil && rec.Put.Version != nil:
 		b, err := find(rec.Put.Bucket)
 		if err != nil {
@@ -152,7 +137,7 @@ func (d *disk) apply(st *store, rec record) error {
 // compact writes the journal anew, without what later records have undone, and
 // leaves it open for log.
 func (d *disk) compact(st *store) error {
-	f, err := os.OpenFile(d.path("journal.new"), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := d.dir.OpenFile("journal.new", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
@@ -172,7 +157,7 @@ func (d *disk) compact(st *store) error {
 	}
 	err = errors.Join(err, w.Flush(), f.Sync())
 	if err == nil {
-		err = os.Rename(f.Name(), d.path("journal"))
+		err = d.dir.Rename("journal.new", "journal")
 	}
 	if err != nil {
 		f.Close()
@@ -198,10 +183,10 @@ func (d *disk) sweep(st *store) error {
 			}
 		}
 	}
-	files, err := os.ReadDir(d.path("bodies"))
+	files, err := fs.ReadDir(d.dir.FS(), bodies)
 	for _, f := range files {
 		if !used[f.Name()] {
-			err = errors.Join(err, os.Remove(d.path("bodies", f.Name())))
+			err = errors.Join(err, d.dir.Remove(path.Join(bodies, f.Name())))
 		}
 	}
 	return err
@@ -223,7 +208,7 @@ func (d *disk) log(rec record) error {
 
 // create opens a new file for a body.
 func (d *disk) create() (*os.File, error) {
-	return os.OpenFile(d.path("bodies", newID()), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	return d.dir.OpenFile(path.Join(bodies, newID()), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 }
 
 // save returns data as a body of this disk, in memory if d is nil.
@@ -236,48 +221,22 @@ func (d *disk) save(data []byte) (body, error) {
 		return nil, err
 	}
 	_, err = f.Write(data)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		os.Remove(f.Name())
-		return nil, err
-	}
-	return d.body(f, int64(len(data))), nil
+	return d.finish(f, int64(len(data)), err)
 }
 
-// body is what has been written to f.
-func (d *disk) body(f *os.File, size int64) body {
-	return body{{File: filepath.Base(f.Name()), Size: size, dir: d.path("bodies")}}
-}
-
-// writeFile replaces a file below the directory in one step.
-func (d *disk) writeFile(name string, data []byte) error {
-	tmp := d.path(name + ".new")
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
+// finish closes f and returns the body that was written to it, or removes it
+// where err is not nil.
+func (d *disk) finish(f *os.File, size int64, err error) (body, error) {
+	name := filepath.Base(f.Name())
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
+		return nil, errors.Join(err, d.dir.Remove(path.Join(bodies, name)))
 	}
-	return os.Rename(tmp, d.path(name))
+	return body{{File: name, Size: size, dir: d.dir}}, nil
 }
 
 func (d *disk) close() error {
-	if d == nil {
+	if d == nil || d.journal == nil {
 		return nil
 	}
-	var err error
-	if d.journal != nil {
-		err = d.journal.Close()
-	}
-	return errors.Join(err, d.lock.Close())
-}
-
-// readFile returns nil for a file that is not there.
-func (d *disk) readFile(name string) ([]byte, error) {
-	data, err := os.ReadFile(d.path(name))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	return data, err
+	return d.journal.Close()
 }

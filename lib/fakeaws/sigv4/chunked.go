@@ -1,4 +1,4 @@
-package fakeaws
+package sigv4
 
 import (
 	"bufio"
@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"hash"
 	"io"
 	"net/http"
@@ -13,12 +14,17 @@ import (
 	"strings"
 )
 
-// The values of x-amz-content-sha256 that announce a body in the aws-chunked
-// coding.
+// The Payloads of a body in the aws-chunked coding.
 const (
-	streamingSigned          = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
-	streamingSignedTrailer   = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
-	streamingUnsignedTrailer = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+	StreamingSigned          = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
+	StreamingSignedTrailer   = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
+	StreamingUnsignedTrailer = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+)
+
+// What is wrong with a chunked body.
+var (
+	ErrChunks  = errors.New("the body ended too early or is not aws-chunked")
+	ErrTrailer = errors.New("the body's trailers are malformed")
 )
 
 const (
@@ -27,14 +33,16 @@ const (
 	trailerSigName = "x-amz-trailer-signature"
 )
 
-// A chunkedReader decodes aws-chunked: chunks of "HEX[;chunk-signature=…]\r\n
+// A ChunkedReader decodes aws-chunked: chunks of "HEX[;chunk-signature=…]\r\n
 // DATA \r\n", an empty one last, then trailers, one a line, and an empty line.
-// With sig set each chunk's signature, which covers the one before it, is
-// verified, and the trailers' too, before the reader says io.EOF.
-type chunkedReader struct {
-	r       *bufio.Reader
-	sig     *signature
-	trailer http.Header // complete at io.EOF; nil where no trailer is announced
+// Where the chunks are signed, each signature, which covers the one before it,
+// is verified, and that of the trailers as well, before the reader returns
+// io.EOF.
+type ChunkedReader struct {
+	Trailer http.Header // complete at io.EOF; nil where no trailer is announced
+
+	r   *bufio.Reader
+	sig *Signature // nil where the chunks are not signed
 
 	prev      string // the signature of the chunk before
 	chunkSig  string
@@ -43,18 +51,24 @@ type chunkedReader struct {
 	err       error
 }
 
-func newChunkedReader(r io.Reader, sig *signature, signed, trailer bool) *chunkedReader {
-	c := &chunkedReader{r: bufio.NewReaderSize(r, 64<<10)}
-	if signed {
-		c.sig, c.prev, c.chunkHash = sig, sig.value, sha256.New()
+// Chunked returns a reader of the body of a request whose Payload is one of
+// Streaming…; nil if it is none of them. The signature must have been verified.
+func (s *Signature) Chunked(body io.Reader) *ChunkedReader {
+	c := &ChunkedReader{r: bufio.NewReaderSize(body, 64<<10)}
+	switch s.Payload {
+	case StreamingSigned, StreamingSignedTrailer:
+		c.sig, c.prev, c.chunkHash = s, s.value, sha256.New()
+	case StreamingUnsignedTrailer:
+	default:
+		return nil
 	}
-	if trailer {
-		c.trailer = http.Header{}
+	if s.Payload != StreamingSigned {
+		c.Trailer = http.Header{}
 	}
 	return c
 }
 
-func (c *chunkedReader) Read(p []byte) (int, error) {
+func (c *ChunkedReader) Read(p []byte) (int, error) {
 	if c.err == nil && c.left == 0 {
 		c.err = c.nextChunk()
 	}
@@ -71,7 +85,7 @@ func (c *chunkedReader) Read(p []byte) (int, error) {
 	}
 	switch {
 	case err != nil:
-		c.err = errMalformedChunks
+		c.err = ErrChunks
 	case c.left == 0:
 		c.err = c.endChunk()
 	}
@@ -80,7 +94,7 @@ func (c *chunkedReader) Read(p []byte) (int, error) {
 
 // nextChunk reads a chunk's first line, and after the last one the trailers;
 // then it returns io.EOF.
-func (c *chunkedReader) nextChunk() error {
+func (c *ChunkedReader) nextChunk() error {
 	line, err := c.line()
 	if err != nil {
 		return err
@@ -88,13 +102,13 @@ func (c *chunkedReader) nextChunk() error {
 	size, ext, _ := strings.Cut(line, ";")
 	n, err := strconv.ParseInt(size, 16, 64)
 	if err != nil || n < 0 || strings.HasPrefix(size, "+") {
-		return errMalformedChunks
+		return ErrChunks
 	}
 	c.left = n
 	if c.sig != nil {
 		var ok bool
 		if c.chunkSig, ok = strings.CutPrefix(ext, "chunk-signature="); !ok {
-			return errMalformedChunks
+			return ErrChunks
 		}
 	}
 	if n > 0 {
@@ -107,26 +121,26 @@ func (c *chunkedReader) nextChunk() error {
 		return err
 	}
 	if _, err := c.r.ReadByte(); err != io.EOF {
-		return errMalformedChunks
+		return ErrChunks
 	}
 	return io.EOF
 }
 
-func (c *chunkedReader) endChunk() error {
+func (c *ChunkedReader) endChunk() error {
 	if line, err := c.line(); err != nil || line != "" {
-		return errMalformedChunks
+		return ErrChunks
 	}
 	return c.checkChunk()
 }
 
-func (c *chunkedReader) checkChunk() error {
+func (c *ChunkedReader) checkChunk() error {
 	if c.sig == nil {
 		return nil
 	}
-	toSign := sigAlgorithm + "-PAYLOAD\n" + c.sig.time + "\n" + c.sig.scope + "\n" + c.prev + "\n" + emptySHA256 + "\n" +
+	toSign := algorithm + "-PAYLOAD\n" + c.sig.Time + "\n" + c.sig.scope + "\n" + c.prev + "\n" + emptySHA256 + "\n" +
 		hex.EncodeToString(c.chunkHash.Sum(nil))
-	if !c.sig.matches(toSign, c.chunkSig) {
-		return errChunkSignature
+	if err := c.sig.check(toSign, c.chunkSig); err != nil {
+		return err
 	}
 	c.prev = c.chunkSig
 	c.chunkHash.Reset()
@@ -135,7 +149,7 @@ func (c *chunkedReader) checkChunk() error {
 
 // readTrailer reads lines up to an empty one. Some clients leave the last empty
 // line of a stream without trailers out.
-func (c *chunkedReader) readTrailer() error {
+func (c *ChunkedReader) readTrailer() error {
 	var canonical bytes.Buffer
 	var sig string
 	for range maxTrailers {
@@ -149,34 +163,31 @@ func (c *chunkedReader) readTrailer() error {
 		name, value, ok := strings.Cut(line, ":")
 		name, value = strings.ToLower(strings.TrimSpace(name)), strings.TrimSpace(value)
 		switch {
-		case !ok || name == "" || c.trailer == nil:
-			return errMalformedTrailer
+		case !ok || name == "" || c.Trailer == nil:
+			return ErrTrailer
 		case name == trailerSigName:
 			sig = value
 		default:
-			c.trailer.Set(name, value)
+			c.Trailer.Set(name, value)
 			canonical.WriteString(name + ":" + value + "\n")
 		}
 	}
-	return errMalformedTrailer
+	return ErrTrailer
 }
 
-func (c *chunkedReader) checkTrailer(canonical []byte, sig string) error {
-	if c.sig == nil || c.trailer == nil {
+func (c *ChunkedReader) checkTrailer(canonical []byte, sig string) error {
+	if c.sig == nil || c.Trailer == nil {
 		return nil
 	}
 	sum := sha256.Sum256(canonical)
-	toSign := sigAlgorithm + "-TRAILER\n" + c.sig.time + "\n" + c.sig.scope + "\n" + c.prev + "\n" + hex.EncodeToString(sum[:])
-	if !c.sig.matches(toSign, sig) {
-		return errChunkSignature
-	}
-	return nil
+	toSign := algorithm + "-TRAILER\n" + c.sig.Time + "\n" + c.sig.scope + "\n" + c.prev + "\n" + hex.EncodeToString(sum[:])
+	return c.sig.check(toSign, sig)
 }
 
-// errNoLine is the end of the stream where a line might begin.
-var errNoLine = errMalformedChunks.with("Reason", "the stream ended before a line")
+// errNoLine is the end of the stream where a line could begin.
+var errNoLine = fmt.Errorf("%w: no line", ErrChunks)
 
-func (c *chunkedReader) line() (string, error) {
+func (c *ChunkedReader) line() (string, error) {
 	var line []byte
 	for {
 		part, err := c.r.ReadSlice('\n')
@@ -185,7 +196,7 @@ func (c *chunkedReader) line() (string, error) {
 		case err == io.EOF && len(line) == 0:
 			return "", errNoLine
 		case err != nil && err != bufio.ErrBufferFull, len(line) > maxChunkLine:
-			return "", errMalformedChunks
+			return "", ErrChunks
 		case err == nil:
 			return strings.TrimSuffix(strings.TrimSuffix(string(line), "\n"), "\r"), nil
 		}

@@ -1,4 +1,4 @@
-package fakeaws
+package fakes3
 
 import (
 	"encoding/base64"
@@ -192,9 +192,9 @@ func (c *call) listObjectsV2() error {
 		}
 		marker = string(raw)
 	}
-	c.s.store.mu.RLock()
+	c.store.mu.RLock()
 	p := l.list(&c.bucket.objects, marker)
-	c.s.store.mu.RUnlock()
+	c.store.mu.RUnlock()
 
 	d := newXML("ListBucketResult")
 	l.header(d, c.bucketName, "MaxKeys")
@@ -218,9 +218,9 @@ func (c *call) listObjects() error {
 	if err != nil {
 		return err
 	}
-	c.s.store.mu.RLock()
+	c.store.mu.RLock()
 	p := l.list(&c.bucket.objects, c.query.Get("marker"))
-	c.s.store.mu.RUnlock()
+	c.store.mu.RUnlock()
 
 	d := newXML("ListBucketResult")
 	l.header(d, c.bucketName, "MaxKeys")
@@ -307,9 +307,9 @@ func (c *call) listObjectVersions() error {
 	if idMarker != "" && keyMarker == "" {
 		return errInvalidArgument("version-id-marker", "A version-id marker cannot be specified without a key marker.")
 	}
-	c.s.store.mu.RLock()
+	c.store.mu.RLock()
 	p := l.listVersions(&c.bucket.objects, keyMarker, idMarker)
-	c.s.store.mu.RUnlock()
+	c.store.mu.RUnlock()
 
 	d := newXML("ListVersionsResult")
 	l.header(d, c.bucketName, "MaxKeys")

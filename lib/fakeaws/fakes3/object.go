@@ -1,4 +1,4 @@
-package fakeaws
+package fakes3
 
 import (
 	"crypto/md5"
@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"microsecrets/lib/fakeaws/internal/service"
 )
 
 // maxPut is the largest body of one PutObject or UploadPart: 5 GiB.
@@ -25,7 +27,7 @@ var storedHeaders = []string{"Cache-Control", "Content-Disposition", "Content-En
 // object, but no body.
 func (c *call) newVersion() (*version, error) {
 	v := &version{Header: map[string]string{}}
-	h := c.r.Header
+	h := c.Request.Header
 	for name, values := range h {
 		if slices.Contains(storedHeaders, name) || strings.HasPrefix(name, "X-Amz-Meta-") {
 			v.Header[name] = strings.Join(values, ",")
@@ -45,18 +47,18 @@ func (c *call) newVersion() (*version, error) {
 // encryption checks and keeps x-amz-server-side-encryption. Nothing is
 // encrypted; S3 says AES256 of whatever is not asked to be anything else.
 func (c *call) encryption(v *version) error {
-	asked := c.r.Header.Get("X-Amz-Server-Side-Encryption")
+	asked := c.Request.Header.Get("X-Amz-Server-Side-Encryption")
 	if want := c.conf().RequireSSE; want != "" && asked != want {
 		return errAccessDenied
 	}
-	v.SSEKeyID = c.r.Header.Get("X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id")
+	v.SSEKeyID = c.Request.Header.Get("X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id")
 	switch v.SSE = asked; asked {
 	case "":
 		v.SSE = "AES256"
 	case "AES256":
 	case "aws:kms", "aws:kms:dsse":
 		if v.SSEKeyID == "" {
-			v.SSEKeyID = fmt.Sprintf("arn:aws:kms:%s:%s:alias/aws/s3", c.sig.region, c.who.account)
+			v.SSEKeyID = fmt.Sprintf("arn:aws:kms:%s:%s:alias/aws/s3", c.Sig.Region, c.Caller.Account)
 		}
 	default:
 		return errInvalidArgument("x-amz-server-side-encryption", "The encryption method specified is not supported")
@@ -69,25 +71,25 @@ func (c *call) encryption(v *version) error {
 }
 
 func (c *call) encryptionHeaders(v *version) {
-	c.out.header.Set("X-Amz-Server-Side-Encryption", v.SSE)
+	c.Header().Set("X-Amz-Server-Side-Encryption", v.SSE)
 	if v.SSEKeyID != "" {
-		c.out.header.Set("X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id", v.SSEKeyID)
+		c.Header().Set("X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id", v.SSEKeyID)
 	}
 }
 
 // versionHeader tells the version, unless the bucket never had versions.
 func (c *call) versionHeader(id string) {
 	if c.conf().Versioning != neverVersioned {
-		c.out.header.Set("X-Amz-Version-Id", id)
+		c.Header().Set("X-Amz-Version-Id", id)
 	}
 }
 
 func (c *call) checksumHeaders(v *version) {
 	for name, value := range v.Sums {
-		c.out.header.Set(name, value)
+		c.Header().Set(name, value)
 	}
 	if len(v.Sums) > 0 {
-		c.out.header.Set("X-Amz-Checksum-Type", v.SumType)
+		c.Header().Set("X-Amz-Checksum-Type", v.SumType)
 	}
 }
 
@@ -113,14 +115,14 @@ func (c *call) putObject() error {
 		return err
 	}
 	v.setBody(in)
-	if err := c.s.store.put(c.bucket, c.key, v, c.writeCheck(before)); err != nil {
+	if err := c.store.put(c.bucket, c.key, v, c.writeCheck(before)); err != nil {
 		return err
 	}
-	c.out.header.Set("Etag", `"`+v.ETag+`"`)
+	c.Header().Set("Etag", `"`+v.ETag+`"`)
 	c.versionHeader(v.ID)
 	c.encryptionHeaders(v)
 	c.checksumHeaders(v)
-	c.out.WriteHeader(http.StatusOK)
+	c.WriteHeader(http.StatusOK)
 	return nil
 }
 
@@ -128,28 +130,28 @@ func (c *call) putObject() error {
 // the latest. A missing object is 403 to whoever may not list the bucket.
 func (c *call) findVersion(b *bucket, bucketName, key, id string) (*version, error) {
 	if id == "" {
-		v := c.s.store.latest(b, key)
+		v := c.store.latest(b, key)
 		if v != nil && !v.Deleted {
 			return v, nil
 		}
-		if err := c.allow("s3:ListBucket", "arn:aws:s3:::"+bucketName, []string{"s3://" + bucketName, key}); err != nil {
+		if err := c.Allow("s3:ListBucket", "arn:aws:s3:::"+bucketName, []string{"s3://" + bucketName, key}); err != nil {
 			return nil, err
 		}
 		if v != nil {
-			return nil, errNoSuchKey.withHeader("X-Amz-Delete-Marker", "true").withHeader("X-Amz-Version-Id", v.ID)
+			return nil, errNoSuchKey.WithHeader("X-Amz-Delete-Marker", "true").WithHeader("X-Amz-Version-Id", v.ID)
 		}
 		return nil, errNoSuchKey
 	}
 	if id != nullVersion && len(id) != 32 {
-		return nil, errInvalidVersionID.with("ArgumentValue", id)
+		return nil, errInvalidVersionID.With("ArgumentValue", id)
 	}
-	v := c.s.store.version(b, key, id)
+	v := c.store.version(b, key, id)
 	if v == nil {
-		return nil, errNoSuchVersion.with("VersionId", id)
+		return nil, errNoSuchVersion.With("VersionId", id)
 	}
 	if v.Deleted {
-		return nil, errMarkerNotAllowed.withHeader("X-Amz-Delete-Marker", "true").withHeader("X-Amz-Version-Id", v.ID).
-			withHeader("Allow", "DELETE").withHeader("Last-Modified", v.Time.Format(http.TimeFormat))
+		return nil, errMarkerNotAllowed.WithHeader("X-Amz-Delete-Marker", "true").WithHeader("X-Amz-Version-Id", v.ID).
+			WithHeader("Allow", "DELETE").WithHeader("Last-Modified", v.Time.Format(http.TimeFormat))
 	}
 	return v, nil
 }
@@ -160,12 +162,12 @@ func (c *call) getObject() error {
 	if err != nil {
 		return err
 	}
-	h := c.out.header
+	h := c.Header()
 	h.Set("Etag", `"`+v.ETag+`"`)
 	h.Set("Last-Modified", v.Time.Format(http.TimeFormat))
 	h.Set("Accept-Ranges", "bytes")
 	c.versionHeader(v.ID)
-	if err := checkRead(c.r.Header, v); err != nil && !c.ignoreConditions {
+	if err := checkRead(c.Request.Header, v); err != nil && !c.IgnoreConditions {
 		return err
 	}
 	off, n, status, err := c.extent(v)
@@ -178,21 +180,24 @@ func (c *call) getObject() error {
 	c.encryptionHeaders(v)
 	if status == http.StatusPartialContent {
 		h.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", off, off+n-1, v.Size))
-	} else if strings.EqualFold(c.r.Header.Get("X-Amz-Checksum-Mode"), "enabled") {
+	} else if strings.EqualFold(c.Request.Header.Get("X-Amz-Checksum-Mode"), "enabled") {
 		c.checksumHeaders(v)
 	}
 	h.Set("Content-Length", strconv.FormatInt(n, 10))
-	c.out.WriteHeader(status)
-	if c.r.Method == http.MethodHead {
+	c.WriteHeader(status)
+	if c.Request.Method == http.MethodHead {
 		return nil
 	}
-	return v.Body.writeRange(c.out, off, n)
+	if err := v.Body.writeRange(c, off, n); err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	return nil
 }
 
 // extent returns what the request wants of the body: all, a range of bytes, or
 // a part.
 func (c *call) extent(v *version) (off, n int64, status int, err error) {
-	rangeHeader := c.r.Header.Get("Range")
+	rangeHeader := c.Request.Header.Get("Range")
 	number := c.query.Get("partNumber")
 	switch {
 	case number != "" && rangeHeader != "":
@@ -207,8 +212,8 @@ func (c *call) extent(v *version) (off, n int64, status int, err error) {
 		return 0, v.Size, http.StatusOK, nil
 	}
 	if n == 0 {
-		return 0, 0, 0, errInvalidRange.with("RangeRequested", rangeHeader).with("ActualObjectSize", strconv.FormatInt(v.Size, 10)).
-			withHeader("Content-Range", fmt.Sprintf("bytes */%d", v.Size))
+		return 0, 0, 0, errInvalidRange.With("RangeRequested", rangeHeader).With("ActualObjectSize", strconv.FormatInt(v.Size, 10)).
+			WithHeader("Content-Range", fmt.Sprintf("bytes */%d", v.Size))
 	}
 	return off, n, http.StatusPartialContent, nil
 }
@@ -222,10 +227,10 @@ func (c *call) partExtent(v *version, number string) (off, n int64, status int, 
 	if len(sizes) == 0 {
 		sizes = []int64{v.Size}
 	} else {
-		c.out.header.Set("X-Amz-Mp-Parts-Count", strconv.Itoa(len(sizes)))
+		c.Header().Set("X-Amz-Mp-Parts-Count", strconv.Itoa(len(sizes)))
 	}
 	if i > len(sizes) {
-		return 0, 0, 0, apiErrorf(http.StatusRequestedRangeNotSatisfiable, "InvalidPartNumber", "The requested partnumber is not satisfiable")
+		return 0, 0, 0, service.Errorf(http.StatusRequestedRangeNotSatisfiable, "InvalidPartNumber", "The requested partnumber is not satisfiable")
 	}
 	for _, size := range sizes[:i-1] {
 		off += size
@@ -262,37 +267,37 @@ func parseRange(header string, size int64) (off, n int64, ok bool) {
 
 func (c *call) deleteObject() error {
 	id := c.query.Get("versionId")
-	marker, gone, err := c.remove(c.key, id, c.r.Header)
+	marker, gone, err := c.remove(c.key, id, c.Request.Header)
 	if err != nil {
 		return err
 	}
 	switch {
 	case marker != nil:
-		c.out.header.Set("X-Amz-Delete-Marker", "true")
+		c.Header().Set("X-Amz-Delete-Marker", "true")
 		c.versionHeader(marker.ID)
 	case id != "":
 		c.versionHeader(id)
 		if gone != nil && gone.Deleted {
-			c.out.header.Set("X-Amz-Delete-Marker", "true")
+			c.Header().Set("X-Amz-Delete-Marker", "true")
 		}
 	}
-	c.out.WriteHeader(http.StatusNoContent)
+	c.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
 // remove deletes a key, or one version of it for good, under the If-Match of h.
 func (c *call) remove(key, id string, h http.Header) (marker, gone *version, err error) {
 	if h.Get("If-Match") != "" {
-		if err := c.allow("s3:GetObject", "arn:aws:s3:::"+c.bucketName+"/"+key, []string{key, "s3://" + c.bucketName + "/" + key}); err != nil {
+		if err := c.Allow("s3:GetObject", "arn:aws:s3:::"+c.bucketName+"/"+key, []string{key, "s3://" + c.bucketName + "/" + key}); err != nil {
 			return nil, nil, err
 		}
 		if id != "" {
-			return nil, nil, errNotImplemented.with("Header", "If-Match")
+			return nil, nil, errNotImplemented.With("Header", "If-Match")
 		}
 	}
 	if id == "" {
-		marker, err = c.s.store.del(c.bucket, key, func(latest *version) error {
-			if c.ignoreConditions {
+		marker, err = c.store.del(c.bucket, key, func(latest *version) error {
+			if c.IgnoreConditions {
 				return nil
 			}
 			return checkWrite(http.Header{"If-Match": h.Values("If-Match")}, latest)
@@ -300,9 +305,9 @@ func (c *call) remove(key, id string, h http.Header) (marker, gone *version, err
 		return marker, nil, err
 	}
 	if id != nullVersion && len(id) != 32 {
-		return nil, nil, errInvalidVersionID.with("ArgumentValue", id)
+		return nil, nil, errInvalidVersionID.With("ArgumentValue", id)
 	}
-	gone, err = c.s.store.delVersion(c.bucket, key, id)
+	gone, err = c.store.delVersion(c.bucket, key, id)
 	return nil, gone, err
 }
 
@@ -317,7 +322,7 @@ func (c *call) deleteObjects() error {
 			ETag      string `xml:"ETag"`
 		} `xml:"Object"`
 	}
-	if alg, err := askedChecksum(c.r.Header); err == nil && alg == "" && c.r.Header.Get("Content-Md5") == "" {
+	if alg, err := askedChecksum(c.Request.Header); err == nil && alg == "" && c.Request.Header.Get("Content-Md5") == "" {
 		return errInvalidRequest("Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
 	}
 	if err := c.readXML(&in); err != nil {
@@ -338,18 +343,16 @@ func (c *call) deleteObjects() error {
 		}
 		var marker, gone *version
 		var err error
-		if denied := c.allow(action, "arn:aws:s3:::"+c.bucketName+"/"+o.Key, []string{o.Key, "s3://" + c.bucketName + "/" + o.Key}); denied != nil {
-			err = denied
-		} else {
+		if err = c.Allow(action, "arn:aws:s3:::"+c.bucketName+"/"+o.Key, []string{o.Key, "s3://" + c.bucketName + "/" + o.Key}); err == nil {
 			marker, gone, err = c.remove(o.Key, o.VersionID, h)
 		}
-		switch apiErr, _ := err.(*apiError); {
+		switch apiErr, _ := err.(*service.Error); {
 		case apiErr != nil:
 			d.open("Error")
 			d.elem("Key", o.Key)
 			d.optional("VersionId", o.VersionID)
-			d.elem("Code", apiErr.code)
-			d.elem("Message", apiErr.msg)
+			d.elem("Code", apiErr.Code)
+			d.elem("Message", apiErr.Message)
 			d.close("Error")
 		case err != nil:
 			return err
@@ -386,13 +389,13 @@ func (c *call) copyObject() error {
 	if err != nil {
 		return err
 	}
-	if !strings.EqualFold(c.r.Header.Get("X-Amz-Metadata-Directive"), "REPLACE") {
+	if !strings.EqualFold(c.Request.Header.Get("X-Amz-Metadata-Directive"), "REPLACE") {
 		v.Header = src.Header
 	}
 	if err := v.setCopy(src); err != nil {
 		return err
 	}
-	if err := c.s.store.put(c.bucket, c.key, v, c.writeCheck(before)); err != nil {
+	if err := c.store.put(c.bucket, c.key, v, c.writeCheck(before)); err != nil {
 		return err
 	}
 	c.versionHeader(v.ID)
@@ -425,17 +428,17 @@ func (v *version) setCopy(src *version) error {
 // copySource finds the version that x-amz-copy-source names and checks its
 // conditions.
 func (c *call) copySource() (*version, error) {
-	path, query, _ := strings.Cut(c.r.Header.Get("X-Amz-Copy-Source"), "?")
+	path, query, _ := strings.Cut(c.Request.Header.Get("X-Amz-Copy-Source"), "?")
 	path, err := url.PathUnescape(strings.TrimPrefix(path, "/"))
 	name, key, ok := strings.Cut(path, "/")
 	if err != nil || !ok || key == "" {
 		return nil, errInvalidArgument("x-amz-copy-source", "Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
 	}
-	b := c.s.store.bucket(name)
+	b := c.store.bucket(name)
 	if b == nil {
-		return nil, errNoSuchBucket.with("BucketName", name)
+		return nil, errNoSuchBucket.With("BucketName", name)
 	}
-	if owner := c.r.Header.Get("X-Amz-Source-Expected-Bucket-Owner"); owner != "" && owner != c.s.store.conf(b).Account {
+	if owner := c.Request.Header.Get("X-Amz-Source-Expected-Bucket-Owner"); owner != "" && owner != c.store.conf(b).Account {
 		return nil, errAccessDenied
 	}
 	params, err := url.ParseQuery(query)
@@ -446,7 +449,7 @@ func (c *call) copySource() (*version, error) {
 	if id != "" {
 		action = "s3:GetObjectVersion"
 	}
-	if err := c.allow(action, "arn:aws:s3:::"+path, []string{key, "s3://" + path}); err != nil {
+	if err := c.Allow(action, "arn:aws:s3:::"+path, []string{key, "s3://" + path}); err != nil {
 		return nil, err
 	}
 	v, err := c.findVersion(b, name, key, id)
@@ -455,13 +458,13 @@ func (c *call) copySource() (*version, error) {
 	}
 	h := http.Header{}
 	for _, name := range []string{"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"} {
-		h.Set(name, c.r.Header.Get("X-Amz-Copy-Source-"+name))
+		h.Set(name, c.Request.Header.Get("X-Amz-Copy-Source-"+name))
 	}
 	if err := checkRead(h, v); err != nil {
 		return nil, errPrecondition
 	}
 	if v.ID != nullVersion {
-		c.out.header.Set("X-Amz-Copy-Source-Version-Id", v.ID)
+		c.Header().Set("X-Amz-Copy-Source-Version-Id", v.ID)
 	}
 	return v, nil
 }

@@ -1,4 +1,4 @@
-package fakeaws
+package fakes3
 
 import (
 	"crypto/md5"
@@ -242,20 +242,6 @@ func (st *store) configureLocked(conf bucketConf) {
 		st.buckets[conf.Name] = b
 	}
 	b.bucketConf = conf
-}
-
-// removeBucket fails unless the bucket is empty.
-func (st *store) removeBucket(b *bucket) error {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	if b.objects.n > 0 {
-		return errBucketNotEmpty
-	}
-	if err := st.disk.log(record{Unbucket: b.Name}); err != nil {
-		return err
-	}
-	delete(st.buckets, b.Name)
-	return nil
 }
 
 // newID returns 32 characters as version and upload ids have them. The first is

@@ -1,4 +1,4 @@
-package fakeaws
+package fakes3
 
 import (
 	"crypto/md5"
@@ -14,6 +14,9 @@ import (
 	"net/http"
 	"os"
 	"strings"
+
+	"microsecrets/lib/fakeaws/internal/service"
+	"microsecrets/lib/fakeaws/sigv4"
 )
 
 // checksumPrefix begins the header of each checksum algorithm.
@@ -36,7 +39,7 @@ var checksums = map[string]struct {
 
 // askedChecksum returns the algorithm that a request names, by a value, a
 // trailer or an upload's header; "" if none.
-func askedChecksum(h http.Header) (string, *apiError) {
+func askedChecksum(h http.Header) (string, *service.Error) {
 	var found string
 	for alg := range checksums {
 		if h.Get(checksumPrefix+alg) == "" {
@@ -81,7 +84,7 @@ func (in received) etag() string { return hex.EncodeToString(in.md5) }
 // that the request says of it: length, Content-MD5, x-amz-content-sha256, the
 // chunks' signatures, and the checksum, given in a header or after the body.
 func (c *call) receive(alg string, limit int64) (received, error) {
-	asked, apiErr := askedChecksum(c.r.Header)
+	asked, apiErr := askedChecksum(c.Request.Header)
 	if apiErr != nil {
 		return received{}, apiErr
 	}
@@ -96,59 +99,56 @@ func (c *call) receive(alg string, limit int64) (received, error) {
 		return received{}, errEntityTooLarge
 	}
 	var payload []hash.Hash
-	if kind := c.sig.payload; !strings.HasPrefix(kind, "STREAMING-") && kind != unsignedPayload {
+	if kind := c.Sig.Payload; !strings.HasPrefix(kind, "STREAMING-") && kind != sigv4.UnsignedPayload {
 		payload = []hash.Hash{sha256.New()}
 	}
-	in, err := c.s.store.disk.read(src, size, alg, payload...)
+	in, err := c.store.disk.read(src, size, alg, payload...)
 	if err != nil {
 		return in, err
 	}
-	if payload != nil && hex.EncodeToString(payload[0].Sum(nil)) != c.sig.payload {
+	if payload != nil && hex.EncodeToString(payload[0].Sum(nil)) != c.Sig.Payload {
 		return in, errContentSHA256
 	}
-	if want := c.r.Header.Get("Content-Md5"); want != "" {
+	if want := c.Request.Header.Get("Content-Md5"); want != "" {
 		raw, err := base64.StdEncoding.DecodeString(want)
 		if err != nil || len(raw) != md5.Size {
-			return in, apiErrorf(http.StatusBadRequest, "InvalidDigest", "The Content-MD5 you specified was invalid.")
+			return in, service.Errorf(http.StatusBadRequest, "InvalidDigest", "The Content-MD5 you specified was invalid.")
 		}
 		if string(raw) != string(in.md5) {
-			return in, apiErrorf(http.StatusBadRequest, "BadDigest", "The Content-MD5 you specified did not match what we received.")
+			return in, service.Errorf(http.StatusBadRequest, "BadDigest", "The Content-MD5 you specified did not match what we received.")
 		}
 	}
 	if alg == "" {
 		return in, nil
 	}
-	claimed := c.r.Header.Get(checksumPrefix + alg)
-	if chunked, ok := src.(*chunkedReader); ok && c.r.Header.Get("X-Amz-Trailer") != "" {
-		if claimed = chunked.trailer.Get(checksumPrefix + alg); claimed == "" {
+	claimed := c.Request.Header.Get(checksumPrefix + alg)
+	if chunked, ok := src.(*sigv4.ChunkedReader); ok && c.Request.Header.Get("X-Amz-Trailer") != "" {
+		if claimed = chunked.Trailer.Get(checksumPrefix + alg); claimed == "" {
 			return in, errMalformedTrailer
 		}
 	}
 	if claimed != "" && claimed != in.sum {
-		return in, apiErrorf(http.StatusBadRequest, "BadDigest", "The %s you specified did not match the calculated checksum.", strings.ToUpper(alg))
+		return in, service.Errorf(http.StatusBadRequest, "BadDigest", "The %s you specified did not match the calculated checksum.", strings.ToUpper(alg))
 	}
 	return in, nil
 }
 
 // payload returns the request's body, decoded, and its length.
 func (c *call) payload() (io.Reader, int64, error) {
-	kind := c.sig.payload
-	signed := kind == streamingSigned || kind == streamingSignedTrailer
-	switch kind {
-	case streamingSigned, streamingSignedTrailer, streamingUnsignedTrailer:
-		size, err := parseSize(c.r.Header.Get("X-Amz-Decoded-Content-Length"))
+	if chunked := c.Sig.Chunked(c.Request.Body); chunked != nil {
+		size, err := parseSize(c.Request.Header.Get("X-Amz-Decoded-Content-Length"))
 		if err != nil {
 			return nil, 0, errMissingLength
 		}
-		return newChunkedReader(c.r.Body, c.sig, signed, kind != streamingSigned), size, nil
+		return chunked, size, nil
 	}
-	if strings.HasPrefix(kind, "STREAMING-") {
+	if strings.HasPrefix(c.Sig.Payload, "STREAMING-") {
 		return nil, 0, errNotImplemented
 	}
-	if c.r.ContentLength < 0 {
+	if c.Request.ContentLength < 0 {
 		return nil, 0, errMissingLength
 	}
-	return c.r.Body, c.r.ContentLength, nil
+	return c.Request.Body, c.Request.ContentLength, nil
 }
 
 // read reads exactly size bytes, and computes their MD5, the checksum alg
@@ -196,11 +196,7 @@ func (d *disk) receive(r io.Reader, size int64, sums []hash.Hash) (body, error) 
 	if file == nil {
 		return b, err
 	}
-	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
-		os.Remove(file.Name())
-		return nil, err
-	}
-	return d.body(file, size), nil
+	return d.finish(file, size, err)
 }
 
 func readPieces(r io.Reader, size int64, pieces chan<- []byte, file *os.File) (body, error) {
@@ -225,9 +221,12 @@ func readPieces(r io.Reader, size int64, pieces chan<- []byte, file *os.File) (b
 	return b, nil
 }
 
+// bodyError is the error of a body that came in wrong.
 func bodyError(err error) error {
-	if apiErr, ok := errors.AsType[*apiError](err); ok {
-		return apiErr
+	for _, wrong := range []error{sigv4.ErrChunks, sigv4.ErrTrailer, sigv4.ErrMismatch} {
+		if errors.Is(err, wrong) {
+			return err
+		}
 	}
 	return errIncompleteBody
 }

@@ -1,0 +1,118 @@
+package fakeaws
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"strings"
+
+	"microsecrets/lib/fakeaws/internal/service"
+)
+
+// An exchange is one request and its response, as faults alter it on its way
+// out, and as it is counted. It is the service's Observer and ResponseWriter.
+type exchange struct {
+	http.ResponseWriter
+	server *Server
+	ctx    context.Context
+	call   *service.Call
+	trace  *trace
+
+	onSend      []func() error // called when the server has acted and the client knows nothing yet; an error drops the connection
+	cut         int64          // connection closed after so many bytes of the body; -1: never
+	corrupt     int64          // offset of a byte of the body to alter; -1: none
+	badChecksum bool
+	every       int64 // bytes of the body after which, each time, pause is called; an error closes the connection
+	pause       func() error
+	sent        int64
+}
+
+// Arrived counts the request.
+func (x *exchange) Arrived(c *service.Call) {
+	x.call, x.trace = c, x.server.traces.arrive(c)
+}
+
+// Before has faults befall the request. Those that break it off do not return.
+func (x *exchange) Before(*service.Call) error {
+	err := x.before(x.server.faults.match(x.call))
+	if err == errDrop || err == errGone {
+		x.drop("dropped")
+	}
+	return err
+}
+
+// Authenticated notes who signed the request.
+func (x *exchange) Authenticated(name string) { x.server.traces.signed(x.trace, name) }
+
+// Failed notes the error.
+func (x *exchange) Failed(code string) { x.server.traces.note(x.trace, code) }
+
+// drop closes the connection.
+func (x *exchange) drop(why string) {
+	x.server.traces.note(x.trace, why)
+	panic(http.ErrAbortHandler)
+}
+
+func (x *exchange) finish() { x.server.traces.finish(x.trace) }
+
+// WriteHeader begins the response.
+func (x *exchange) WriteHeader(status int) {
+	for _, f := range x.onSend {
+		if f() != nil {
+			x.drop("forgotten")
+		}
+	}
+	x.server.traces.answered(x.trace, status)
+	for name, values := range x.Header() {
+		if x.badChecksum && strings.HasPrefix(name, "X-Amz-Checksum-") && name != "X-Amz-Checksum-Type" {
+			x.Header().Set(name, wrongChecksum(values[0]))
+		}
+	}
+	x.ResponseWriter.WriteHeader(status)
+}
+
+// wrongChecksum changes the first character, so that length and form stay.
+func wrongChecksum(sum string) string {
+	if strings.HasPrefix(sum, "A") {
+		return "B" + sum[1:]
+	}
+	return "A" + sum[1:]
+}
+
+// Write sends a part of the body.
+func (x *exchange) Write(b []byte) (int, error) {
+	if i := x.corrupt - x.sent; x.corrupt >= 0 && i >= 0 && i < int64(len(b)) {
+		b = bytes.Clone(b)
+		b[i] ^= 0xff
+	}
+	if x.cut >= 0 && x.sent+int64(len(b)) > x.cut {
+		x.send(b[:x.cut-x.sent])
+		x.flush()
+		panic(http.ErrAbortHandler)
+	}
+	return x.send(b)
+}
+
+// send writes b in the steps that a pause asks for.
+func (x *exchange) send(b []byte) (n int, err error) {
+	for len(b) > 0 && err == nil {
+		step := int64(len(b))
+		if x.pause != nil {
+			step = min(step, x.every-x.sent%x.every)
+		}
+		var m int
+		m, err = x.ResponseWriter.Write(b[:step])
+		n += m
+		x.sent += int64(m)
+		b = b[m:]
+		if x.pause != nil && x.sent%x.every == 0 {
+			x.flush()
+			if x.pause() != nil {
+				panic(http.ErrAbortHandler)
+			}
+		}
+	}
+	return n, err
+}
+
+func (x *exchange) flush() { http.NewResponseController(x.ResponseWriter).Flush() }

@@ -1,0 +1,391 @@
+// Package fakekms emulates AWS KMS as an http.Handler.
+//
+// Keys, ciphertexts and errors are as KMS documents them. A ciphertext is bound
+// to its key and its encryption context. What it does not do, it refuses with
+// UnknownOperationException.
+package fakekms
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"microsecrets/lib/fakeaws/iam"
+	"microsecrets/lib/fakeaws/internal/service"
+	"microsecrets/lib/fakeaws/sigv4"
+)
+
+// DefaultRegion is where the verbs of Control look for aliases and make keys.
+const DefaultRegion = "us-east-1"
+
+// autoKeyPrefix begins the aliases whose keys are made on first use.
+const autoKeyPrefix = "alias/microsecrets-"
+
+// maxKMSRequest bounds the body of a request to KMS.
+const maxKMSRequest = 1 << 20
+
+// input is the union of the operations' parameters.
+type input struct {
+	KeyId                          string
+	SourceKeyId                    string
+	DestinationKeyId               string
+	TargetKeyId                    string
+	AliasName                      string
+	KeySpec                        string
+	KeyUsage                       string
+	CustomerMasterKeySpec          string
+	Description                    string
+	MultiRegion                    bool
+	NumberOfBytes                  *int
+	Plaintext                      []byte
+	CiphertextBlob                 []byte
+	EncryptionAlgorithm            string
+	EncryptionContext              map[string]string
+	SourceEncryptionContext        map[string]string
+	DestinationEncryptionContext   map[string]string
+	SourceEncryptionAlgorithm      string
+	DestinationEncryptionAlgorithm string
+	Limit                          *int
+	Marker                         string
+}
+
+var operations = map[string]func(*Handler, *call) (any, error){
+	"CreateKey":       (*Handler).createKey,
+	"DescribeKey":     (*Handler).describeKey,
+	"ListKeys":        (*Handler).listKeys,
+	"CreateAlias":     (*Handler).createAlias,
+	"UpdateAlias":     (*Handler).updateAlias,
+	"ListAliases":     (*Handler).listAliases,
+	"GenerateDataKey": (*Handler).generateDataKey,
+	"Encrypt":         (*Handler).encrypt,
+	"Decrypt":         (*Handler).decrypt,
+	"ReEncrypt":       (*Handler).reEncrypt,
+}
+
+// Parse reads the body at once: it is small, and patterns match what is in it.
+func (c *call) Parse() error {
+	name, ok := strings.CutPrefix(c.Request.Header.Get("X-Amz-Target"), "TrentService.")
+	if !ok || c.Request.Method != http.MethodPost || operations[name] == nil {
+		return service.Errorf(http.StatusBadRequest, "UnknownOperationException", "")
+	}
+	c.Op = name
+	data, err := io.ReadAll(io.LimitReader(c.Request.Body, maxKMSRequest+1))
+	if err != nil || len(data) > maxKMSRequest {
+		return service.Errorf(http.StatusBadRequest, "SerializationException", "the body is cut short or too long")
+	}
+	sum := sha256.Sum256(data)
+	c.Payload = hex.EncodeToString(sum[:])
+	if err := json.Unmarshal(data, &c.args); err != nil {
+		return service.Errorf(http.StatusBadRequest, "SerializationException", "Could not deserialize the request: %v", err)
+	}
+	c.Resource = c.args.KeyId
+	for _, name := range []string{c.args.KeyId, c.args.SourceKeyId, c.args.DestinationKeyId, c.args.AliasName} {
+		if name != "" {
+			c.Names = append(c.Names, name)
+		}
+	}
+	for _, context := range []map[string]string{c.args.EncryptionContext, c.args.SourceEncryptionContext, c.args.DestinationEncryptionContext} {
+		for _, name := range slices.Sorted(maps.Keys(context)) {
+			c.Names = append(c.Names, context[name])
+		}
+	}
+	if len(c.Names) == 0 {
+		c.Names = []string{""}
+	}
+	return nil
+}
+
+// Act carries out the operation that is asked for.
+func (c *call) Act() error {
+	if c.Sig.Service != "kms" {
+		return service.Errorf(http.StatusBadRequest, "InvalidSignatureException", "Credential should be scoped to correct service: 'kms'.")
+	}
+	out, err := operations[c.Op](c.h, c)
+	if err != nil {
+		return err
+	}
+	if out == nil {
+		c.writeJSON(http.StatusOK, nil)
+		return nil
+	}
+	data, err := json.Marshal(out)
+	if err != nil {
+		return err
+	}
+	c.writeJSON(http.StatusOK, data)
+	return nil
+}
+
+func (c *call) writeJSON(status int, data []byte) {
+	c.Header().Set("X-Amzn-Requestid", c.requestUUID())
+	c.Header().Set("Content-Type", "application/x-amz-json-1.1")
+	c.Header().Set("Content-Length", strconv.Itoa(len(data)))
+	c.WriteHeader(status)
+	c.Write(data)
+}
+
+// requestUUID is the request id in the form that KMS gives it.
+func (c *call) requestUUID() string {
+	id := strings.ToLower(c.ID)
+	return fmt.Sprintf("%s-%s-4000-8000-%s", id[:8], id[8:12], id[4:])
+}
+
+// Fail writes the error as the JSON services have it.
+func (c *call) Fail(err *service.Error) {
+	data, _ := json.Marshal(map[string]string{"__type": err.Code, "message": err.Message})
+	c.writeJSON(err.Status, data)
+}
+
+// Translate spells errors as the JSON services do.
+func (c *call) Translate(err error) *service.Error {
+	switch {
+	case errors.Is(err, service.ErrThrottled):
+		return errorf("ThrottlingException", "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls.")
+	case errors.Is(err, sigv4.ErrMissing):
+		return errorf("MissingAuthenticationTokenException", "Missing Authentication Token")
+	case errors.Is(err, iam.ErrAccessKey), errors.Is(err, iam.ErrToken):
+		return errorf("UnrecognizedClientException", "The security token included in the request is invalid.")
+	case errors.Is(err, iam.ErrExpired):
+		return errorf("ExpiredTokenException", "The security token included in the request is expired")
+	case errors.Is(err, sigv4.ErrMismatch):
+		return errorf("InvalidSignatureException", "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method.")
+	case errors.Is(err, sigv4.ErrSkewed):
+		return errorf("InvalidSignatureException", "Signature expired: the difference to the current time is more than 15 minutes")
+	case errors.Is(err, sigv4.ErrUnsupported), errors.Is(err, sigv4.ErrMalformed), errors.Is(err, sigv4.ErrExpires):
+		return errorf("IncompleteSignatureException", "%v", err)
+	}
+	return nil
+}
+
+func errorf(code, format string, args ...any) *service.Error {
+	return service.Errorf(http.StatusBadRequest, code, format, args...)
+}
+
+// States of a key, and usages, as KMS spells them.
+const (
+	keyEnabled   = "Enabled"
+	keyDisabled  = "Disabled"
+	keyPending   = "PendingDeletion"
+	usageEncrypt = "ENCRYPT_DECRYPT"
+)
+
+// A kmsKey is a key in one region. The replicas of a multi-region key have the
+// same id and material.
+type kmsKey struct {
+	ID          string
+	Region      string
+	Account     string
+	Material    []byte
+	State       string
+	Usage       string
+	Description string
+	Created     time.Time
+	Deletion    time.Time `json:",omitzero"`
+	MultiRegion bool      `json:",omitempty"`
+	Primary     string    `json:",omitempty"` // region of the primary key
+	Shared      []string  `json:",omitempty"` // accounts that the key's policy lets in
+}
+
+func (key *kmsKey) arn() string {
+	return fmt.Sprintf("arn:aws:kms:%s:%s:key/%s", key.Region, key.Account, key.ID)
+}
+
+// Options are what a Handler is made with.
+type Options struct {
+	Principals *iam.Principals  // who may sign requests
+	Now        func() time.Time // the server's clock; nil: the machine's
+	Dir        *os.Root         // keeps keys and aliases; nil: they are kept in memory
+}
+
+// A Handler is an emulated KMS, in all regions and for all accounts. The key of
+// an alias/microsecrets-… that is not there is made on first use.
+type Handler struct {
+	principals *iam.Principals
+	now        func() time.Time
+	dir        *os.Root
+
+	mu      sync.Mutex
+	auto    bool               // make keys on first use
+	keys    map[string]*kmsKey // by ARN
+	aliases map[string]string  // alias ARN to the id of a key
+}
+
+// New returns a Handler, with what is kept in o.Dir.
+func New(o Options) (*Handler, error) {
+	if o.Now == nil {
+		o.Now = func() time.Time { return time.Now().UTC() }
+	}
+	h := &Handler{principals: o.Principals, now: o.Now, dir: o.Dir, auto: true, keys: map[string]*kmsKey{}, aliases: map[string]string{}}
+	return h, h.load()
+}
+
+// ServeHTTP answers a request of KMS's JSON protocol.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := &call{Call: service.NewCall(w, r), h: h}
+	c.Serve(c, h.principals, h.now())
+}
+
+// Operations returns the names of the operations that there are, as the SDKs
+// call them.
+func Operations() []string { return slices.Collect(maps.Keys(operations)) }
+
+// A call is one request to KMS.
+type call struct {
+	*service.Call
+	h    *Handler
+	args input
+}
+
+type file struct {
+	Keys    map[string]*kmsKey
+	Aliases map[string]string
+}
+
+func aliasARN(region, account, alias string) string {
+	return fmt.Sprintf("arn:aws:kms:%s:%s:%s", region, account, alias)
+}
+
+// resolve finds the key that id names (an id, an ARN, an alias, an alias ARN)
+// for the caller, and checks that the caller may do the operation with it. It
+// makes the key of an alias/microsecrets-… for operations that make or describe
+// keys.
+func (h *Handler) resolve(c *call, id string) (*kmsKey, error) {
+	if id == "" {
+		return nil, errorf("ValidationException", "1 validation error detected: Value null at 'keyId' failed to satisfy constraint: Member must not be null")
+	}
+	region, account, name := c.Sig.Region, c.Caller.Account, id
+	if strings.HasPrefix(id, "arn:") {
+		parts := strings.SplitN(id, ":", 6)
+		if len(parts) != 6 || parts[2] != "kms" || parts[4] == "" {
+			return nil, errorf("InvalidArnException", "Invalid arn %s", id)
+		}
+		if parts[3] != region {
+			return nil, errorf("NotFoundException", "Invalid arn %s", parts[3])
+		}
+		account, name = parts[4], parts[5]
+	}
+	key, err := h.find(c, region, account, name)
+	if account != c.Caller.Account && (key == nil || !slices.Contains(key.Shared, c.Caller.Account)) {
+		return nil, errorf("AccessDeniedException", "User: arn:aws:iam::%s:user/%s is not authorized to perform: kms:%s on resource: %s because no resource-based policy allows the kms:%s action",
+			c.Caller.Account, c.Caller.Name, c.Op, id, c.Op)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return key, h.permit(c, key)
+}
+
+func (h *Handler) find(c *call, region, account, name string) (*kmsKey, error) {
+	if strings.HasPrefix(name, "alias/") {
+		arn := aliasARN(region, account, name)
+		id, ok := h.aliases[arn]
+		if !ok && h.auto && account == c.Caller.Account && strings.HasPrefix(name, autoKeyPrefix) && autoOperations[c.Op] {
+			key := h.newKey(region, account)
+			h.aliases[arn] = key.ID
+			return key, h.save()
+		}
+		if !ok {
+			return nil, errorf("NotFoundException", "Alias %s is not found.", arn)
+		}
+		name = "key/" + id
+	}
+	arn := fmt.Sprintf("arn:aws:kms:%s:%s:key/%s", region, account, strings.TrimPrefix(name, "key/"))
+	if key := h.keys[arn]; key != nil {
+		return key, nil
+	}
+	return nil, errorf("NotFoundException", "Key '%s' does not exist", arn)
+}
+
+// autoOperations are those on whose first use the key of an
+// alias/microsecrets-… is made. Decrypt is not among them: nothing can have
+// been encrypted under a key that is not there.
+var autoOperations = map[string]bool{"GenerateDataKey": true, "Encrypt": true,
+	"DescribeKey": true}
+
+// permit checks the caller's policy for the operation on key.
+func (h *Handler) permit(c *call, key *kmsKey) error {
+	names := slices.Clone(c.Names)
+	names = append(names, key.ID)
+	for arn, id := range h.aliases {
+		if prefix := aliasARN(key.Region, key.Account, ""); id == key.ID && strings.HasPrefix(arn, prefix) {
+			names = append(names, strings.TrimPrefix(arn, prefix), arn)
+		}
+	}
+	if err := c.Allow("kms:"+c.Op, key.arn(), names); err != nil {
+		return errorf("AccessDeniedException", "%v", err)
+	}
+	return nil
+}
+
+// permitAny checks the caller's policy for an operation on no key in
+// particular.
+func (h *Handler) permitAny(c *call) error {
+	if err := c.Allow("kms:"+c.Op, "*", c.Names); err != nil {
+		return errorf("AccessDeniedException", "%v", err)
+	}
+	return nil
+}
+
+// usable fails unless the key can be used to encrypt and decrypt now.
+func (key *kmsKey) usable() error {
+	switch {
+	case key.State == keyDisabled:
+		return errorf("DisabledException", "%s is disabled.", key.arn())
+	case key.State != keyEnabled:
+		return errorf("KMSInvalidStateException", "%s is pending deletion.", key.arn())
+	case key.Usage != usageEncrypt:
+		return errorf("InvalidKeyUsageException", "%s key usage is %s which is not valid for this operation.", key.arn(), key.Usage)
+	}
+	return nil
+}
+
+// keysFile keeps the keys, with their material, and the aliases.
+const keysFile = "kms.json"
+
+func (h *Handler) load() error {
+	if h.dir == nil {
+		return nil
+	}
+	data, err := h.dir.ReadFile(keysFile)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = json.Unmarshal(data, &file{h.keys, h.aliases})
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", keysFile, err)
+	}
+	return nil
+}
+
+// save replaces the file in one step.
+func (h *Handler) save() error {
+	if h.dir == nil {
+		return nil
+	}
+	data, err := json.MarshalIndent(file{h.keys, h.aliases}, "", "	")
+	if err != nil {
+		return err
+	}
+	f, err := h.dir.OpenFile(keysFile+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return h.dir.Rename(keysFile+".new", keysFile)
+}

@@ -1,0 +1,44 @@
+package fakes3
+
+import (
+	"net/http"
+
+	"microsecrets/lib/fakeaws/internal/service"
+)
+
+var (
+	errAccessDenied      = service.Errorf(http.StatusForbidden, "AccessDenied", "Access Denied")
+	errNoSuchKey         = service.Errorf(http.StatusNotFound, "NoSuchKey", "The specified key does not exist.")
+	errNoSuchVersion     = service.Errorf(http.StatusNotFound, "NoSuchVersion", "The specified version does not exist.")
+	errNoSuchBucket      = service.Errorf(http.StatusNotFound, "NoSuchBucket", "The specified bucket does not exist")
+	errNoSuchUpload      = service.Errorf(http.StatusNotFound, "NoSuchUpload", "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.")
+	errPrecondition      = service.Errorf(http.StatusPreconditionFailed, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold")
+	errConflict          = service.Errorf(http.StatusConflict, "ConditionalRequestConflict", "The conditional request cannot succeed due to a conflicting operation against this resource.")
+	errNotModified       = service.Errorf(http.StatusNotModified, "NotModified", "Not Modified")
+	errMarkerNotAllowed  = service.Errorf(http.StatusMethodNotAllowed, "MethodNotAllowed", "The specified method is not allowed against this resource.")
+	errInvalidRange      = service.Errorf(http.StatusRequestedRangeNotSatisfiable, "InvalidRange", "The requested range is not satisfiable")
+	errMalformedXML      = service.Errorf(http.StatusBadRequest, "MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema")
+	errNotImplemented    = service.Errorf(http.StatusNotImplemented, "NotImplemented", "A header you provided implies functionality that is not implemented")
+	errSlowDown          = service.Errorf(http.StatusServiceUnavailable, "SlowDown", "Please reduce your request rate.")
+	errIncompleteBody    = service.Errorf(http.StatusBadRequest, "IncompleteBody", "You did not provide the number of bytes specified by the Content-Length HTTP header")
+	errEntityTooSmall    = service.Errorf(http.StatusBadRequest, "EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size")
+	errEntityTooLarge    = service.Errorf(http.StatusBadRequest, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size")
+	errInvalidPart       = service.Errorf(http.StatusBadRequest, "InvalidPart", "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.")
+	errInvalidPartOrder  = service.Errorf(http.StatusBadRequest, "InvalidPartOrder", "The list of parts was not in ascending order. Parts must be ordered by part number.")
+	errInvalidURI        = service.Errorf(http.StatusBadRequest, "InvalidURI", "Couldn't parse the specified URI.")
+	errKeyTooLong        = service.Errorf(http.StatusBadRequest, "KeyTooLongError", "Your key is too long")
+	errMissingLength     = service.Errorf(http.StatusLengthRequired, "MissingContentLength", "You must provide the Content-Length HTTP header.")
+	errContentSHA256     = service.Errorf(http.StatusBadRequest, "XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed.")
+	errMalformedTrailer  = service.Errorf(http.StatusBadRequest, "MalformedTrailerError", "The request contained trailing data that was not well-formed or did not conform to our published schema.")
+	errInvalidVersionID  = service.Errorf(http.StatusBadRequest, "InvalidArgument", "Invalid version id specified").With("ArgumentName", "versionId")
+	errBucketOwned       = service.Errorf(http.StatusConflict, "BucketAlreadyOwnedByYou", "Your previous request to create the named bucket succeeded and you already own it.")
+	errInvalidBucketName = service.Errorf(http.StatusBadRequest, "InvalidBucketName", "The specified bucket is not valid.")
+)
+
+func errInvalidArgument(name, format string, args ...any) *service.Error {
+	return service.Errorf(http.StatusBadRequest, "InvalidArgument", format, args...).With("ArgumentName", name)
+}
+
+func errInvalidRequest(format string, args ...any) *service.Error {
+	return service.Errorf(http.StatusBadRequest, "InvalidRequest", format, args...)
+}

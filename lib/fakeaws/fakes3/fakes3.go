@@ -1,0 +1,352 @@
+// Package fakes3 emulates Amazon S3 as an http.Handler.
+//
+// What it does, it does as S3 documents it: status codes, error codes, headers,
+// conditions, versions, delete markers, checksums and signatures. What it does
+// not do, it refuses with NotImplemented.
+package fakes3
+
+import (
+	"encoding/base64"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"microsecrets/lib/fakeaws/iam"
+	"microsecrets/lib/fakeaws/internal/service"
+	"microsecrets/lib/fakeaws/sigv4"
+)
+
+// DefaultBucket is there from the start, with versioning.
+const DefaultBucket = "example-microsecrets"
+
+// Options are what a Handler is made with.
+type Options struct {
+	Principals *iam.Principals  // who may sign requests
+	Now        func() time.Time // the server's clock; nil: the machine's
+	Dir        *os.Root         // keeps buckets and objects, for one Handler at a time; nil: they are kept in memory
+}
+
+// A Handler is an emulated S3. Buckets are named in the path.
+type Handler struct {
+	store      *store
+	principals *iam.Principals
+}
+
+// New returns a Handler, with what is kept in o.Dir.
+func New(o Options) (*Handler, error) {
+	if o.Now == nil {
+		o.Now = func() time.Time { return time.Now().UTC() }
+	}
+	h := &Handler{store: &store{buckets: map[string]*bucket{}, now: o.Now}, principals: o.Principals}
+	if o.Dir != nil {
+		if err := h.store.open(o.Dir); err != nil {
+			return nil, err
+		}
+	}
+	if h.store.bucket(DefaultBucket) == nil {
+		conf := bucketConf{Name: DefaultBucket, Account: iam.DefaultAccount, Versioning: versioned}
+		if err := h.store.configure(conf); err != nil {
+			return nil, errors.Join(err, h.Close())
+		}
+	}
+	return h, nil
+}
+
+// Close ends the use of the folder.
+func (h *Handler) Close() error {
+	h.store.mu.Lock()
+	defer h.store.mu.Unlock()
+	return h.store.disk.close()
+}
+
+// ServeHTTP answers a request of S3's REST API.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := &call{Call: service.NewCall(w, r), query: r.URL.Query(), store: h.store}
+	c.Serve(c, h.principals, h.store.now())
+}
+
+// Operations returns the names of the operations that there are, as the SDKs
+// call them.
+func Operations() []string {
+	var names []string
+	for _, op := range operations {
+		names = append(names, op.name)
+	}
+	return names
+}
+
+// A call is one request to S3.
+type call struct {
+	*service.Call
+	query           url.Values
+	store           *store
+	bucketName, key string
+	bucket          *bucket
+	operation       *operation
+}
+
+// maxKey is the longest key of an object, in bytes.
+const maxKey = 1024
+
+// maxXML bounds the documents that are read: 1,000 names to delete, 10,000
+// parts.
+const maxXML = 4 << 20
+
+// An operation is how a request is recognised and carried out.
+type operation struct {
+	method string
+	level  int    // serviceLevel, bucketLevel or keyLevel
+	query  string // a parameter that must be there, "NAME" or "NAME=VALUE"; "" for the operation without one
+	header string // likewise a header
+	name   string
+	action string // of IAM
+	do     func(*call) error
+}
+
+const (
+	serviceLevel = iota
+	bucketLevel
+	keyLevel
+)
+
+// operations are in the order in which they are tried.
+var operations = []operation{
+	{"GET", serviceLevel, "", "", "ListBuckets", "s3:ListAllMyBuckets", (*call).listBuckets},
+
+	{"PUT", bucketLevel, "versioning", "", "PutBucketVersioning", "s3:PutBucketVersioning", (*call).putBucketVersioning},
+	{"PUT", bucketLevel, "", "", "CreateBucket", "s3:CreateBucket", (*call).createBucket},
+	{"GET", bucketLevel, "versioning", "", "GetBucketVersioning", "s3:GetBucketVersioning", (*call).getBucketVersioning},
+	{"GET", bucketLevel, "location", "", "GetBucketLocation", "s3:GetBucketLocation", (*call).getBucketLocation},
+	{"GET", bucketLevel, "versions", "", "ListObjectVersions", "s3:ListBucketVersions", (*call).listObjectVersions},
+	{"GET", bucketLevel, "uploads", "", "ListMultipartUploads", "s3:ListBucketMultipartUploads", (*call).listMultipartUploads},
+	{"GET", bucketLevel, "list-type=2", "", "ListObjectsV2", "s3:ListBucket", (*call).listObjectsV2},
+	{"GET", bucketLevel, "", "", "ListObjects", "s3:ListBucket", (*call).listObjects},
+	{"HEAD", bucketLevel, "", "", "HeadBucket", "s3:ListBucket", (*call).headBucket},
+	{"POST", bucketLevel, "delete", "", "DeleteObjects", "", (*call).deleteObjects},
+
+	{"PUT", keyLevel, "uploadId", "X-Amz-Copy-Source", "UploadPartCopy", "s3:PutObject", (*call).uploadPartCopy},
+	{"PUT", keyLevel, "uploadId", "", "UploadPart", "s3:PutObject", (*call).uploadPart},
+	{"PUT", keyLevel, "", "X-Amz-Copy-Source", "CopyObject", "s3:PutObject", (*call).copyObject},
+	{"PUT", keyLevel, "", "", "PutObject", "s3:PutObject", (*call).putObject},
+	{"GET", keyLevel, "versionId", "", "GetObject", "s3:GetObjectVersion", (*call).getObject},
+	{"GET", keyLevel, "", "", "GetObject", "s3:GetObject", (*call).getObject},
+	{"HEAD", keyLevel, "versionId", "", "HeadObject", "s3:GetObjectVersion", (*call).getObject},
+	{"HEAD", keyLevel, "", "", "HeadObject", "s3:GetObject", (*call).getObject},
+	{"DELETE", keyLevel, "uploadId", "", "AbortMultipartUpload", "s3:AbortMultipartUpload", (*call).abortMultipartUpload},
+	{"DELETE", keyLevel, "versionId", "", "DeleteObject", "s3:DeleteObjectVersion", (*call).deleteObject},
+	{"DELETE", keyLevel, "", "", "DeleteObject", "s3:DeleteObject", (*call).deleteObject},
+	{"POST", keyLevel, "uploads", "", "CreateMultipartUpload", "s3:PutObject", (*call).createMultipartUpload},
+	{"POST", keyLevel, "uploadId", "", "CompleteMultipartUpload", "s3:PutObject", (*call).completeMultipartUpload},
+}
+
+// foreignParameters name the sub-resources that are not emulated; without this
+// list they would pass for the plain operation.
+var foreignParameters = []string{"accelerate", "acl", "analytics", "attributes", "cors", "encryption", "intelligent-tiering",
+	"inventory", "legal-hold", "lifecycle", "logging", "metrics", "notification", "object-lock", "ownershipControls", "policy",
+	"policyStatus", "publicAccessBlock", "renameObject", "replication", "requestPayment", "restore", "retention", "select",
+	"tagging", "torrent", "website"}
+
+// find returns the operation that the request asks for; nil if there is none.
+func (c *call) find() *operation {
+	level := keyLevel
+	switch {
+	case c.bucketName == "":
+		level = serviceLevel
+	case c.key == "":
+		level = bucketLevel
+	}
+	for _, name := range foreignParameters {
+		if c.query.Has(name) {
+			return nil
+		}
+	}
+	for i := range operations {
+		op := &operations[i]
+		name, value, valued := strings.Cut(op.query, "=")
+		if op.method == c.Request.Method && op.level == level && (op.query == "" || c.query.Has(name)) &&
+			(!valued || c.query.Get(name) == value) && (op.header == "" || c.Request.Header.Get(op.header) != "") {
+			return op
+		}
+	}
+	return nil
+}
+
+// Parse splits the path; the key is what follows the bucket, byte for byte,
+// slashes and dots included.
+func (c *call) Parse() error {
+	path, err := url.PathUnescape(strings.TrimPrefix(c.Request.URL.EscapedPath(), "/"))
+	if err != nil || !utf8.ValidString(path) {
+		return errInvalidURI.With("URI", c.Request.URL.EscapedPath())
+	}
+	c.bucketName, c.key, _ = strings.Cut(path, "/")
+	c.Names = []string{c.key, "s3://" + c.bucketName + "/" + c.key}
+	c.Resource = fmt.Sprintf("%q", c.Names[1])
+	if c.key == "" {
+		c.Resource = strings.TrimSuffix("s3://"+c.bucketName, "s3://")
+		c.Names = []string{"s3://" + c.bucketName, c.query.Get("prefix")}
+	}
+	if _, err := url.ParseQuery(c.Request.URL.RawQuery); err != nil {
+		return errInvalidURI.With("URI", c.Request.URL.String())
+	}
+	if c.operation = c.find(); c.operation == nil {
+		return errNotImplemented
+	}
+	c.Op = c.operation.name
+	return nil
+}
+
+// Act checks what all operations have in common and carries out the one that is
+// asked for.
+func (c *call) Act() error {
+	c.Header().Set("X-Amz-Request-Id", c.ID)
+	c.Header().Set("X-Amz-Id-2", hostID(c.ID))
+	op := c.operation
+	switch {
+	case c.Sig.Service != "s3":
+		return service.Errorf(http.StatusBadRequest, "AuthorizationHeaderMalformed",
+			"The authorization header is malformed; incorrect service %q. This endpoint belongs to \"s3\".", c.Sig.Service)
+	case c.Sig.Payload == "":
+		return errInvalidRequest("Missing required header for this request: x-amz-content-sha256")
+	}
+	if len(c.key) > maxKey {
+		return errKeyTooLong.With("Size", strconv.Itoa(len(c.key))).With("MaxSizeAllowed", strconv.Itoa(maxKey))
+	}
+	if op.level != serviceLevel && op.name != "CreateBucket" {
+		if err := c.findBucket(); err != nil {
+			return err
+		}
+	}
+	if op.action != "" {
+		if err := c.Allow(op.action, c.arn(), c.Names); err != nil {
+			return err
+		}
+	}
+	return op.do(c)
+}
+
+// findBucket looks up the bucket and checks what a request says of it: the
+// region that it is signed for, and its owner.
+func (c *call) findBucket() error {
+	if c.bucket = c.store.bucket(c.bucketName); c.bucket == nil {
+		return errNoSuchBucket.With("BucketName", c.bucketName)
+	}
+	conf := c.conf()
+	if conf.Region != "" && conf.Region != c.Sig.Region {
+		return service.Errorf(http.StatusBadRequest, "AuthorizationHeaderMalformed",
+			"The authorization header is malformed; the region '%s' is wrong; expecting '%s'", c.Sig.Region, conf.Region).
+			With("Region", conf.Region).WithHeader("X-Amz-Bucket-Region", conf.Region)
+	}
+	if owner := c.Request.Header.Get("X-Amz-Expected-Bucket-Owner"); owner != "" && owner != conf.Account {
+		return errAccessDenied
+	}
+	return nil
+}
+
+// conf returns the bucket's configuration as it is now.
+func (c *call) conf() bucketConf { return c.store.conf(c.bucket) }
+
+func (c *call) arn() string {
+	if c.key == "" {
+		return "arn:aws:s3:::" + c.bucketName
+	}
+	return "arn:aws:s3:::" + c.bucketName + "/" + c.key
+}
+
+// Fail writes the error document, which a HEAD and a 304 do not have.
+func (c *call) Fail(err *service.Error) {
+	h := c.Header()
+	h.Set("X-Amz-Request-Id", c.ID)
+	h.Set("X-Amz-Id-2", hostID(c.ID))
+	if c.Request.Method == http.MethodHead || err.Status == http.StatusNotModified {
+		c.WriteHeader(err.Status)
+		return
+	}
+	d := xmlDoc(`<?xml version="1.0" encoding="UTF-8"?>` + "\n<Error>")
+	d.elem("Code", err.Code)
+	d.elem("Message", err.Message)
+	if c.key != "" {
+		d.elem("Key", c.key)
+	}
+	for _, kv := range err.Detail {
+		d.elem(kv[0], kv[1])
+	}
+	d.elem("Resource", c.Request.URL.EscapedPath())
+	d.elem("RequestId", c.ID)
+	d.elem("HostId", hostID(c.ID))
+	d.close("Error")
+	c.writeXML(err.Status, &d)
+}
+
+// Translate spells errors as S3 does.
+func (c *call) Translate(err error) *service.Error {
+	switch {
+	case errors.Is(err, service.ErrThrottled):
+		return errSlowDown
+	case errors.Is(err, sigv4.ErrMissing):
+		return errAccessDenied
+	case errors.Is(err, sigv4.ErrUnsupported):
+		return errInvalidArgument("Authorization", "Unsupported Authorization Type")
+	case errors.Is(err, sigv4.ErrMalformed):
+		return service.Errorf(http.StatusBadRequest, "AuthorizationHeaderMalformed", "The authorization header that you provided is not valid.")
+	case errors.Is(err, sigv4.ErrExpires):
+		return service.Errorf(http.StatusBadRequest, "AuthorizationQueryParametersError", "X-Amz-Expires must be between 0 and 604800 seconds")
+	case errors.Is(err, sigv4.ErrMismatch):
+		return service.Errorf(http.StatusForbidden, "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided. Check your key and signing method.")
+	case errors.Is(err, sigv4.ErrExpired):
+		return service.Errorf(http.StatusForbidden, "AccessDenied", "Request has expired")
+	case errors.Is(err, sigv4.ErrSkewed):
+		return service.Errorf(http.StatusForbidden, "RequestTimeTooSkewed", "The difference between the request time and the current time is too large.").
+			With("RequestTime", c.Sig.Time).With("ServerTime", c.store.now().Format(time.RFC3339)).With("MaxAllowedSkewMilliseconds", "900000")
+	case errors.Is(err, sigv4.ErrChunks):
+		return service.Errorf(http.StatusBadRequest, "IncompleteBody", "The request body terminated unexpectedly or is not a valid aws-chunked stream")
+	case errors.Is(err, sigv4.ErrTrailer):
+		return errMalformedTrailer
+	case errors.Is(err, iam.ErrAccessKey):
+		return service.Errorf(http.StatusForbidden, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.").
+			With("AWSAccessKeyId", c.Sig.AccessKey)
+	case errors.Is(err, iam.ErrToken):
+		return service.Errorf(http.StatusBadRequest, "InvalidToken", "The provided token is malformed or otherwise invalid.")
+	case errors.Is(err, iam.ErrExpired):
+		return service.Errorf(http.StatusBadRequest, "ExpiredToken", "The provided token has expired.")
+	}
+	return nil
+}
+
+func (c *call) writeXML(status int, d *xmlDoc) {
+	c.Header().Set("Content-Type", "application/xml")
+	c.Header().Set("Content-Length", strconv.Itoa(len(*d)))
+	c.WriteHeader(status)
+	c.Write(*d)
+}
+
+// readXML reads the request's document into v.
+func (c *call) readXML(v any) error {
+	in, err := c.receive("", maxXML)
+	if err != nil {
+		return err
+	}
+	data, err := in.body.bytes()
+	if err != nil {
+		return err
+	}
+	if err := xml.Unmarshal(data, v); err != nil && err != io.EOF {
+		return errMalformedXML
+	}
+	return nil
+}
+
+// hostID is the second request id, longer and of no other use.
+func hostID(id string) string { return base64.StdEncoding.EncodeToString([]byte("fakeaws " + id)) }
+
+func parseSize(s string) (int64, error) {
+	n, err := strconv.ParseUint(s, 10, 62)
+	return int64(n), err
+}

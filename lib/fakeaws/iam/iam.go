@@ -1,0 +1,192 @@
+// Package iam knows who may sign the emulated services' requests, and what they
+// may do.
+package iam
+
+import (
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"microsecrets/lib/fakeaws/sigv4"
+)
+
+// The principal that is there from the start may do everything.
+const (
+	DefaultPrincipal = "dev"
+	DefaultAccount   = "111122223333"
+)
+
+// Errors of Authenticate besides those of package sigv4.
+var (
+	ErrAccessKey = errors.New("no principal has the access key")
+	ErrToken     = errors.New("the session token is not that of the access key")
+	ErrExpired   = errors.New("the credentials have expired")
+)
+
+// A Principal is somebody who signs requests.
+type Principal struct {
+	Name      string
+	Account   string
+	AccessKey string
+	SecretKey string
+	Token     string // the session token that goes with the key; "" for a long-term key
+	Closed    bool   // may do only what a rule allows
+	Expired   bool   // the credentials are no longer valid
+	Rules     []Rule
+}
+
+// A Rule allows or denies actions, a pattern like s3:Get*, on resources. As in
+// IAM a denial is final, wherever it stands.
+type Rule struct {
+	Deny     bool
+	Action   string
+	Resource string
+}
+
+// Environ returns the principal's credentials as KEY=VALUE.
+func (p Principal) Environ() []string {
+	return []string{"AWS_ACCESS_KEY_ID=" + p.AccessKey, "AWS_SECRET_ACCESS_KEY=" + p.SecretKey, "AWS_SESSION_TOKEN=" + p.Token}
+}
+
+// Principals are all that may sign requests. Its methods can be called side by
+// side.
+type Principals struct {
+	mu   sync.Mutex
+	list map[string]*Principal // by access key
+}
+
+// New returns DefaultPrincipal alone.
+func New() *Principals {
+	p := &Principals{list: map[string]*Principal{}}
+	p.Add(Principal{Name: DefaultPrincipal})
+	return p
+}
+
+// Add adds a principal and returns it. An account, an access key or a secret key
+// that it does not have is set, the keys to random ones.
+func (ps *Principals) Add(p Principal) Principal {
+	var random [40]byte
+	rand.Read(random[:])
+	if p.Account == "" {
+		p.Account = DefaultAccount
+	}
+	if p.AccessKey == "" {
+		p.AccessKey = "AKIA"
+		if p.Token != "" {
+			p.AccessKey = "ASIA"
+		}
+		p.AccessKey += strings.ToUpper(hex.EncodeToString(random[:8]))
+	}
+	if p.SecretKey == "" {
+		p.SecretKey = base64.StdEncoding.EncodeToString(random[10:])
+	}
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	ps.list[p.AccessKey] = &p
+	return p
+}
+
+// Find returns the principal of a name, as it is now.
+func (ps *Principals) Find(name string) (p Principal, ok bool) {
+	ok = ps.Change(name, func(found *Principal) { p = *found })
+	return p, ok
+}
+
+// Change calls f with the principal of a name and reports whether there is one.
+func (ps *Principals) Change(name string, f func(*Principal)) bool {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	for _, key := range slices.Sorted(maps.Keys(ps.list)) {
+		if p := ps.list[key]; p.Name == name {
+			f(p)
+			return true
+		}
+	}
+	return false
+}
+
+// Authenticate returns who signed r, as the principal is now. The signature's
+// Payload must be set. It fails with an error of this package or of sigv4.
+func (ps *Principals) Authenticate(r *http.Request, sig *sigv4.Signature, now time.Time) (Principal, error) {
+	ps.mu.Lock()
+	found := ps.list[sig.AccessKey]
+	if found == nil {
+		ps.mu.Unlock()
+		return Principal{}, ErrAccessKey
+	}
+	p := *found
+	ps.mu.Unlock()
+	switch err := sig.Verify(r, p.SecretKey); {
+	case err != nil:
+		return Principal{}, err
+	case subtle.ConstantTimeCompare([]byte(sig.Token), []byte(p.Token)) != 1:
+		return Principal{}, ErrToken
+	case p.Expired:
+		return Principal{}, ErrExpired
+	}
+	return p, sig.CheckTime(now)
+}
+
+// Allowed reports whether the principal may do action to what any of names, the
+// resource's ARN among them, denotes.
+func (p Principal) Allowed(action string, names ...string) bool {
+	allowed := !p.Closed
+	for _, r := range p.Rules {
+		if !Match(r.Action, action) || !slices.ContainsFunc(names, func(name string) bool { return Match(r.Resource, name) }) {
+			continue
+		}
+		if r.Deny {
+			return false
+		}
+		allowed = true
+	}
+	return allowed
+}
+
+// Match reports whether s matches pattern, in which "*" stands for any
+// characters, slashes too, and "?" for one.
+func Match(pattern, s string) bool {
+	head, rest, star := strings.Cut(pattern, "*")
+	if !star {
+		return len(s) == len(pattern) && matchPrefix(pattern, s)
+	}
+	if !matchPrefix(head, s) {
+		return false
+	}
+	s = s[len(head):]
+	for {
+		part, more, star := strings.Cut(rest, "*")
+		if !star {
+			return len(s) >= len(part) && matchPrefix(part, s[len(s)-len(part):])
+		}
+		for !matchPrefix(part, s) {
+			if s == "" {
+				return false
+			}
+			s = s[1:]
+		}
+		s, rest = s[len(part):], more
+	}
+}
+
+// matchPrefix reports whether s begins with pattern, in which "?" stands for any
+// byte.
+func matchPrefix(pattern, s string) bool {
+	if len(s) < len(pattern) {
+		return false
+	}
+	for i := range len(pattern) {
+		if pattern[i] != '?' && pattern[i] != s[i] {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,40 @@
+package service
+
+import (
+	"fmt"
+	"maps"
+)
+
+// An Error is an error as a service reports it to its client.
+type Error struct {
+	Status  int
+	Code    string
+	Message string
+	Header  map[string]string // further response headers
+	Detail  [][2]string       // further elements of an S3 document
+}
+
+// Errorf returns an Error whose message is formatted.
+func Errorf(status int, code, format string, args ...any) *Error {
+	return &Error{Status: status, Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("%d %s: %s", e.Status, e.Code, e.Message) }
+
+// With returns a copy of e that has one more element in its document.
+func (e *Error) With(name, value string) *Error {
+	c := *e
+	c.Detail = append(c.Detail[:len(c.Detail):len(c.Detail)], [2]string{name, value})
+	return &c
+}
+
+// WithHeader returns a copy of e that has one more response header.
+func (e *Error) WithHeader(name, value string) *Error {
+	c := *e
+	c.Header = maps.Clone(e.Header)
+	if c.Header == nil {
+		c.Header = map[string]string{}
+	}
+	c.Header[name] = value
+	return &c
+}

@@ -1,0 +1,138 @@
+// Package service is what the emulated services have in common: the way of a
+// request from its arrival to its answer.
+package service
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"microsecrets/lib/fakeaws/iam"
+	"microsecrets/lib/fakeaws/sigv4"
+)
+
+// A Call is one request on its way through a service.
+type Call struct {
+	http.ResponseWriter
+	Request *http.Request
+	ID      string // the request id
+
+	Op               string   // as the SDKs call it: GetObject, Decrypt
+	Resource         string   // what it is about, for a log
+	Names            []string // what patterns of faults and rules are matched against
+	IgnoreConditions bool     // act as if there were no If-Match and If-None-Match
+
+	Payload string // the body's hash, if Parse has read the body
+	Sig     *sigv4.Signature
+	Caller  iam.Principal
+}
+
+// A Protocol is how a service understands requests and spells errors.
+type Protocol interface {
+	Parse() error           // sets Op, Resource and Names
+	Act() error             // answers, or returns an error and has not begun an answer
+	Fail(*Error)            // answers with an error
+	Translate(error) *Error // spells an error of iam and sigv4, and ErrThrottled
+}
+
+// ErrThrottled is for an Observer to return from Before.
+var ErrThrottled = errors.New("throttled")
+
+// An Observer follows a call; it may hold it, alter it or break it off by a
+// panic.
+type Observer interface {
+	Arrived(*Call)             // Op, Resource and Names are known as far as they can be
+	Before(*Call) error        // the call was understood and will be acted on unless this fails
+	Authenticated(name string) // the principal
+	Failed(code string)        // what error will be answered
+}
+
+type observerKey struct{}
+
+// WithObserver returns a context whose requests o observes.
+func WithObserver(ctx context.Context, o Observer) context.Context {
+	return context.WithValue(ctx, observerKey{}, o)
+}
+
+type nobody struct{}
+
+func (nobody) Arrived(*Call)        {}
+func (nobody) Before(*Call) error   { return nil }
+func (nobody) Authenticated(string) {}
+func (nobody) Failed(string)        {}
+
+// maxDrain is how much of a refused body is read, so that the client has sent
+// it when it gets the answer, and not a connection reset in the middle. The Go
+// SDK asks by "Expect: 100-continue" and does not wait.
+const maxDrain = 1 << 30
+
+// NewCall returns the call that a request begins.
+func NewCall(w http.ResponseWriter, r *http.Request) *Call {
+	var id [8]byte
+	rand.Read(id[:])
+	return &Call{ResponseWriter: w, Request: r, ID: strings.ToUpper(hex.EncodeToString(id[:])), Op: "Unknown"}
+}
+
+// Serve takes the call from its arrival to its answer.
+func (c *Call) Serve(p Protocol, principals *iam.Principals, now time.Time) {
+	c.Header().Set("Date", now.Format(http.TimeFormat))
+	observer, ok := c.Request.Context().Value(observerKey{}).(Observer)
+	if !ok {
+		observer = nobody{}
+	}
+	err := p.Parse()
+	observer.Arrived(c)
+	if err == nil {
+		err = observer.Before(c)
+	}
+	if err == nil {
+		err = c.authenticate(principals, now)
+	}
+	if err == nil {
+		observer.Authenticated(c.Caller.Name)
+		err = p.Act()
+	}
+	if err == nil {
+		return
+	}
+	failure, ok := errors.AsType[*Error](err)
+	if !ok {
+		if failure = p.Translate(err); failure == nil {
+			failure = Errorf(http.StatusInternalServerError, "InternalError", "%v", err)
+		}
+	}
+	observer.Failed(failure.Code)
+	io.CopyN(io.Discard, c.Request.Body, maxDrain)
+	for name, value := range failure.Header {
+		c.Header().Set(name, value)
+	}
+	p.Fail(failure)
+}
+
+func (c *Call) authenticate(principals *iam.Principals, now time.Time) (err error) {
+	if c.Sig, err = sigv4.Parse(c.Request); err != nil {
+		return err
+	}
+	if c.Payload != "" {
+		c.Sig.Payload = c.Payload
+	}
+	c.Caller, err = principals.Authenticate(c.Request, c.Sig, now)
+	return err
+}
+
+// Allow fails with AccessDenied unless the caller may do action to the resource
+// arn, which names also denote.
+func (c *Call) Allow(action, arn string, names []string) error {
+	if c.Caller.Allowed(action, append(slices.Clip(names), arn)...) {
+		return nil
+	}
+	return Errorf(http.StatusForbidden, "AccessDenied",
+		"User: arn:aws:iam::%s:user/%s is not authorized to perform: %s on resource: %q because no identity-based policy allows the %s action",
+		c.Caller.Account, c.Caller.Name, action, arn, action)
+}
