@@ -13,11 +13,11 @@ import (
 
 	mpl "github.com/aws/aws-cryptographic-material-providers-library/releases/go/mpl/awscryptographymaterialproviderssmithygenerated"
 	mpltypes "github.com/aws/aws-cryptographic-material-providers-library/releases/go/mpl/awscryptographymaterialproviderssmithygeneratedtypes"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"microsecrets/lib/fakeaws"
+	"microsecrets/lib/fakeaws/fakeawstest"
 	"microsecrets/lib/message"
 	"microsecrets/lib/secret"
 )
@@ -34,21 +34,12 @@ type bench struct {
 
 func newBench(t *testing.T, unsigned bool) *bench {
 	t.Helper()
-	server, err := fakeaws.New(fakeaws.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { server.Close() })
-	for _, entry := range server.Environ() {
-		name, value, _ := strings.Cut(entry, "=")
-		t.Setenv(name, value)
-	}
+	fake := fakeawstest.Start(t)
+	fake.Setenv()
 	ctx := context.Background()
-	cfg, err := config.LoadDefaultConfig(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := &bench{s3: s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })}
+	cfg := fake.Config()
+	b := &bench{s3: s3.NewFromConfig(cfg)}
+	var err error
 	if b.store, err = secret.Open(ctx, secret.Options{Store: location, Unsigned: unsigned}); err != nil {
 		t.Fatal(err)
 	}

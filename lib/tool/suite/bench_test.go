@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"microsecrets/lib/fakeaws"
+	"microsecrets/lib/fakeaws/fakeawstest"
 	"microsecrets/lib/internal/awsclient"
 	"microsecrets/lib/internal/bucket"
 	"microsecrets/lib/tool"
@@ -38,7 +39,7 @@ func BenchmarkPut1GiB(b *testing.B) {
 		b.Run(strings.Join(args[:len(args)-1], " "), func(b *testing.B) {
 			compare(b, &plain, gib, func(b *testing.B) usage {
 				u := spend(b, random(gib), args...)
-				do(b, s, "rm", args[len(args)-1], "version="+latest(b, s, args[len(args)-1]))
+				s.Do("rm " + args[len(args)-1] + " version=" + latest(s, args[len(args)-1]))
 				return u
 			})
 		})
@@ -95,7 +96,7 @@ func BenchmarkPutAndGet1GiB(b *testing.B) {
 			compare(b, row.plain, gib, func(b *testing.B) usage {
 				put := spend(b, random(gib), row.put...)
 				get := spend(b, nil, row.get...)
-				do(b, s, "rm", "svc/x", "version="+latest(b, s, "svc/x"))
+				s.Do("rm svc/x version=" + latest(s, "svc/x"))
 				return usage{max(put.peak, get.peak)}
 			})
 		})
@@ -176,38 +177,17 @@ func tellPeak() {
 }
 
 // serve starts a server to which the programs that the test runs are led.
-func serve(tb testing.TB) *fakeaws.Server {
-	s, err := fakeaws.New(fakeaws.Options{})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { s.Close() })
-	environ := append(s.Environ(), "HOME="+tb.TempDir(), "XDG_CONFIG_HOME="+tb.TempDir())
-	for _, kv := range environ {
-		name, value, _ := strings.Cut(kv, "=")
-		old, had := os.LookupEnv(name)
-		os.Setenv(name, value)
-		tb.Cleanup(func() {
-			if os.Unsetenv(name); had {
-				os.Setenv(name, old)
-			}
-		})
-	}
+func serve(tb testing.TB) *fakeawstest.Server {
+	s := fakeawstest.Start(tb)
+	s.Setenv()
+	tb.Setenv("HOME", tb.TempDir())
+	tb.Setenv("XDG_CONFIG_HOME", tb.TempDir())
 	return s
 }
 
-func do(tb testing.TB, s *fakeaws.Server, words ...string) string {
-	tb.Helper()
-	out, err := s.Do("", words...)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return out
-}
-
 // latest is the version id of an object.
-func latest(tb testing.TB, s *fakeaws.Server, key string) string {
-	return strings.Fields(do(tb, s, "versions", key))[1]
+func latest(s *fakeawstest.Server, key string) string {
+	return strings.Fields(s.Do("versions " + key))[1]
 }
 
 // random yields so many bytes that look random; each MiB is the same.

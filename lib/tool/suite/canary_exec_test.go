@@ -50,10 +50,10 @@ func TestCanaryExec(t *testing.T) {
 
 	for _, request := range []string{"GetObject", "Decrypt"} {
 		for _, fault := range []string{"drop", "answer 403 AccessDenied", "answer 500 InternalError"} {
-			n.do("fault " + fault + " " + request)
+			n.server.Do("fault " + fault + " " + request)
 			fails(125, "-mem", "P=s/pass", "--", "env")
 			fails(125, "-mem", "P=s/pass", "-file", "out=s/pass", "s/env", "--", "env")
-			n.do("clear")
+			n.server.Do("clear")
 		}
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"testing"
 
-	"microsecrets/lib/fakeaws"
+	"microsecrets/lib/fakeaws/fakeawstest"
 )
 
 // canary is the secret that no message may hold.
@@ -53,17 +53,12 @@ type failing struct {
 // A nest is where calls are made: one server, one working directory.
 type nest struct {
 	*testing.T
-	server *fakeaws.Server
+	server *fakeawstest.Server
 	dir    string // the working directory is below it
 }
 
 func newNest(t *testing.T) *nest {
-	server, err := fakeaws.New(fakeaws.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { server.Close() })
-	n := &nest{t, server, t.TempDir()}
+	n := &nest{t, fakeawstest.Start(t), t.TempDir()}
 	for name, text := range map[string]string{
 		"s/pass":  canary,
 		"s/bad":   canary,
@@ -77,17 +72,8 @@ func newNest(t *testing.T) *nest {
 			t.Fatalf("ms-put %s: status %d: %s", name, status, stderr)
 		}
 	}
-	n.do("flip s/bad -1")
-	n.do("copy s/pass s/moved")
-	n.do("write s/clear " + canary)
+	n.server.Do("flip s/bad -1", "copy s/pass s/moved", "write s/clear "+canary)
 	return n
-}
-
-func (n *nest) do(line string) {
-	n.Helper()
-	if _, err := n.server.DoLine(n.dir, line); err != nil {
-		n.Fatalf("%s: %v", line, err)
-	}
 }
 
 // call runs a program in an empty working directory.
@@ -216,7 +202,7 @@ func TestCanaryFaults(t *testing.T) {
 			for _, request := range table.requests {
 				for _, fault := range faults {
 					line := strings.ReplaceAll(fault.line, "REQUEST", request)
-					n.do(line)
+					n.server.Do(line)
 					for _, f := range table.calls {
 						f.status = fault.status
 						if program == "exec" {
@@ -225,7 +211,7 @@ func TestCanaryFaults(t *testing.T) {
 						f.env = []string{"MS_TIMEOUT=500ms"}
 						n.fails(f, "at "+line)
 					}
-					n.do("clear")
+					n.server.Do("clear")
 				}
 			}
 		})

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"microsecrets/lib/fakeaws"
+	"microsecrets/lib/fakeaws/fakeawstest"
 	"microsecrets/lib/secret"
 )
 
@@ -32,9 +32,9 @@ func built(b *testing.B, name string) string {
 }
 
 // count returns what a verb prints as a number.
-func count(b *testing.B, server *fakeaws.Server, words ...string) (n float64) {
+func count(b *testing.B, server *fakeawstest.Server, line string) (n float64) {
 	b.Helper()
-	if _, err := fmt.Sscan(do(b, server, words...), &n); err != nil {
+	if _, err := fmt.Sscan(server.Do(line), &n); err != nil {
 		b.Fatal(err)
 	}
 	return n
@@ -58,16 +58,16 @@ func BenchmarkGetMany(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	do(b, server, "fault", "delay", roundTrip.String(), "*")
+	server.Do("fault delay " + roundTrip.String() + " *")
 	for b.Loop() {
-		do(b, server, "reset")
+		server.Do("reset")
 		get := exec.Command(program, "-d", b.TempDir(), "-")
 		get.Stdin = bytes.NewReader(names.Bytes())
 		if out, err := get.CombinedOutput(); err != nil {
 			b.Fatalf("%v: %s", err, out)
 		}
 	}
-	one := time.Duration(count(b, server, "count", "*")) * roundTrip
+	one := time.Duration(count(b, server, "count *")) * roundTrip
 	b.ReportMetric(float64(one)*float64(b.N)/float64(b.Elapsed()), "x-faster")
 	b.ReportMetric(count(b, server, "side"), "at-once")
 	b.ReportMetric(count(b, server, "connections"), "connections")

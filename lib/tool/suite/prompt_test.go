@@ -17,13 +17,13 @@ import (
 	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
 
-	"microsecrets/lib/fakeaws"
+	"microsecrets/lib/fakeaws/fakeawstest"
 )
 
 // A terminal is a pseudo-terminal with ms-put on it.
 type terminal struct {
 	*testing.T
-	server *fakeaws.Server
+	server *fakeawstest.Server
 	cmd    *exec.Cmd
 	keys   *os.File // the person's side
 	screen *os.File // the program's side
@@ -33,11 +33,6 @@ type terminal struct {
 // atTerminal starts ms-put on a terminal and waits until it asks.
 func atTerminal(t *testing.T, env []string, args ...string) *terminal {
 	t.Helper()
-	server, err := fakeaws.New(fakeaws.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { server.Close() })
 	keys, screen, err := pty.Open()
 	if err != nil {
 		t.Skip(err)
@@ -46,10 +41,10 @@ func atTerminal(t *testing.T, env []string, args ...string) *terminal {
 	if err := keys.SetDeadline(time.Now().Add(30 * time.Second)); err != nil && !errors.Is(err, os.ErrNoDeadline) {
 		t.Fatal(err)
 	}
-	term := &terminal{T: t, server: server, keys: keys, screen: screen}
+	term := &terminal{T: t, server: fakeawstest.Start(t), keys: keys, screen: screen}
 	term.cmd = exec.Command("ms-put", args...)
 	term.cmd.Dir = t.TempDir()
-	term.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + term.cmd.Dir, "GORACE=atexit_sleep_ms=0"}, server.Environ()...)
+	term.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + term.cmd.Dir, "GORACE=atexit_sleep_ms=0"}, term.server.Environ()...)
 	term.cmd.Env = append(term.cmd.Env, env...)
 	term.cmd.Stdin, term.cmd.Stdout, term.cmd.Stderr = screen, screen, screen
 	term.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
@@ -163,8 +158,8 @@ func TestPromptEmpty(t *testing.T) {
 	if exit, shown := term.typed("\n"); exit.ExitCode() != 2 || !strings.Contains(shown, "s/pass: standard input is empty") {
 		t.Errorf("%v: %q", exit, shown)
 	}
-	if out, err := term.server.Do("", "ls"); err != nil || out != "" {
-		t.Errorf("stored %q, %v", out, err)
+	if out := term.server.Do("ls"); out != "" {
+		t.Errorf("stored %q", out)
 	}
 	term = atTerminal(t, nil, "-empty", "s/pass")
 	if exit, shown := term.typed("\n"); exit.ExitCode() != 0 || term.get("s/pass") != "" {
@@ -184,8 +179,8 @@ func TestPromptInterrupted(t *testing.T) {
 	if strings.Contains(shown, "hunt") || !strings.Contains(shown, "ms-put: interrupted\r\n") {
 		t.Errorf("%q", shown)
 	}
-	if out, err := term.server.Do("", "counts"); err != nil || out != "" {
-		t.Errorf("requested %q, %v", out, err)
+	if out := term.server.Do("counts"); out != "" {
+		t.Errorf("requested %q", out)
 	}
 }
 
@@ -198,8 +193,8 @@ func TestPromptLines(t *testing.T) {
 	if exit.ExitCode() != 2 || !strings.Contains(shown, "ms-put: more than one line was typed, and none is stored\r\n") || strings.Contains(shown, "hunter2") {
 		t.Errorf("%v: %q", exit, shown)
 	}
-	if out, err := term.server.Do("", "counts"); err != nil || out != "" {
-		t.Errorf("requested %q, %v", out, err)
+	if out := term.server.Do("counts"); out != "" {
+		t.Errorf("requested %q", out)
 	}
 }
 

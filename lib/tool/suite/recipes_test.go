@@ -18,7 +18,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"microsecrets/lib/fakeaws"
+	"microsecrets/lib/fakeaws/fakeawstest"
 )
 
 // TestRecipes runs the blocks of doc/recipes.md, each section in a folder and
@@ -95,13 +95,8 @@ type recipe struct {
 }
 
 func newRecipe(t *testing.T) *recipe {
-	server, err := fakeaws.New(fakeaws.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { server.Close() })
 	dir := t.TempDir()
-	env := append(server.Environ(), "PATH="+os.Getenv("PATH"), "HOME="+dir, "GORACE=atexit_sleep_ms=0")
+	env := append(fakeawstest.Start(t).Environ(), "PATH="+os.Getenv("PATH"), "HOME="+dir, "GORACE=atexit_sleep_ms=0")
 	return &recipe{T: t, dir: dir, env: env}
 }
 

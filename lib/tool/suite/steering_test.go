@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"microsecrets/lib/environ"
-	"microsecrets/lib/fakeaws"
+	"microsecrets/lib/fakeaws/fakeawstest"
 )
 
 // TestSteering has an environment set every unsafe name: ms-exec, and the
@@ -27,11 +27,7 @@ func TestSteering(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := fakeaws.New(fakeaws.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { server.Close() })
+	server := fakeawstest.Start(t)
 	call := func(program ...string) (status int, stdout, stderr string) {
 		var out, errs bytes.Buffer
 		cmd := exec.Command(program[0], program[1:]...)
