@@ -2,6 +2,7 @@ package fakeaws
 
 import (
 	"errors"
+	"fmt"
 
 	"microsecrets/lib/fakeaws/fakekms"
 	"microsecrets/lib/fakeaws/fakes3"
@@ -83,9 +84,15 @@ var verbs = map[string]func(*Server, *control.Line) (string, error){
 	"principal": (*Server).doPrincipal, "deny": (*Server).doRule, "allow": (*Server).doRule, "permit": (*Server).doPermit,
 	"expire": (*Server).doExpire, "clock": (*Server).doClock,
 
-	"fault": (*Server).doFault, "faults": (*Server).doFaults, "clear": (*Server).doClear, "release": (*Server).doRelease,
-	"await": (*Server).doAwait,
+	"fault": (*Server).doFault, "faults": (*Server).doFaults, "await": (*Server).doAwait,
+	"clear":   order(func(s *Server) { s.faults.clear() }),
+	"release": order(func(s *Server) { s.faults.release() }),
 
-	"counts": (*Server).doCounts, "count": (*Server).doCount, "depth": (*Server).doDepth, "side": (*Server).doSide,
-	"connections": (*Server).doConnections, "log": (*Server).doLog, "reset": (*Server).doReset, "want": (*Server).doWant,
+	"counts":      report(func(t *traces) string { return control.JoinLines(t.lines()) }),
+	"depth":       report(func(t *traces) string { return fmt.Sprintln(t.deepest) }),
+	"side":        report(func(t *traces) string { return fmt.Sprintln(t.mostSide) }),
+	"connections": report(func(t *traces) string { return fmt.Sprintln(t.opened) }),
+	"log":         report((*traces).text),
+	"reset":       order(func(s *Server) { s.traces.reset() }),
+	"count":       (*Server).doCount, "want": (*Server).doWant,
 }

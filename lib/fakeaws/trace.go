@@ -1,6 +1,7 @@
 package fakeaws
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net"
@@ -9,7 +10,6 @@ import (
 	"strings"
 	"sync"
 
-	"microsecrets/lib/fakeaws/iam"
 	"microsecrets/lib/fakeaws/internal/service"
 )
 
@@ -51,12 +51,6 @@ func (t *traces) connection(_ net.Conn, state http.ConnState) {
 		defer t.mu.Unlock()
 		t.opened++
 	}
-}
-
-func (t *traces) connections() int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.opened
 }
 
 func (t *traces) arrive(c *service.Call) *trace {
@@ -111,10 +105,9 @@ func (t *traces) reset() {
 	t.log, t.counts, t.deepest, t.done, t.mostSide, t.opened = nil, nil, 0, 0, t.flying, 0
 }
 
-// lines returns "OP N" for each operation, sorted.
+// lines returns "OP N" for each operation, sorted. Its callers, and those of
+// text, hold the lock.
 func (t *traces) lines() []string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	var lines []string
 	for _, op := range slices.Sorted(maps.Keys(t.counts)) {
 		lines = append(lines, fmt.Sprintf("%s %d", op, t.counts[op]))
@@ -122,43 +115,10 @@ func (t *traces) lines() []string {
 	return lines
 }
 
-func (t *traces) depth() int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.deepest
-}
-
-func (t *traces) most() int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.mostSide
-}
-
 func (t *traces) text() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	var b strings.Builder
 	for _, tr := range t.log {
-		fmt.Fprintf(&b, "%d %s %s %d %s %s\n", tr.depth, tr.op, dash(tr.resource), tr.status, dash(tr.code), dash(tr.who))
+		fmt.Fprintf(&b, "%d %s %s %d %s %s\n", tr.depth, tr.op, cmp.Or(tr.resource, "-"), tr.status, cmp.Or(tr.code, "-"), cmp.Or(tr.who, "-"))
 	}
 	return b.String()
-}
-
-func dash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
-}
-
-func (t *traces) count(pattern string) int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	n := 0
-	for op, count := range t.counts {
-		if iam.Match(pattern, op) {
-			n += count
-		}
-	}
-	return n
 }

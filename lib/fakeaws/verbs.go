@@ -13,6 +13,26 @@ import (
 
 // The verbs of the control language for principals, faults and counts.
 
+// order is a verb without words that prints nothing.
+func order(f func(*Server)) func(*Server, *control.Line) (string, error) {
+	return func(s *Server, l *control.Line) (string, error) {
+		if l.End() {
+			f(s)
+		}
+		return "", nil
+	}
+}
+
+// report is a verb without words that prints what f returns of the traces.
+func report(f func(*traces) string) func(*Server, *control.Line) (string, error) {
+	return func(s *Server, l *control.Line) (string, error) {
+		l.End()
+		s.traces.mu.Lock()
+		defer s.traces.mu.Unlock()
+		return f(&s.traces), nil
+	}
+}
+
 func (s *Server) doPrincipal(l *control.Line) (string, error) {
 	p := iam.Principal{
 		Name:      l.Next("NAME"),
@@ -28,28 +48,26 @@ func (s *Server) doPrincipal(l *control.Line) (string, error) {
 	return control.JoinLines(s.principals.Add(p).Environ()), nil
 }
 
-// change changes the principal that by=NAME on the line names.
-func (s *Server) change(l *control.Line, name string, f func(*iam.Principal)) {
+// change changes the principal of a name, if the line has no more words.
+func (s *Server) change(l *control.Line, name string, f func(*iam.Principal)) (string, error) {
 	if l.End() && !s.principals.Change(name, f) {
 		l.Fail("no principal %q", name)
 	}
+	return "", nil
 }
 
 func (s *Server) doRule(l *control.Line) (string, error) {
 	name := l.Option("by", iam.DefaultPrincipal)
 	r := iam.Rule{Deny: l.Verb == "deny", Action: l.Next("ACTION"), Resource: l.Maybe("*")}
-	s.change(l, name, func(p *iam.Principal) { p.Rules = append(p.Rules, r) })
-	return "", nil
+	return s.change(l, name, func(p *iam.Principal) { p.Rules = append(p.Rules, r) })
 }
 
 func (s *Server) doPermit(l *control.Line) (string, error) {
-	s.change(l, l.Option("by", iam.DefaultPrincipal), func(p *iam.Principal) { p.Rules = nil })
-	return "", nil
+	return s.change(l, l.Option("by", iam.DefaultPrincipal), func(p *iam.Principal) { p.Rules = nil })
 }
 
 func (s *Server) doExpire(l *control.Line) (string, error) {
-	s.change(l, l.Next("NAME"), func(p *iam.Principal) { p.Expired = true })
-	return "", nil
+	return s.change(l, l.Next("NAME"), func(p *iam.Principal) { p.Expired = true })
 }
 
 func (s *Server) doClock(l *control.Line) (string, error) {
@@ -120,20 +138,6 @@ func (s *Server) doFaults(l *control.Line) (string, error) {
 	return b.String(), nil
 }
 
-func (s *Server) doClear(l *control.Line) (string, error) {
-	if l.End() {
-		s.faults.clear()
-	}
-	return "", nil
-}
-
-func (s *Server) doRelease(l *control.Line) (string, error) {
-	if l.End() {
-		s.faults.release()
-	}
-	return "", nil
-}
-
 // awaitTimeout is how long await waits.
 const awaitTimeout = 30 * time.Second
 
@@ -148,58 +152,36 @@ func (s *Server) doAwait(l *control.Line) (string, error) {
 	return "", s.faults.await(ctx, op, n)
 }
 
-func (s *Server) doCounts(l *control.Line) (string, error) {
-	l.End()
-	return control.JoinLines(s.traces.lines()), nil
-}
-
 func (s *Server) doCount(l *control.Line) (string, error) {
 	op := l.Next("OP")
 	if !knownOperation(op) {
 		l.Fail("no operation is called %q", op)
 	}
 	l.End()
-	return fmt.Sprintln(s.traces.count(op)), nil
-}
-
-func (s *Server) doDepth(l *control.Line) (string, error) {
-	l.End()
-	return fmt.Sprintln(s.traces.depth()), nil
-}
-
-func (s *Server) doSide(l *control.Line) (string, error) {
-	l.End()
-	return fmt.Sprintln(s.traces.most()), nil
-}
-
-func (s *Server) doConnections(l *control.Line) (string, error) {
-	l.End()
-	return fmt.Sprintln(s.traces.connections()), nil
-}
-
-func (s *Server) doLog(l *control.Line) (string, error) {
-	l.End()
-	return s.traces.text(), nil
-}
-
-func (s *Server) doReset(l *control.Line) (string, error) {
-	if l.End() {
-		s.traces.reset()
+	s.traces.mu.Lock()
+	defer s.traces.mu.Unlock()
+	n := 0
+	for counted, times := range s.traces.counts {
+		if iam.Match(op, counted) {
+			n += times
+		}
 	}
-	return "", nil
+	return fmt.Sprintln(n), nil
 }
 
 func (s *Server) doWant(l *control.Line) (string, error) {
-	have := s.traces.lines()
 	want := slices.Clone(l.Words)
+	s.traces.mu.Lock()
+	have := s.traces.lines()
 	for _, w := range want {
 		switch name, _, _ := strings.Cut(w, " "); name {
 		case "depth":
-			have = append(have, fmt.Sprintf("depth %d", s.traces.depth()))
+			have = append(have, fmt.Sprintf("depth %d", s.traces.deepest))
 		case "side":
-			have = append(have, fmt.Sprintf("side %d", s.traces.most()))
+			have = append(have, fmt.Sprintf("side %d", s.traces.mostSide))
 		}
 	}
+	s.traces.mu.Unlock()
 	slices.Sort(want)
 	slices.Sort(have)
 	if slices.Equal(want, have) {
