@@ -1,4 +1,5 @@
-# make demo     build the programs and show them at work, with no AWS account
+# make          build the programs: bin/ms, static, and a link to it for each
+# make demo     show them at work, with no AWS account
 # make test     all tests, by the race detector where there is a C compiler
 # make test-plain  those that the race detector leaves out, or does less of
 # make check    format, vet, lint, modules, manual pages, sizes, other systems
@@ -6,35 +7,42 @@
 #               to another server (needs node and npm)
 # make bench    speed and memory
 # make fuzz     any input, for FUZZTIME a target
-# make install  programs and manual pages under PREFIX
+# make install  what make has built, and the manual pages, under PREFIX (/usr/local)
+# make uninstall
+# make clean    remove what make has built
+# make help     this text
 
 PREFIX  = /usr/local
 DESTDIR =
 GO      = go
+BIN     = bin
 
-VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null)
+PROGRAMS     = $(notdir $(wildcard cmd/ms-*))
+VERSION      = $(shell git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS      = -s -w -X microsecrets/lib/internal/version.linked=$(VERSION)
 STATICCHECK  = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 SYSTEMS      = linux darwin windows
-MAXSIZE      = 13000000
+MAXSIZE      = 16000000
 FUZZTIME     = 20s
 MAN1         = $(wildcard doc/man/*.1)
 MAN5         = $(wildcard doc/man/*.5)
+MAN          = $(DESTDIR)$(PREFIX)/share/man
 
-ifneq ($(shell $(GO) env CGO_ENABLED),0)
-ifneq ($(shell command -v $$($(GO) env CC) 2>/dev/null),)
-RACE = -race
-endif
-endif
+# The race detector needs cgo and a C compiler.
+RACE = $(shell test "$$($(GO) env CGO_ENABLED)" = 0 || ! command -v $$($(GO) env CC) >/dev/null || echo -race)
 
 all:
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ms ./cmd/ms
+	@for program in $(PROGRAMS); do ln -sf ms $(BIN)/$$program || exit 1; done
+
+help:
+	@sed '/^#/!q; s/^# //' Makefile
 
 demo: all
-	@PATH="$(CURDIR)/bin:$$PATH" bin/ms-dev -- sh testdata/demo.sh
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ms-dev -- sh testdata/demo.sh
 
 test:
-	@$(if $(RACE),:,echo 'make: no C compiler at hand: the tests run without the race detector')
+	@test -n "$(RACE)" || echo 'make: no C compiler at hand: the tests run without the race detector'
 	$(GO) test -count=1 $(RACE) ./...
 
 test-plain:
@@ -55,7 +63,8 @@ check: all
 	cd interop && $(GO) run $(STATICCHECK) ./...
 	@if command -v mandoc >/dev/null; then mandoc -Tlint -W warning $(MAN1) $(MAN5); \
 		else echo 'make: no mandoc at hand: the manual pages are not checked'; fi
-	@large="$$(find bin -type f -size +$(MAXSIZE)c)"; test -z "$$large" || { echo "over $(MAXSIZE) bytes: $$large"; exit 1; }
+	@dir=$$(mktemp -d) && $(MAKE) -s install DESTDIR="$$dir" && size=$$(du -sk "$$dir" | cut -f 1) && rm -rf "$$dir" && \
+	test $$((size * 1024)) -le $(MAXSIZE) || { echo "make: what is installed takes $$size KiB, over $(MAXSIZE) bytes"; exit 1; }
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
@@ -72,13 +81,20 @@ fuzz:
 		done; \
 	done
 
-install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5
-	install -m 755 bin/ms* $(DESTDIR)$(PREFIX)/bin
-	install -m 644 $(MAN1) $(DESTDIR)$(PREFIX)/share/man/man1
-	install -m 644 $(MAN5) $(DESTDIR)$(PREFIX)/share/man/man5
+install:
+	@test -x $(BIN)/ms || { echo 'make: there is no $(BIN)/ms yet: run make first' >&2; exit 1; }
+	install -d $(DESTDIR)$(PREFIX)/bin $(MAN)/man1 $(MAN)/man5
+	install -m 755 $(BIN)/ms $(DESTDIR)$(PREFIX)/bin
+	for program in $(PROGRAMS); do ln -sf ms $(DESTDIR)$(PREFIX)/bin/$$program || exit 1; done
+	install -m 644 $(MAN1) $(MAN)/man1
+	install -m 644 $(MAN5) $(MAN)/man5
+
+uninstall:
+	cd $(DESTDIR)$(PREFIX)/bin && rm -f ms $(PROGRAMS)
+	cd $(MAN)/man1 && rm -f $(notdir $(MAN1))
+	cd $(MAN)/man5 && rm -f $(notdir $(MAN5))
 
 clean:
-	rm -rf bin
+	rm -rf $(BIN)
 
-.PHONY: all demo test test-plain interop check bench fuzz install clean
+.PHONY: all help demo test test-plain interop check bench fuzz install uninstall clean

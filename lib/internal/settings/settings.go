@@ -136,19 +136,15 @@ func (f *Flags) Resolve() (*Settings, error) {
 	for name, v := range f.given {
 		args = append(args, "-"+name+"="+v)
 	}
-	// ff opens the file it is told of by its path. That would be a second opening,
-	// of what may be another file than the one that was checked: so it is told of
-	// the null device, and given what was read.
-	if err := ff.Parse(fs, args, ff.WithEnvVarPrefix("MS"), ff.WithConfigFile(os.DevNull),
-		ff.WithConfigFileParser(func(_ io.Reader, set func(name, value string) error) error {
-			for _, l := range lines {
-				if err := set(l.name, l.value); err != nil {
-					return err
-				}
-			}
-			return nil
-		})); err != nil {
+	if err := ff.Parse(fs, args, ff.WithEnvVarPrefix("MS")); err != nil {
 		return nil, &Error{Err: err}
+	}
+	// Not by ff, which would open the file again: by then the path may lead to
+	// another one than that which was checked.
+	for _, l := range lines {
+		if _, given := all[l.name]; !given {
+			all[l.name] = l.value
+		}
 	}
 
 	s := &Settings{Key: defaultKey, Timeout: defaultTimeout, File: file}
