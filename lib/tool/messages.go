@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"microsecrets/lib/internal/awsclient"
+	"microsecrets/lib/internal/hint"
 	"microsecrets/lib/internal/keyring"
 	"microsecrets/lib/internal/settings"
 	"microsecrets/lib/message"
@@ -113,20 +114,6 @@ func (f Failures) Err() error {
 	return f
 }
 
-// hinted is an error with a remedy.
-type hinted struct {
-	error
-	hint string
-}
-
-func (e *hinted) Unwrap() error { return e.error }
-func (e *hinted) Hint() string  { return e.hint }
-
-// WithHint gives an error a remedy, which is printed on a line of its own.
-func WithHint(err error, format string, args ...any) error {
-	return &hinted{err, fmt.Sprintf(format, args...)}
-}
-
 // report prints every failure in err and returns the exit status.
 func (t *Tool) report(err error) int {
 	if err == nil {
@@ -142,9 +129,9 @@ func (t *Tool) report(err error) int {
 	errors.As(err, &all)
 	for _, e := range all {
 		t.Notef("%s", e)
-		if hint := hint(e); hint != "" && !said[hint] {
-			said[hint] = true
-			t.Notef("hint: %s", hint)
+		if advice := advice(e); advice != "" && !said[advice] {
+			said[advice] = true
+			t.Notef("hint: %s", advice)
 		}
 		gravest = min(gravest, gravity(e))
 	}
@@ -174,9 +161,12 @@ func gravity(err error) int {
 	return other
 }
 
-func hint(err error) string {
+// advice is the hint of an error, or what the programs know about it.
+func advice(err error) string {
 	var h interface{ Hint() string }
 	switch {
+	case hint.Of(err) != "":
+		return hint.Of(err)
 	case errors.As(err, &h):
 		return h.Hint()
 	case errors.Is(err, message.ErrUnsigned):

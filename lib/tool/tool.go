@@ -36,13 +36,13 @@ type Tool struct {
 	// LastWriterWins is the flag -last-writer-wins, where the program has it.
 	LastWriterWins bool
 
-	// Keyless says that what the setting key names is not used, so that names
-	// which it has no key for can be read.
-	Keyless bool
+	// KeyUnused says that this call does not use the setting key, so that names
+	// for which it names no key are no error.
+	KeyUnused bool
 
 	usage    string
 	settings *settings.Flags
-	told     *settings.Settings
+	resolved *settings.Settings
 	terminal bool
 	location secret.Location
 	verbose  bool
@@ -110,9 +110,9 @@ func (t *Tool) print(text string) int {
 // errInterrupted is the end of a program that a signal has stopped.
 var errInterrupted = errors.New("interrupted")
 
-// parse parses the flags. Package flag shows the values that it refuses, and a
-// value may be a secret in the wrong place: it is told which argument it was
-// instead.
+// parse parses the flags. The errors of package flag hold the values that it
+// refuses, and a value may be a secret in the wrong place: these say which
+// argument it was instead.
 func (t *Tool) parse(args []string) error {
 	err := t.Parse(args)
 	switch {
@@ -127,7 +127,7 @@ func (t *Tool) parse(args []string) error {
 		case !ok:
 			continue
 		case f == nil:
-			return Usagef("argument %d is no flag of %s (%s -h lists them)", at+1, t.Name, t.Name)
+			return Usagef("argument %d is not a flag of %s (%s -h lists them)", at+1, t.Name, t.Name)
 		case !given && at == len(args)-1:
 			return Usagef("flag -%s needs a value", name)
 		}
@@ -140,7 +140,7 @@ func (t *Tool) parse(args []string) error {
 		if errors.As(f.Value.Set(value), &refused) {
 			return Usagef("flag -%s: %s", name, refused.Reason)
 		}
-		return Usagef("flag -%s: that is no value for it", name)
+		return Usagef("flag -%s: not a value for it", name)
 	}
 	return Usagef("the flags cannot be parsed (%s -h lists them)", t.Name)
 }
@@ -155,8 +155,7 @@ func flagName(arg string) (name string, given, ok bool) {
 	return name, given, true
 }
 
-// NoFlags refuses a flag that stands behind a name. The names may begin with
-// "-" behind "--".
+// NoFlags refuses a flag after a name. After "--" names may begin with "-".
 func (t *Tool) NoFlags(all, rest []string) error {
 	if i := len(all) - len(rest) - 1; i >= 0 && all[i] == "--" {
 		return nil
@@ -177,8 +176,8 @@ func (t *Tool) NoFlags(all, rest []string) error {
 
 // Settings returns the settings of this call, found when first asked for.
 func (t *Tool) Settings() (*settings.Settings, error) {
-	if t.told != nil {
-		return t.told, nil
+	if t.resolved != nil {
+		return t.resolved, nil
 	}
 	s, err := t.settings.Resolve()
 	if err != nil {
@@ -193,7 +192,7 @@ func (t *Tool) Settings() (*settings.Settings, error) {
 	for _, each := range s.Describe() {
 		t.Debugf("%s = %s (%s)", each.Name, each.Value, each.Source)
 	}
-	t.told = s
+	t.resolved = s
 	return s, nil
 }
 
@@ -228,7 +227,7 @@ func (t *Tool) Open(ctx context.Context) (*secret.Store, error) {
 }
 
 // CheckNames refuses names, and services that no key can be named after, before
-// anything is opened. All that is wrong is told.
+// anything is opened. It reports all that is wrong.
 func (t *Tool) CheckNames(names []string) error {
 	s, err := t.Settings()
 	if err != nil {
@@ -237,7 +236,7 @@ func (t *Tool) CheckNames(names []string) error {
 	var failed Failures
 	for _, name := range names {
 		err := t.location.CheckName(name)
-		if err == nil && !t.Keyless {
+		if err == nil && !t.KeyUnused {
 			if err = secret.CheckKey(s.Key, name); err != nil {
 				err = fmt.Errorf("%s: %w", name, err)
 			}
@@ -264,15 +263,15 @@ func (t *Tool) Debugf(format string, args ...any) {
 	}
 }
 
-// OnTerminal tells whether a person reads what is said.
+// OnTerminal reports whether standard error is a terminal.
 func (t *Tool) OnTerminal() bool { return t.terminal }
 
-// Claims tells at -v who says to have written a secret, and when.
+// Claims prints at -v who claims to have written a secret, and when.
 func (t *Tool) Claims(s *secret.Secret) {
 	t.Debugf("%s: written %s by %q, as its writer says", s.Name, s.At.Format(time.RFC3339), s.By)
 }
 
-// Notef prints a line on standard error that is no failure.
+// Notef prints a line on standard error.
 func (t *Tool) Notef(format string, args ...any) {
 	fmt.Fprintf(t.Stderr, "%s: %s\n", t.Name, fmt.Sprintf(format, args...))
 }

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"unicode"
 	"unicode/utf8"
+
+	"microsecrets/lib/internal/hint"
 )
 
 const (
@@ -33,7 +35,7 @@ func (f *Flags) lines() (file string, lines []line, err error) {
 	if path, source := f.config(); path != "" {
 		b, err := read(path, false)
 		if err != nil {
-			return "", nil, at(source, err) // not the path: it may be a slip
+			return "", nil, &Error{source, err} // not the path: it may be a slip
 		}
 		lines, err := parse(path, b)
 		return path, lines, err
@@ -41,7 +43,7 @@ func (f *Flags) lines() (file string, lines []line, err error) {
 	if _, ok := f.given["store"]; ok || os.Getenv("MS_STORE") != "" {
 		return "", nil, nil
 	}
-	old := !slices.ContainsFunc(names, func(name string) bool { return os.Getenv(variable(name)) != "" })
+	old := !slices.ContainsFunc(table, func(s setting) bool { return os.Getenv(s.variable()) != "" })
 	paths, err := candidates(old)
 	if err != nil {
 		return "", nil, err
@@ -52,7 +54,7 @@ func (f *Flags) lines() (file string, lines []line, err error) {
 			continue
 		}
 		if err != nil {
-			return "", nil, at(printable(path), err)
+			return "", nil, &Error{printable(path), err}
 		}
 		lines, err := parse(path, b)
 		return path, lines, err
@@ -64,7 +66,7 @@ func (f *Flags) lines() (file string, lines []line, err error) {
 	return "", lines, err
 }
 
-// absent tells whether reading a file failed because there is none: a link that
+// absent reports whether reading a file failed because there is none: a link that
 // leads nowhere is there, and may be meant to choose the store.
 func absent(path string, err error) bool {
 	if errors.Is(err, syscall.ENOTDIR) { // HOME=/dev/null
@@ -74,7 +76,7 @@ func absent(path string, err error) bool {
 	return errors.Is(err, fs.ErrNotExist) && errors.Is(at, fs.ErrNotExist)
 }
 
-// config returns the file that is named, and by what.
+// config returns the file that is named, and what names it.
 func (f *Flags) config() (path, source string) {
 	if v, ok := f.given["config"]; ok {
 		return v, "-config"
@@ -88,7 +90,7 @@ func (f *Flags) config() (path, source string) {
 func candidates(old bool) ([]string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
-		return nil, &Error{"", errors.New("the working directory cannot be told, so no .msrc can be looked for"), "give -store or -config"}
+		return nil, &Error{"", hint.With(errors.New("the working directory is unknown, so no .msrc can be looked for"), "give -store or -config")}
 	}
 	var paths, olds []string
 	for {
@@ -149,15 +151,6 @@ func read(path string, found bool) ([]byte, error) {
 	return b, nil
 }
 
-// at gives an error its source.
-func at(source string, err error) error {
-	if e := (*Error)(nil); errors.As(err, &e) {
-		e.Source = source
-		return e
-	}
-	return &Error{Source: source, Err: err}
-}
-
 // reason is err without the path that package os puts before it.
 func reason(err error) error {
 	var e *fs.PathError
@@ -167,7 +160,7 @@ func reason(err error) error {
 	return err
 }
 
-// parse reads a file in the form that its name tells.
+// parse reads a file in the form that its name stands for.
 func parse(path string, b []byte) ([]line, error) {
 	if filepath.Base(path) == lazycred {
 		return parseLazycred(printable(path), b)
@@ -185,13 +178,13 @@ func parseMsrc(path string, b []byte) ([]line, error) {
 		source := fmt.Sprintf("%s:%d", path, i+1)
 		l, err := parseLine(text)
 		if err != nil {
-			return nil, at(source, err)
+			return nil, &Error{source, err}
 		}
 		if l.name == "" {
 			continue
 		}
 		if slices.ContainsFunc(lines, func(m line) bool { return m.name == l.name }) {
-			return nil, at(source, fmt.Errorf("%s is set a second time", l.name))
+			return nil, &Error{source, fmt.Errorf("%s is set a second time", l.name)}
 		}
 		lines = append(lines, line{l.name, l.value, source})
 	}
@@ -217,18 +210,30 @@ func parseLine(text string) (line, error) {
 	if name == "config" {
 		return line{}, errors.New("config cannot be set in a file")
 	}
-	if !slices.Contains(names, name) {
-		return line{}, &Error{"", errors.New("no setting"), "a line is a name (" + strings.Join(names[:len(names)-1], ", ") + "), a space and the value"}
+	setting, ok := find(name)
+	if !ok {
+		return line{}, hint.With(errors.New("not a setting"), "a line is a name ("+fileNames()+"), a space and the value")
 	}
 	v, _, _ = strings.Cut(" "+v, " #")
 	v = strings.Trim(v, " ")
 	if v == "" {
-		if !isBool(name) {
+		if setting.metavar != "" {
 			return line{}, fmt.Errorf("%s has no value", name)
 		}
 		v = "true"
 	}
 	return line{name: name, value: v}, nil
+}
+
+// fileNames lists what a file can set.
+func fileNames() string {
+	var names []string
+	for _, s := range table {
+		if s.name != "config" {
+			names = append(names, s.name)
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 // parseLazycred reads the file of lazycred: a JSON object of strings with s3_path
@@ -237,10 +242,10 @@ func parseLazycred(path string, b []byte) ([]line, error) {
 	d := json.NewDecoder(bytes.NewReader(b))
 	fail := func(err error) ([]line, error) {
 		end := min(int(d.InputOffset()), len(b))
-		return nil, at(fmt.Sprintf("%s:%d", path, 1+bytes.Count(b[:end], []byte("\n"))), err)
+		return nil, &Error{fmt.Sprintf("%s:%d", path, 1+bytes.Count(b[:end], []byte("\n"))), err}
 	}
 	if !utf8.Valid(b) {
-		return nil, at(path, errors.New("not valid UTF-8"))
+		return nil, &Error{path, errors.New("not valid UTF-8")}
 	}
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
 		return fail(errors.New("not a JSON object"))
@@ -257,7 +262,7 @@ func parseLazycred(path string, b []byte) ([]line, error) {
 		}
 		text, ok := v.(string)
 		if !ok {
-			return fail(errors.New("a value that is no string"))
+			return fail(errors.New("a value that is not a string"))
 		}
 		l, err := fromLazycred(name.(string), text)
 		if err != nil {
@@ -279,7 +284,7 @@ func parseLazycred(path string, b []byte) ([]line, error) {
 		return fail(errors.New("more than one JSON object"))
 	}
 	if !slices.ContainsFunc(lines, func(m line) bool { return m.name == "store" }) {
-		return nil, at(path, errors.New("s3_path is missing"))
+		return nil, &Error{path, errors.New("s3_path is missing")}
 	}
 	return lines, nil
 }
@@ -303,10 +308,10 @@ func fromLazycred(name, v string) (line, error) {
 	case "region":
 		return line{name: "region", value: v}, nil
 	}
-	return line{}, &Error{"", errors.New("no setting"), "s3_path, region and key_alias are all there is"}
+	return line{}, hint.With(errors.New("not a setting"), "s3_path, region and key_alias are all there is")
 }
 
-// notInAlias tells what KMS has in no alias: a comma or a brace would have a
+// notInAlias reports what no alias of KMS has: a comma or a brace would have a
 // meaning of its own in the setting key.
 func notInAlias(r rune) bool {
 	return !strings.ContainsRune("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/_-", r)
@@ -329,7 +334,7 @@ func lazycredVariables() ([]line, error) {
 		}
 		l, err := fromLazycred(v.name, v.value)
 		if err != nil {
-			return nil, at(v.variable, err)
+			return nil, &Error{v.variable, err}
 		}
 		l.source = v.variable
 		lines = append(lines, l)

@@ -1,11 +1,11 @@
 // Package settings finds what the programs need to know before they act: the
 // store, the keys, the region and the like. Each setting has one name, in
 // three places: a flag (-bucket-owner), a variable (MS_BUCKET_OWNER) and a line
-// of one file (bucket-owner); the first that gives it wins. A variable set to
-// nothing counts as not set.
+// of one file (bucket-owner); the first that gives it wins. A variable that is
+// empty counts as not set. One table has them all, in table.go.
 //
-// The settings alone come from variables and files. A program registers them
-// on its own flag set beside its own flags, which no variable can reach.
+// Only settings come from variables and files. A program registers them on its
+// flag set beside its own flags, which no variable can set.
 package settings
 
 import (
@@ -22,22 +22,13 @@ import (
 	"unicode/utf8"
 
 	"github.com/peterbourgon/ff/v3"
+
+	"microsecrets/lib/internal/hint"
 )
 
-const (
-	defaultKey     = "alias/microsecrets-{service}"
-	defaultTimeout = 30 * time.Second
-
-	// maxBy is the most bytes of the setting by: it is part of the encryption
-	// context, which travels in the header of every message.
-	maxBy = 256
-)
-
-// names are the settings, in the order in which they are told.
-var names = []string{
-	"store", "key", "origin", "region", "profile", "bucket-owner", "by", "sse",
-	"unsigned", "path-style", "timeout", "config",
-}
+// maxBy is the most bytes of the setting by: it is part of the encryption context,
+// which travels in the header of every message.
+const maxBy = 256
 
 // Settings are the settings of one call, checked. What has its own syntax
 // elsewhere (Store, Key, Origin, Region, Profile) is checked there; here it is
@@ -57,7 +48,7 @@ type Settings struct {
 	Config      string        // the file that -config or MS_CONFIG names; empty: none
 	File        string        // the file that was read, named or found; empty: none
 
-	told []Setting
+	described []Setting
 }
 
 // A Setting is one setting as it stands, to be shown to a person.
@@ -72,8 +63,6 @@ type Setting struct {
 type Error struct {
 	Source string // where the setting came from, as in Setting; empty where no one source is at fault
 	Err    error
-
-	hint string
 }
 
 func (e *Error) Error() string {
@@ -85,28 +74,24 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// Hint is how to mend it; empty where the error says all there is to say.
-func (e *Error) Hint() string { return e.hint }
-
 // values are settings by name, as text. A setting that is not given is absent.
 type values map[string]string
 
-// value is the flag.Value of one setting. It takes any text, since package flag
-// would show a text that was refused.
-type value struct {
+// raw is the flag.Value of one setting. It takes any text, since package flag
+// would show a text that it refuses.
+type raw struct {
 	values values
 	name   string
+	toggle bool
 }
 
-func (v value) Set(s string) error { v.values[v.name] = s; return nil }
-func (v value) String() string     { return v.values[v.name] }
-func (v value) IsBoolFlag() bool   { return isBool(v.name) }
-
-func isBool(name string) bool { return name == "unsigned" || name == "path-style" }
+func (r raw) Set(s string) error { r.values[r.name] = s; return nil }
+func (r raw) String() string     { return r.values[r.name] }
+func (r raw) IsBoolFlag() bool   { return r.toggle }
 
 func (v values) register(fs *flag.FlagSet) {
-	for _, name := range names {
-		fs.Var(value{v, name}, name, "")
+	for _, s := range table {
+		fs.Var(raw{v, s.name, s.metavar == ""}, s.name, "")
 	}
 }
 
@@ -147,47 +132,48 @@ func (f *Flags) Resolve() (*Settings, error) {
 		}
 	}
 
-	s := &Settings{Key: defaultKey, Timeout: defaultTimeout, File: file}
-	for _, name := range names {
-		v, ok := all[name]
-		if !ok {
+	s := &Settings{File: file}
+	for _, each := range table {
+		v, given := all[each.name]
+		if !given && each.standard == "" {
 			continue
+		} else if !given {
+			v = each.standard
 		}
-		if err := s.set(name, v); err != nil {
-			source := f.source(name, lines)
-			if source != "-"+name && source != variable(name) {
-				err = fmt.Errorf("%s: %w", name, err)
+		err := checkText(v)
+		if err == nil {
+			err = each.place(s).Set(v)
+		}
+		if err != nil {
+			source := f.source(each, lines)
+			if source != "-"+each.name && source != each.variable() {
+				err = fmt.Errorf("%s: %w", each.name, err)
 			}
-			return nil, &Error{Source: source, Err: err}
+			return nil, &Error{source, err}
 		}
 	}
 	if s.Store == "" {
 		return nil, noStore(file)
 	}
-	if _, ok := all["by"]; !ok {
+	if _, given := all["by"]; !given {
 		s.By = userAtHost()
 	}
-	for _, name := range names {
-		s.told = append(s.told, Setting{name, s.text(name), f.source(name, lines)})
+	for _, each := range table {
+		s.described = append(s.described, Setting{each.name, each.place(s).String(), f.source(each, lines)})
 	}
 	return s, nil
 }
 
-// variable is the name of the variable for a setting, as ff makes it.
-func variable(name string) string {
-	return "MS_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
-}
-
-// source tells where a setting came from: ff does not say.
-func (f *Flags) source(name string, lines []line) string {
-	if _, ok := f.given[name]; ok {
-		return "-" + name
+// source is where a setting came from: ff does not say.
+func (f *Flags) source(s setting, lines []line) string {
+	if _, ok := f.given[s.name]; ok {
+		return "-" + s.name
 	}
-	if os.Getenv(variable(name)) != "" {
-		return variable(name)
+	if os.Getenv(s.variable()) != "" {
+		return s.variable()
 	}
 	for _, l := range lines {
-		if l.name == name {
+		if l.name == s.name {
 			return l.source
 		}
 	}
@@ -196,110 +182,21 @@ func (f *Flags) source(name string, lines []line) string {
 
 func noStore(file string) error {
 	if file != "" {
-		return &Error{printable(file), errors.New("sets no store"),
-			"add a line \"store s3://BUCKET/PREFIX\", or give -store or MS_STORE"}
+		return &Error{printable(file), hint.With(errors.New("sets no store"),
+			"add a line \"store s3://BUCKET/PREFIX\", or give -store or MS_STORE")}
 	}
-	return &Error{"", errors.New("no store"),
-		"give -store, set MS_STORE, or write \"store s3://BUCKET/PREFIX\" to a file named .msrc"}
+	return &Error{"", hint.With(errors.New("no store"),
+		"give -store, set MS_STORE, or write \"store s3://BUCKET/PREFIX\" to a file named .msrc")}
 }
 
-// set checks a value and takes it. Its errors do not hold the value.
-func (s *Settings) set(name, v string) error {
-	if err := checkText(v); err != nil {
-		return err
-	}
-	if v == "" && name != "by" { // as an unset variable leaves a flag
-		return errors.New("empty")
-	}
-	switch name {
-	case "store":
-		s.Store = v
-	case "key":
-		s.Key = v
-	case "origin":
-		s.Origin = v
-	case "region":
-		s.Region = v
-	case "profile":
-		s.Profile = v
-	case "bucket-owner":
-		if len(v) != 12 || strings.Trim(v, "0123456789") != "" {
-			return errors.New("not an account of 12 digits")
-		}
-		s.BucketOwner = v
-	case "by":
-		if len(v) > maxBy {
-			return errors.New("longer than 256 bytes")
-		}
-		s.By = v
-	case "sse":
-		if v != "aws:kms" && v != "AES256" {
-			return errors.New("neither aws:kms nor AES256")
-		}
-		s.SSE = v
-	case "unsigned", "path-style":
-		on, err := strconv.ParseBool(v)
-		if err != nil {
-			return errors.New("neither true nor false")
-		}
-		if name == "unsigned" {
-			s.Unsigned = on
-		} else {
-			s.PathStyle = &on
-		}
-	case "timeout":
-		d, err := time.ParseDuration(v)
-		if err != nil || d <= 0 {
-			return errors.New("not a time above zero with its unit, such as 30s or 2m")
-		}
-		s.Timeout = d
-	case "config":
-		s.Config = v
-	}
-	return nil
-}
+// Describe returns every setting, always in the same order.
+func (s *Settings) Describe() []Setting { return s.described }
 
-// text is a setting as a person would write it.
-func (s *Settings) text(name string) string {
-	switch name {
-	case "store":
-		return s.Store
-	case "key":
-		return s.Key
-	case "origin":
-		return s.Origin
-	case "region":
-		return s.Region
-	case "profile":
-		return s.Profile
-	case "bucket-owner":
-		return s.BucketOwner
-	case "by":
-		return s.By
-	case "sse":
-		return s.SSE
-	case "unsigned":
-		return strconv.FormatBool(s.Unsigned)
-	case "path-style":
-		if s.PathStyle == nil {
-			return "automatic"
-		}
-		return strconv.FormatBool(*s.PathStyle)
-	case "timeout":
-		return s.Timeout.String()
-	default:
-		return s.Config
-	}
-}
-
-// Describe tells every setting, always in the same order.
-func (s *Settings) Describe() []Setting { return s.told }
-
-// Source tells where one setting came from, as Setting.Source does.
+// Source is where the setting of that name came from, as in Setting.
 func (s *Settings) Source(name string) string {
-	for _, t := range s.told {
-		if t.Name == name {
-			return t.Source
+	for _, d := range s.described {
+		if d.Name == name {
+			return d.Source
 		}
 	}
 	return ""

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"microsecrets/lib/internal/hint"
 )
 
 // openFlags open a FIFO without waiting for a writer; it is then refused.
@@ -22,17 +24,17 @@ const openFlags = os.O_RDONLY | syscall.O_NONBLOCK
 func trusted(info fs.FileInfo) error {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
-		return &Error{"", errors.New("its owner cannot be told"), "name it by -config"}
+		return hint.With(errors.New("its owner is unknown"), "name it by -config")
 	}
 	caller := os.Geteuid()
 	if int(st.Uid) != caller && st.Uid != 0 {
-		return &Error{"", fmt.Errorf("belongs to user %d, neither you nor root", st.Uid), "chown it, or name it by -config"}
+		return hint.With(fmt.Errorf("belongs to user %d, neither you nor root", st.Uid), "chown it, or name it by -config")
 	}
 	if info.Mode().Perm()&0o002 != 0 {
-		return &Error{"", errors.New("may be written by anybody"), "chmod go-w it, or name it by -config"}
+		return hint.With(errors.New("may be written by anybody"), "chmod go-w it, or name it by -config")
 	}
 	if info.Mode().Perm()&0o020 != 0 && !privateGroup(strconv.Itoa(caller), strconv.Itoa(int(st.Gid))) {
-		return &Error{"", fmt.Errorf("may be written by group %d, which is not yours alone", st.Gid), "chmod g-w it, or name it by -config"}
+		return hint.With(fmt.Errorf("may be written by group %d, which is not yours alone", st.Gid), "chmod g-w it, or name it by -config")
 	}
 	return nil
 }

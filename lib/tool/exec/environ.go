@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"microsecrets/lib/environ"
+	"microsecrets/lib/internal/hint"
 	"microsecrets/lib/tool"
 )
 
@@ -86,7 +87,7 @@ func held(ctx context.Context, f *tool.Fetched) ([]byte, error) {
 	case f.Plaintext != nil:
 		return f.Plaintext, nil
 	case f.Size > 2*environ.MaxSize:
-		return nil, tool.WithHint(fmt.Errorf("%s: %d bytes are too large for the environment", f.Name, f.Size), "hand it over "+byFlags)
+		return nil, hint.With(fmt.Errorf("%s: %d bytes are too large for the environment", f.Name, f.Size), "hand it over "+byFlags)
 	}
 	err := f.CopyTo(ctx, &b)
 	return b.Bytes(), err
@@ -108,13 +109,13 @@ func (o *options) override(t *tool.Tool, v *variables, from, name, value string)
 func (o *options) read(s source, plaintext []byte) (environ.Env, error) {
 	if s.variable != "" {
 		if bytes.IndexByte(plaintext, 0) >= 0 {
-			return nil, tool.WithHint(fmt.Errorf("holds a NUL byte, which the variable %s cannot", s.variable), "hand it over "+byFlags)
+			return nil, hint.With(fmt.Errorf("holds a NUL byte, which the variable %s cannot", s.variable), "hand it over "+byFlags)
 		}
 		return environ.Env{s.variable: string(plaintext)}, nil
 	}
 	env, err := environ.Parse(plaintext, environ.Auto)
 	if err != nil {
-		return nil, tool.WithHint(fmt.Errorf("is no environment: %w", err),
+		return nil, hint.With(fmt.Errorf("is no environment: %w", err),
 			"ms-put -e checks one when it is stored; any other secret is given as VAR=NAME, or "+byFlags)
 	}
 	return o.filter.Apply(env)
@@ -152,7 +153,7 @@ const stringMax = 128 << 10
 func (v *variables) oversized() (wrong tool.Failures) {
 	for _, name := range v.names {
 		if v.oversize(name) {
-			wrong = append(wrong, tool.WithHint(
+			wrong = append(wrong, hint.With(
 				fmt.Errorf("%s: the variable %s is too large for the environment: %d bytes, and Linux takes %d", v.from[fold(name)], name, v.size(name), stringMax),
 				"hand it over "+byFlags))
 		}
@@ -191,7 +192,7 @@ func (v *variables) tooLarge(command []string) error {
 	if more := len(all) - largest; more > 0 {
 		parts = append(parts, fmt.Sprintf("and %d more", more))
 	}
-	return tool.WithHint(
+	return hint.With(
 		errors.New("the environment and the arguments are together too large for this system: "+strings.Join(parts, ", ")),
 		"hand large secrets over "+byFlags)
 }

@@ -18,12 +18,13 @@ import (
 
 	"microsecrets/lib/environ"
 	"microsecrets/lib/internal/become"
+	"microsecrets/lib/internal/hint"
 	"microsecrets/lib/secret"
 	"microsecrets/lib/tool"
 )
 
 // Usage is what ms-exec -h prints.
-const Usage = `usage: ms-exec [flags] SOURCE... -- COMMAND [ARG...]
+var Usage = `usage: ms-exec [flags] SOURCE... -- COMMAND [ARG...]
 
 Become COMMAND, with secrets in its environment or in files. A SOURCE is NAME,
 an environment, or VAR=NAME: VAR gets the whole secret NAME (which has a slash).
@@ -154,7 +155,7 @@ func (o *options) check(sources, command []string) (err error) {
 	}
 	switch {
 	case len(o.mems) > 0 && !hasMemory:
-		return tool.WithHint(tool.Usagef("flag -mem: this system has no sealed files in memory"), toFile)
+		return hint.With(tool.Usagef("flag -mem: this system has no sealed files in memory"), toFile)
 	case len(o.sources)+len(o.mems)+len(o.files) == 0:
 		return tool.Usagef("no SOURCE (ms-exec -h shows the usage)")
 	case len(command) == 0 || command[0] == "":
@@ -182,7 +183,7 @@ func parseSource(arg string) (source, error) {
 	case isOwn(variable):
 		return source{}, tool.Usagef("the variable %s is ms-exec's own", variable)
 	case !strings.Contains(name, "/") || secret.CheckName(name) != nil:
-		return source{}, tool.WithHint(
+		return source{}, hint.With(
 			tool.Usagef("%s=…: what follows is no NAME with a slash", variable),
 			"values are never taken from arguments: put the value into a secret, SERVICE/NAME, or set the variable before ms-exec")
 	}
@@ -302,7 +303,7 @@ func (o *options) fetch(ctx context.Context, t *tool.Tool) (*variables, map[stri
 	for _, m := range o.mems {
 		path, err := memory(func(w io.Writer) error { return got[m.name].CopyTo(ctx, w) })
 		if errors.As(err, new(*fs.PathError)) {
-			err = tool.WithHint(tool.FileError("flag -mem: the file for "+m.name, err), toFile)
+			err = hint.With(tool.FileError("flag -mem: the file for "+m.name, err), toFile)
 		}
 		if err != nil {
 			return nil, nil, err
@@ -322,9 +323,9 @@ func (o *options) find(command string) (string, error) {
 	case err == nil:
 		return path, nil
 	case errors.Is(err, exec.ErrDot):
-		return "", &tool.Exit{Status: cannotRun, Err: tool.WithHint(
+		return "", &tool.Exit{Status: cannotRun, Err: hint.With(
 			fmt.Errorf("%q is found only by a relative folder in PATH", command),
-			"write %s if it is meant", path)}
+			"write "+path+" if it is meant")}
 	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
 		return "", &tool.Exit{Status: notFound, Err: fmt.Errorf("%q: command not found", command)}
 	}
@@ -343,7 +344,7 @@ func (o *options) notRun(command string, err error) error {
 	}
 	err = &tool.Exit{Status: status, Err: tool.FileError(fmt.Sprintf("%q cannot be run", command), err)}
 	if errors.Is(err, syscall.ENOEXEC) {
-		err = tool.WithHint(err, "a script needs a first line that names its interpreter, #!/bin/sh")
+		err = hint.With(err, "a script needs a first line that names its interpreter, #!/bin/sh")
 	}
 	return err
 }
@@ -395,7 +396,7 @@ func addMetadata(env *variables, location secret.Location, names []string, got m
 	env.set("ms-exec", metadataVariable, string(metadata))
 	for _, name := range []string{sourceVariable, metadataVariable} {
 		if env.oversize(name) {
-			return tool.WithHint(
+			return hint.With(
 				fmt.Errorf("too many sources: %s, which tells of all of them, has %d bytes, and Linux takes %d", name, env.size(name), stringMax),
 				"fewer sources, or a shorter setting by where they are written")
 		}

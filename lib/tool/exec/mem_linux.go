@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"microsecrets/lib/tool"
+	"microsecrets/lib/internal/hint"
 )
 
 const (
@@ -28,7 +28,7 @@ func checkMemory() error {
 	if err == nil && self == strconv.Itoa(os.Getpid()) {
 		return nil
 	}
-	return tool.WithHint(errors.New("flag -mem: /proc is not mounted, or belongs to other processes"), toFile)
+	return hint.With(errors.New("flag -mem: /proc is not mounted, or belongs to other processes"), toFile)
 }
 
 // leastDescriptor is the first that no portable shell script uses by number: a

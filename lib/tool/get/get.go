@@ -12,12 +12,13 @@ import (
 	"slices"
 
 	"microsecrets/lib/environ"
+	"microsecrets/lib/internal/hint"
 	"microsecrets/lib/secret"
 	"microsecrets/lib/tool"
 )
 
 // Usage is what ms-get -h prints.
-const Usage = `usage: ms-get [flags] NAME...
+var Usage = `usage: ms-get [flags] NAME...
 
 Fetch secrets, decrypt and verify them, and write them to standard output one
 after the other, as cat does. NAME "-" reads names from standard input.
@@ -150,7 +151,7 @@ func (o *options) names(ctx context.Context, t *tool.Tool, args []string) ([]str
 	if err != nil {
 		return nil, err
 	}
-	t.Keyless = o.raw || o.inspect || o.anyKey
+	t.KeyUnused = o.raw || o.inspect || o.anyKey
 	if err := t.CheckNames(names); err != nil {
 		return nil, err
 	}
@@ -341,7 +342,7 @@ func exists(what string, err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, fs.ErrExist):
-		return tool.WithHint(fmt.Errorf("%s: %w", what, fs.ErrExist), "-force replaces it")
+		return hint.With(fmt.Errorf("%s: %w", what, fs.ErrExist), "-force replaces it")
 	case errors.As(err, &named), errors.Is(err, tool.ErrCollides), errors.Is(err, tool.ErrNotRegular):
 		return tool.FileError(what, err)
 	}

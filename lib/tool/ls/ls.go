@@ -16,7 +16,7 @@ import (
 )
 
 // Usage is what ms-ls -h prints.
-const Usage = `usage: ms-ls [flags] [PREFIX...]
+var Usage = `usage: ms-ls [flags] [PREFIX...]
 
 List the names that begin with PREFIX, sorted, one a line: all of them without a
 PREFIX. PREFIX is plain text; end it with "/" for a service. KMS is not asked.

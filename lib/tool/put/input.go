@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/term"
 
+	"microsecrets/lib/internal/hint"
 	"microsecrets/lib/tool"
 )
 
@@ -93,4 +94,4 @@ func prompt(ctx context.Context, t *tool.Tool, f *os.File) ([]byte, error) {
 
 // errLines is the error of what goes on behind the line that is asked for: a key
 // that was pasted, whose other lines the shell would get.
-var errLines = tool.WithHint(tool.Usagef("more than one line was typed, and none is stored"), "give it as a FILE, or through a pipe")
+var errLines = hint.With(tool.Usagef("more than one line was typed, and none is stored"), "give it as a FILE, or through a pipe")

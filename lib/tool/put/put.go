@@ -13,12 +13,13 @@ import (
 	"os"
 
 	"microsecrets/lib/environ"
+	"microsecrets/lib/internal/hint"
 	"microsecrets/lib/secret"
 	"microsecrets/lib/tool"
 )
 
 // Usage is what ms-put -h prints.
-const Usage = `usage: ms-put [flags] NAME [FILE]
+var Usage = `usage: ms-put [flags] NAME [FILE]
 
 Encrypt FILE, or standard input, and store it under NAME. On a terminal it asks,
 without echo. The receipt is a line as sha256sum writes it: the SHA-256 of the
@@ -207,7 +208,7 @@ func (o *options) input(ctx context.Context, t *tool.Tool, args []string) (*inpu
 	if len(args) == 2 && args[1] != "-" {
 		f, err := os.Open(args[1])
 		if err != nil {
-			return nil, tool.WithHint(tool.FileError("FILE", err),
+			return nil, hint.With(tool.FileError("FILE", err),
 				"FILE is the name of a file; a secret is given on standard input, never as an argument")
 		}
 		return &input{&source{f, "FILE"}, f.Close, true, ""}, nil

@@ -11,7 +11,7 @@ import (
 )
 
 // Usage is what ms-rm -h prints.
-const Usage = `usage: ms-rm [flags] NAME...
+var Usage = `usage: ms-rm [flags] NAME...
 
 Remove secrets. Where the bucket keeps versions this is a deletion that history
 keeps: what was there can be got back. NAME "-" reads names from standard input.

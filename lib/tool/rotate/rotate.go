@@ -16,7 +16,7 @@ import (
 )
 
 // Usage is what ms-rotate -h prints.
-const Usage = `usage: ms-rotate [flags] NAME|PREFIX/...
+var Usage = `usage: ms-rotate [flags] NAME|PREFIX/...
 
 Decrypt secrets, verify them, and encrypt them anew under the key that is set
 today, on condition that nobody replaces them meanwhile; those under it already
