@@ -26,9 +26,14 @@ Faults: fault KIND [ARG] OP [key=PATTERN] [times=N] [skip=N] [by=NAME]
   They befall a request in the order in which they were given; each counts the requests that it fits. key is as PATTERN of deny.
   delay D                 wait before acting
   throttle                503 SlowDown, ThrottlingException
-  answer STATUS CODE      that error instead of acting
+  answer STATUS CODE      that error, as the service writes it, instead of acting
+  answer-after STATUS CODE         act, then that error
+  respond [RESPONSE]      that response instead of acting
+  replace [RESPONSE]      act, then change the response; what is not given stays
   drop                    close the connection instead of acting
   forget                  act, then close the connection: a lost reply
+  detach                  read the request, close the connection, then act: with a hold or a delay after
+                          it, a request that acts when its client is long gone
   cut BYTES               close the connection after so many bytes of the body
   stall BYTES             wait for release after so many bytes of the body
   pace BYTES D            wait after each so many bytes of the body
@@ -38,10 +43,15 @@ Faults: fault KIND [ARG] OP [key=PATTERN] [times=N] [skip=N] [by=NAME]
   hold, hold-reply        wait for release, before acting or after
   rendezvous N            wait until N requests are there
   do LINE, do-after LINE  run a line before acting, or when acted and not yet answered
+  RESPONSE: status=N reason=TEXT header='NAME: VALUE' (again for more; {} in it is the former value; NAME alone: leave it out)
+  text=TEXT or body=FILE, tail=TEXT (repeated after it without end, or up to size=N bytes), gzip, chunked (no Content-Length),
+  length=N (a false Content-Length; +N, -N: more or less than there is), raw (text is all, status line and header included).
+  TEXT has escapes as Go has them: \n \x1b \u202e \\. cut, stall, pace and corrupt count its head as well.
   faults                  list them
   clear                   forget them all, let go what is held
   release                 let go what is held
   await OP N              wait until N requests of OP are held
+  idle                    wait until no request is under way
 
 Counts
   counts                  OP N, sorted
@@ -84,7 +94,7 @@ var verbs = map[string]func(*Server, *control.Line) (string, error){
 	"principal": (*Server).doPrincipal, "deny": (*Server).doRule, "allow": (*Server).doRule, "permit": (*Server).doPermit,
 	"expire": (*Server).doExpire, "clock": (*Server).doClock,
 
-	"fault": (*Server).doFault, "faults": (*Server).doFaults, "await": (*Server).doAwait,
+	"fault": (*Server).doFault, "faults": (*Server).doFaults, "await": (*Server).doAwait, "idle": (*Server).doIdle,
 	"clear":   order(func(s *Server) { s.faults.clear() }),
 	"release": order(func(s *Server) { s.faults.release() }),
 

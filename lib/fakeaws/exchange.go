@@ -3,6 +3,7 @@ package fakeaws
 import (
 	"bytes"
 	"context"
+	"io"
 	"net/http"
 	"strings"
 
@@ -17,6 +18,13 @@ type exchange struct {
 	ctx    context.Context
 	call   *service.Call
 	trace  *trace
+	out    io.Writer // the response writer, or the connection
+
+	rewrite  *rewrite // the response is kept and sent rewritten
+	detached bool     // the client is gone: nothing is sent
+	instead  error    // answered in place of what the service answers
+	status   int
+	kept     []byte // of the body
 
 	onSend      []func() error // called when the server has acted and the client knows nothing yet; an error drops the connection
 	cut         int64          // connection closed after so many bytes of the body; -1: never
@@ -41,11 +49,23 @@ func (x *exchange) Before(*service.Call) error {
 	return err
 }
 
+// Acted has the request fail although it was acted on, if a fault says so.
+func (x *exchange) Acted() error {
+	err := x.instead
+	if x.instead = nil; err != nil {
+		clear(x.Header())
+	}
+	return err
+}
+
 // Authenticated notes who signed the request.
 func (x *exchange) Authenticated(name string) { x.server.traces.signed(x.trace, name) }
 
 // Failed notes the error.
-func (x *exchange) Failed(code string) { x.server.traces.note(x.trace, code) }
+func (x *exchange) Failed(code string) {
+	x.instead = nil
+	x.server.traces.note(x.trace, code)
+}
 
 // drop closes the connection.
 func (x *exchange) drop(why string) {
@@ -57,6 +77,9 @@ func (x *exchange) finish() { x.server.traces.finish(x.trace) }
 
 // WriteHeader begins the response.
 func (x *exchange) WriteHeader(status int) {
+	if x.instead != nil {
+		return
+	}
 	for _, f := range x.onSend {
 		if f() != nil {
 			x.drop("forgotten")
@@ -68,7 +91,10 @@ func (x *exchange) WriteHeader(status int) {
 			x.Header().Set(name, wrongChecksum(values[0]))
 		}
 	}
-	x.ResponseWriter.WriteHeader(status)
+	x.status = status
+	if x.rewrite == nil && !x.detached {
+		x.ResponseWriter.WriteHeader(status)
+	}
 }
 
 // wrongChecksum changes the first character, so that length and form stay.
@@ -81,6 +107,18 @@ func wrongChecksum(sum string) string {
 
 // Write sends a part of the body.
 func (x *exchange) Write(b []byte) (int, error) {
+	switch {
+	case x.rewrite != nil && x.rewrite.body == nil && x.instead == nil:
+		x.kept = append(x.kept, b...)
+		return len(b), nil
+	case x.rewrite != nil, x.detached, x.instead != nil:
+		return len(b), nil
+	}
+	return x.emit(b)
+}
+
+// emit sends bytes, altered and paused as faults have it.
+func (x *exchange) emit(b []byte) (int, error) {
 	if i := x.corrupt - x.sent; x.corrupt >= 0 && i >= 0 && i < int64(len(b)) {
 		b = bytes.Clone(b)
 		b[i] ^= 0xff
@@ -101,7 +139,7 @@ func (x *exchange) send(b []byte) (n int, err error) {
 			step = min(step, x.every-x.sent%x.every)
 		}
 		var m int
-		m, err = x.ResponseWriter.Write(b[:step])
+		m, err = x.out.Write(b[:step])
 		n += m
 		x.sent += int64(m)
 		b = b[m:]
@@ -115,4 +153,26 @@ func (x *exchange) send(b []byte) (n int, err error) {
 	return n, err
 }
 
-func (x *exchange) flush() { http.NewResponseController(x.ResponseWriter).Flush() }
+func (x *exchange) flush() {
+	if x.out == io.Writer(x.ResponseWriter) {
+		http.NewResponseController(x.ResponseWriter).Flush()
+	}
+}
+
+// detach reads the request whole and closes the connection; the request will
+// be acted on nevertheless.
+func (x *exchange) detach() error {
+	r := x.call.Request
+	data, err := io.ReadAll(r.Body)
+	if err != nil {
+		return errGone
+	}
+	conn, _, err := http.NewResponseController(x.ResponseWriter).Hijack()
+	if err != nil {
+		return err
+	}
+	conn.Close()
+	r.Body = io.NopCloser(bytes.NewReader(data))
+	x.detached, x.ctx = true, context.WithoutCancel(x.ctx)
+	return nil
+}

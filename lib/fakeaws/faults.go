@@ -1,9 +1,12 @@
 package fakeaws
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -30,12 +33,13 @@ type fault struct {
 	skip  int      // so many matching requests pass unharmed first
 	times int      // and then so many are harmed; -1: all
 
-	delay  time.Duration
-	status int
-	code   string
-	n      int64
-	line   string
-	dir    string // that the line's file names are relative to
+	delay   time.Duration
+	status  int
+	code    string
+	n       int64
+	rewrite *rewrite
+	line    string
+	dir     string // that the line's file names are relative to
 
 	waiting int           // rendezvous: requests that have arrived
 	gate    chan struct{} // rendezvous, hold, hold-reply, stall: closed to let them go
@@ -126,6 +130,18 @@ func (x *exchange) before(matched []*fault) error {
 			err = errDrop
 		case "ignore-conditions":
 			x.call.IgnoreConditions = true
+		case "respond":
+			io.Copy(io.Discard, x.call.Request.Body)
+			x.rewrite = f.rewrite
+			x.WriteHeader(cmp.Or(f.rewrite.status, http.StatusOK))
+			x.sendRewritten()
+			panic(http.ErrAbortHandler)
+		case "replace":
+			x.rewrite = f.rewrite
+		case "detach":
+			err = x.detach()
+		case "answer-after":
+			x.instead = service.Errorf(f.status, f.code, "An answer that a test asked for")
 		case "cut":
 			x.cut = f.n
 		case "corrupt":

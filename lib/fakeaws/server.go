@@ -154,13 +154,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveControl(w, r, token)
 		return
 	}
-	x := &exchange{ResponseWriter: w, server: s, ctx: r.Context(), cut: -1, corrupt: -1}
+	x := &exchange{ResponseWriter: w, server: s, out: w, ctx: r.Context(), cut: -1, corrupt: -1}
 	defer x.finish()
 	r = r.WithContext(service.WithObserver(r.Context(), x))
 	if _, ok := r.Header["X-Amz-Target"]; ok {
 		s.kms.ServeHTTP(x, r)
 	} else {
 		s.s3.ServeHTTP(x, r)
+	}
+	if x.rewrite != nil && !x.detached {
+		x.sendRewritten()
 	}
 }
 

@@ -40,6 +40,7 @@ type traces struct {
 	deepest  int // among all that arrived
 	done     int // greatest depth among those answered
 	flying   int
+	idle     chan struct{} // closed when flying is 0 again
 	mostSide int
 	opened   int // connections
 }
@@ -56,6 +57,9 @@ func (t *traces) connection(_ net.Conn, state http.ConnState) {
 func (t *traces) arrive(c *service.Call) *trace {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.flying == 0 {
+		t.idle = make(chan struct{})
+	}
 	t.flying++
 	tr := &trace{op: c.Op, resource: c.Resource, depth: t.done + 1}
 	if t.counts == nil {
@@ -96,7 +100,9 @@ func (t *traces) finish(tr *trace) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.done = max(t.done, tr.depth)
-	t.flying--
+	if t.flying--; t.flying == 0 {
+		close(t.idle)
+	}
 }
 
 func (t *traces) reset() {

@@ -2,6 +2,7 @@ package fakeaws
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -92,10 +93,12 @@ func (s *Server) doFault(l *control.Line) (string, error) {
 	switch f.kind = l.Next("KIND"); f.kind {
 	case "delay":
 		f.delay = l.Duration()
-	case "answer":
+	case "respond", "replace":
+		f.rewrite = parseRewrite(l)
+	case "answer", "answer-after":
 		f.status, f.code = l.Number("STATUS", l.Next("STATUS")), l.Next("CODE")
 		if f.status < 200 || f.status > 599 {
-			l.Fail("status %d is none", f.status)
+			l.Fail("status %d is not one of 200 to 599", f.status)
 		}
 	case "cut", "corrupt":
 		f.n = int64(l.AtLeast(0))
@@ -106,7 +109,7 @@ func (s *Server) doFault(l *control.Line) (string, error) {
 		f.delay = l.Duration()
 	case "do", "do-after":
 		f.line = l.Next("LINE")
-	case "throttle", "drop", "forget", "wrong-checksum", "ignore-conditions", "hold", "hold-reply":
+	case "throttle", "drop", "detach", "forget", "wrong-checksum", "ignore-conditions", "hold", "hold-reply":
 	default:
 		l.Fail("unknown kind %q", f.kind)
 	}
@@ -138,7 +141,7 @@ func (s *Server) doFaults(l *control.Line) (string, error) {
 	return b.String(), nil
 }
 
-// awaitTimeout is how long await waits.
+// awaitTimeout is how long await and idle wait.
 const awaitTimeout = 30 * time.Second
 
 func (s *Server) doAwait(l *control.Line) (string, error) {
@@ -150,6 +153,21 @@ func (s *Server) doAwait(l *control.Line) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), awaitTimeout)
 	defer cancel()
 	return "", s.faults.await(ctx, op, n)
+}
+
+func (s *Server) doIdle(l *control.Line) (string, error) {
+	s.traces.mu.Lock()
+	idle := s.traces.idle
+	s.traces.mu.Unlock()
+	if !l.End() || idle == nil {
+		return "", nil
+	}
+	select {
+	case <-idle:
+		return "", nil
+	case <-time.After(awaitTimeout):
+		return "", errors.New("requests are still under way")
+	}
 }
 
 func (s *Server) doCount(l *control.Line) (string, error) {

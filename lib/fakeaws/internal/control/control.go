@@ -126,6 +126,38 @@ func (l *Line) Option(name, otherwise string) string {
 	return otherwise
 }
 
+// Options takes every name=VALUE off the line.
+func (l *Line) Options(name string) (values []string) {
+	rest := []string{}
+	for _, word := range l.Words {
+		if value, ok := strings.CutPrefix(word, name+"="); ok {
+			values = append(values, value)
+		} else {
+			rest = append(rest, word)
+		}
+	}
+	l.Words = rest
+	return values
+}
+
+// Unescape replaces escapes as Go has them in strings: \n, \x1b, \u202e, \\.
+func (l *Line) Unescape(text string) string {
+	var b strings.Builder
+	for rest := text; rest != ""; {
+		r, multibyte, tail, err := strconv.UnquoteChar(rest, 0)
+		if err != nil {
+			l.Fail("%q: %w", text, err)
+			break
+		}
+		if rest = tail; multibyte {
+			b.WriteRune(r)
+		} else {
+			b.WriteByte(byte(r))
+		}
+	}
+	return b.String()
+}
+
 // Flag takes a word off the line and reports whether it was there.
 func (l *Line) Flag(name string) bool {
 	i := slices.Index(l.Words, name)

@@ -50,6 +50,7 @@ type Observer interface {
 	Arrived(*Call)             // Op, Resource and Names are known as far as they can be
 	Before(*Call) error        // the call was understood and will be acted on unless this fails
 	Authenticated(name string) // the principal
+	Acted() error              // the service has answered; an error is answered instead
 	Failed(code string)        // what error will be answered
 }
 
@@ -65,6 +66,7 @@ type nobody struct{}
 func (nobody) Arrived(*Call)        {}
 func (nobody) Before(*Call) error   { return nil }
 func (nobody) Authenticated(string) {}
+func (nobody) Acted() error         { return nil }
 func (nobody) Failed(string)        {}
 
 // maxDrain is how much of a refused body is read, so that the client has sent
@@ -97,6 +99,9 @@ func (c *Call) Serve(p Protocol, principals *iam.Principals, now time.Time) {
 	if err == nil {
 		observer.Authenticated(c.Caller.Name)
 		err = p.Act()
+	}
+	if err == nil {
+		err = observer.Acted()
 	}
 	if err == nil {
 		return
