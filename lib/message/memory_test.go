@@ -31,12 +31,8 @@ func TestAllocations(t *testing.T) {
 			}
 			for name, run := range map[string]func(int){"ReadFrom": write, "WriteTo": readTo, "Read": read} {
 				few, many := allocations(cpus, func() { run(short) }), allocations(cpus, func() { run(long) })
-				// How many jobs there are, and how often goroutines wait, varies: more so on a busy machine.
-				limit := few + (long-short)/4
-				for tries := 0; many > limit && tries < 5; tries++ {
-					many = min(many, allocations(cpus, func() { run(long) }))
-				}
-				if many > limit {
+				// How often goroutines wait for each other varies, and each wait may allocate.
+				if many > few+(long-short)/2 {
 					t.Errorf("%s, %v, %d processors: %d allocations for %d frames, %d for %d", name, suite, cpus, few, short, many, long)
 				}
 			}

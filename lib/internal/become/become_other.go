@@ -2,22 +2,10 @@
 
 package become
 
-import (
-	"errors"
-	"io"
-	"os"
-	"os/exec"
-	"os/signal"
-)
+import "io"
 
-// Program runs a program as a child and returns its exit status. An interrupt
-// from the keyboard reaches the child too, which alone decides what to do.
+// Program runs a program as a child, whose exit status it returns: there is no
+// execve.
 func Program(path string, argv, env []string, stdin io.Reader, stdout, stderr io.Writer) (status int, err error) {
-	signal.Notify(make(chan os.Signal, 1), os.Interrupt)
-	cmd := &exec.Cmd{Path: path, Args: argv, Env: env, Stdin: stdin, Stdout: stdout, Stderr: stderr}
-	err = cmd.Run()
-	if e := (*exec.ExitError)(nil); errors.As(err, &e) {
-		return e.ExitCode(), nil
-	}
-	return 0, err
+	return supervise(path, argv, env, stdin, stdout, stderr)
 }

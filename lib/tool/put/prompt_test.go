@@ -1,6 +1,6 @@
 //go:build unix
 
-package suite_test
+package put_test
 
 import (
 	"bytes"
@@ -15,10 +15,16 @@ import (
 	"time"
 
 	"github.com/creack/pty"
+	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
 
 	"microsecrets/lib/fakeaws/fakeawstest"
+	"microsecrets/lib/tool"
+	"microsecrets/lib/tool/put"
+	"microsecrets/lib/tool/suite/suitetest"
 )
+
+func TestMain(m *testing.M) { testscript.Main(m, suitetest.Commands(tool.Main)) }
 
 // A terminal is a pseudo-terminal with ms-put on it.
 type terminal struct {
@@ -72,7 +78,7 @@ func (term *terminal) until(text string) {
 
 func (term *terminal) echoes() bool {
 	term.Helper()
-	state, err := unix.IoctlGetTermios(int(term.screen.Fd()), getTermios)
+	state, err := unix.IoctlGetTermios(int(term.screen.Fd()), put.GetTermios)
 	if err != nil {
 		term.Fatal(err)
 	}
