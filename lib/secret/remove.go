@@ -79,7 +79,7 @@ func (s *Store) settleRemoval(ctx context.Context, key, etag string, failure err
 	if _, err := s.bucket.Head(ctx, key, ""); errors.Is(err, awsclient.ErrNotFound) {
 		return nil
 	}
-	var next bucket.Version
+	var next bucket.Entry
 	for v, err := range s.bucket.History(ctx, key) {
 		switch {
 		case err != nil:

@@ -257,7 +257,7 @@ func TestServerThatHonoursConditions(t *testing.T) {
 func TestVersions(t *testing.T) {
 	s, b := start(t, bucket.Options{})
 	do(t, s, "write k 1", "rm k", "write k 2", "write k 3", "rm k", "write 'k and%' x")
-	list := func(prefix string) (all []bucket.Version) {
+	list := func(prefix string) (all []bucket.Entry) {
 		for v, err := range b.ListVersions(context.Background(), prefix) {
 			if err != nil {
 				t.Fatal(err)

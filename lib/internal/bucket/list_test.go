@@ -14,7 +14,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"microsecrets/lib/fakeaws"
 	"microsecrets/lib/internal/awsclient"
@@ -32,20 +31,30 @@ func emulated(t testing.TB) (*fakeaws.Server, *Bucket) {
 		name, value, _ := strings.Cut(entry, "=")
 		t.Setenv(name, value)
 	}
+	return server, opened(t)
+}
+
+// opened returns the bucket of the S3 that the environment names.
+func opened(t testing.TB) *Bucket {
+	t.Helper()
 	c, err := awsclient.Open(context.Background(), awsclient.Options{Timeout: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return server, New(c.S3(), fakeaws.DefaultBucket, Options{})
+	return New(c.S3(), fakeaws.DefaultBucket, Options{})
 }
 
-func do(t testing.TB, server *fakeaws.Server, line string) string {
+// do runs lines of the emulator's control language, and returns what they print.
+func do(t testing.TB, server *fakeaws.Server, lines ...string) (printed string) {
 	t.Helper()
-	out, err := server.DoLine("", line)
-	if err != nil {
-		t.Fatal(err)
+	for _, line := range lines {
+		out, err := server.DoLine("", line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		printed += out
 	}
-	return out
+	return printed
 }
 
 // shapes are how names may be spread.
@@ -55,24 +64,27 @@ var shapes = []struct {
 	write func(i int) string
 	n     int
 
-	most int // requests; pages, probes, and what guesses waste
+	most int // requests: pages, those that list groups, and a page that is not full for each range
 }{
 	{name: "nothing", most: 1},
 	{name: "one page", fill: []string{"fill 1000 a/"}, most: 1},
-	{name: "a page and one", fill: []string{"fill 1001 a/"}, most: 3},
-	{name: "flat", fill: []string{"fill 5000 a/"}, most: 5 + 10},
-	{name: "flat at the top", fill: []string{"fill 5000 a"}, most: 5 + 10},
-	{name: "services", fill: services(40, 100), most: 4 + 4},
-	{name: "large services", fill: services(3, 2100), most: 6 + 8},
-	{name: "one large, some small", fill: append(services(30, 40), "fill 3000 svc015/"), most: 4 + 16},
-	{name: "deep", fill: deep(3, 10, 100), most: 3 + 8},
-	{name: "random", n: 4000, write: func(int) string { return fmt.Sprintf("a/%016x", random.Uint64()) }, most: 4 + 8},
-	{name: "numbers without zeros", n: 4000, write: func(i int) string { return fmt.Sprintf("a/job%d", i) }, most: 4 + 16},
-	{name: "one letter in front", n: 3000, write: func(i int) string { return fmt.Sprintf("%c/%d", 'a'+rune(i%26), i) }, most: 3 + 8},
-	{name: "every byte", n: 3000, write: func(i int) string { return fmt.Sprintf("ä%%/%c é+<&>\"'%d", 0x20+rune(i%900), i) }, most: 3 + 2900},
+	{name: "a page and one", fill: []string{"fill 1001 a/"}, most: 2 + 1},
+	{name: "one service", fill: []string{"fill 5000 a/"}, most: 5 + 1},
+	{name: "no service", fill: []string{"fill 5000 a"}, most: 5},
+	{name: "services", fill: services(40, 100), most: 4 + 1 + 1},
+	{name: "small services", fill: services(2000, 3), most: 6},
+	{name: "services, over a page of them", fill: services(1200, 5), most: 6 + 2 + 2},
+	{name: "large services", fill: services(3, 2100), most: 7 + 1 + 3},
+	{name: "one large, some small", fill: append(services(30, 40), "fill 3000 svc015/"), most: 5 + 1 + 2},
+	{name: "one large before small ones", fill: append(services(500, 2), "fill 2000 a/"), most: 3 + 1 + 32},
+	{name: "names without a service among services", fill: append(services(40, 50), "fill 1500 svc020-"), most: 4 + 2 + 2},
+	{name: "deep", fill: deep(3, 10, 100), most: 3 + 1 + 2},
+	{name: "one letter first", n: 3000, write: func(i int) string { return fmt.Sprintf("%c/%d", 'a'+rune(i%26), i) }, most: 3 + 1 + 2},
+	{name: "every byte", n: 3000, write: func(i int) string { return fmt.Sprintf("ä%%/%c é+<&>\"'%d", 0x20+rune(i%900), i) }, most: 3 + 1},
+	{name: "slashes", n: 1500, write: func(i int) string {
+		return strings.Repeat("/", i%4) + fmt.Sprintf("a%d/", i%9) + fmt.Sprint("/b"[i%2:], i)
+	}, most: 2 + 1 + 4},
 }
-
-var random = rand.New(rand.NewPCG(1, 2))
 
 func services(n, each int) (lines []string) {
 	for i := range n {
@@ -94,9 +106,7 @@ func TestList(t *testing.T) {
 	for _, shape := range shapes {
 		t.Run(shape.name, func(t *testing.T) {
 			server, b := emulated(t)
-			for _, line := range shape.fill {
-				do(t, server, line)
-			}
+			do(t, server, shape.fill...)
 			for i := range shape.n {
 				if _, err := server.Do("", "write", shape.write(i), "x"); err != nil {
 					t.Fatal(err)
@@ -151,30 +161,61 @@ func compare(t *testing.T, got, want []Entry) {
 }
 
 // TestListDepth counts round trips where each takes so long that requests side
-// by side are together.
+// by side are together: a page, the groups, and the pages of the ranges.
 func TestListDepth(t *testing.T) {
-	for _, c := range []struct {
-		name  string
-		fill  []string
-		depth int
-	}{
-		{"services", services(50, 200), 4},
-		{"flat", []string{"fill 20000 a/"}, 8},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			server, b := emulated(t)
-			for _, line := range c.fill {
-				do(t, server, line)
+	server, b := emulated(t)
+	do(t, server, services(50, 200)...)
+	do(t, server, "fault delay 200ms ListObjectsV2")
+	list(t, b, "", false)
+	var depth, side int
+	fmt.Sscan(do(t, server, "depth"), &depth)
+	fmt.Sscan(do(t, server, "side"), &side)
+	if depth > 3 || side > rangesPrefetched+2 {
+		t.Errorf("%d requests: %d round trips, more than 3; %d at once", requests(t, server), depth, side)
+	}
+}
+
+// TestRanges holds that the keys of all ranges are the keys of the listing,
+// wherever the cuts are.
+func TestRanges(t *testing.T) {
+	server, b := emulated(t)
+	do(t, server, append(services(8, 150), "fill 2500 svc003/", "write svc 1", "write svc003/ 1", "write svc004 1")...)
+	l := listing{b, "svc"}
+	var keys []string
+	for e := range serial(t, b, l.prefix, "") {
+		keys = append(keys, e.Key)
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	for n := range 40 {
+		var cuts []string
+		for range n {
+			key := keys[r.IntN(len(keys))]
+			switch r.IntN(4) {
+			case 0:
+				key = key[:len(key)-r.IntN(len(key)-3)]
+			case 1:
+				key += "0"
 			}
-			do(t, server, "fault delay 200ms ListObjectsV2")
-			list(t, b, "", false)
-			var depth, side int
-			fmt.Sscan(do(t, server, "depth"), &depth)
-			fmt.Sscan(do(t, server, "side"), &side)
-			if depth > c.depth || side > listAhead {
-				t.Errorf("%d requests: %d round trips, more than %d; %d at once", requests(t, server), depth, c.depth, side)
+			cuts = append(cuts, key)
+		}
+		slices.Sort(cuts)
+		var ranges []keyRange
+		after := ""
+		for _, cut := range slices.Compact(cuts) {
+			ranges = append(ranges, keyRange{after, cut})
+			after = cut
+		}
+		ranges = append(ranges, keyRange{after: after})
+		var got []string
+		for e, err := range entries(l.sideBySide(context.Background(), slices.Values(ranges))) {
+			if err != nil {
+				t.Fatal(err)
 			}
-		})
+			got = append(got, e.Key)
+		}
+		if !slices.Equal(got, keys) {
+			t.Fatalf("%d keys, not %d, of ranges %v", len(got), len(keys), ranges)
+		}
 	}
 }
 
@@ -182,9 +223,7 @@ func TestListDepth(t *testing.T) {
 // listed once, in order, and no key twice.
 func TestListWhileOthersWrite(t *testing.T) {
 	server, b := emulated(t)
-	for _, line := range append(services(20, 100), "fill 2000 svc007/flat") {
-		do(t, server, line)
-	}
+	do(t, server, append(services(20, 100), "fill 2000 svc007/flat")...)
 	stays := slices.Collect(serial(t, b, "", ""))
 	stop := make(chan struct{})
 	var writers sync.WaitGroup
@@ -234,7 +273,7 @@ func TestListFails(t *testing.T) {
 	}{
 		{"first page", "fault answer 403 AccessDenied ListObjectsV2", awsclient.ErrDenied, 0},
 		{"later page", "fault answer 403 AccessDenied ListObjectsV2 skip=2", awsclient.ErrDenied, 1000},
-		{"probe only", "fault answer 403 AccessDenied ListObjectsV2 skip=1 times=1", nil, 3000},
+		{"groups only", "fault answer 403 AccessDenied ListObjectsV2 skip=1 times=1", nil, 3000},
 		{"cut once", "fault cut 5000 ListObjectsV2 times=1", nil, 3000},
 		{"always cut", "fault cut 5000 ListObjectsV2 skip=2", awsclient.ErrUnreachable, 1000},
 	} {
@@ -255,6 +294,14 @@ func TestListFails(t *testing.T) {
 			}
 		})
 	}
+}
+
+// groupOf is what a key is listed as where a listing has one level only.
+func groupOf(prefix, key string) string {
+	if i := strings.IndexByte(key[len(prefix):], '/'); i >= 0 {
+		return key[:len(prefix)+i+1]
+	}
+	return key
 }
 
 // sparse is a server that puts as few of its keys on a page as it likes.
@@ -324,11 +371,7 @@ func TestListSparse(t *testing.T) {
 			server := httptest.NewServer(&sparse{keys: keys, entries: c.entries})
 			defer server.Close()
 			t.Setenv("AWS_ENDPOINT_URL_S3", server.URL)
-			client, err := awsclient.Open(context.Background(), awsclient.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			b := New(client.S3(), fakeaws.DefaultBucket, Options{})
+			b := opened(t)
 			for _, prefix := range []string{"", "a", "a/", "b/0", "b/03/", "c01", "d"} {
 				want := slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return !strings.HasPrefix(key, prefix) })
 				for _, oneLevel := range []bool{false, true} {
@@ -363,34 +406,41 @@ func TestListForEver(t *testing.T) {
 	}})
 	defer server.Close()
 	t.Setenv("AWS_ENDPOINT_URL_S3", server.URL)
-	c, err := awsclient.Open(ctx, awsclient.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for e, err := range New(c.S3(), fakeaws.DefaultBucket, Options{}).List(ctx, "a/", false) {
+	for e, err := range opened(t).List(ctx, "a/", false) {
 		if !errors.Is(err, context.Canceled) {
 			t.Fatalf("%v, %v", e, err)
 		}
 	}
 }
 
-// TestListStops holds that a consumer may stop, and that an end of its context
-// is told.
+// TestListStops holds that a consumer may stop, and that a listing whose context
+// ends does not look like a complete one.
 func TestListStops(t *testing.T) {
 	server, b := emulated(t)
 	do(t, server, "fill 5000 a/")
-	ctx, cancel := context.WithCancel(context.Background())
-	for _, err := range b.List(ctx, "", false) {
-		if err != nil {
-			t.Fatal(err)
+	var failure error
+	for _, failure = range b.List(context.Background(), "", false) {
+		if failure != nil {
+			t.Fatal(failure)
 		}
 		break
 	}
-	cancel()
-	for _, err := range b.List(ctx, "", false) {
-		if !errors.Is(err, context.Canceled) {
-			t.Fatalf("%v", err)
+	do(t, server, services(30, 200)...)
+	for _, keys := range []int{0, 1000, 1001, 3000, 7000} {
+		ctx, cancel := context.WithCancel(context.Background())
+		n := 0
+		if keys == 0 {
+			cancel()
 		}
+		for _, failure = range b.List(ctx, "", false) {
+			if n++; n == keys {
+				cancel()
+			}
+		}
+		if !errors.Is(failure, context.Canceled) {
+			t.Errorf("canceled at %d keys: %d keys, then %v", keys, n, failure)
+		}
+		cancel()
 	}
 }
 
@@ -400,13 +450,13 @@ func BenchmarkList(b *testing.B) {
 		fill []string
 	}{
 		{"20000in100", services(100, 200)},
-		{"100000flat", []string{"fill 100000 a/"}},
+		{"100000in50", services(50, 2000)},
+		{"20000in10000", services(10000, 2)},
+		{"20000in1", []string{"fill 20000 a/"}},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			server, bucket := emulated(b)
-			for _, line := range c.fill {
-				do(b, server, line)
-			}
+			do(b, server, c.fill...)
 			do(b, server, "fault delay 20ms ListObjectsV2")
 			var serially time.Duration
 			n := 0
@@ -429,84 +479,4 @@ func BenchmarkList(b *testing.B) {
 			b.ReportMetric(float64(n), "requests/op")
 		})
 	}
-}
-
-// TestByDistance holds that a guess stays bounded however long a directory is.
-func TestByDistance(t *testing.T) {
-	seen := &page{entries: []Entry{{Info: Info{Key: "a/000000000"}}, {Info: Info{Key: "a/000000999"}}}}
-	q := &part{after: "a/000000999", dir: "a/", run: 1}
-	for i := range 200 {
-		parts := q.byDistance(seen, 0)
-		if want := min(1<<min(i, 10), flatParts); len(parts) != want {
-			t.Fatalf("after %d pages: %d parts, not %d", i+1, len(parts), want)
-		}
-		q = parts[len(parts)-1]
-		q.after = "a/000000999"
-	}
-}
-
-// FuzzAhead guesses behind a page of whatever keys a server may answer with,
-// which are in order.
-func FuzzAhead(f *testing.F) {
-	f.Add("a/1\na/2\na/30", 2, "", 10)
-	f.Add("a/000000000\na/000000999", 2, "a/000005000", 16)
-	f.Add("a/0\x00b\na/\U0001F600\na/\U0001F601", 2, "b", 3)
-	f.Add("\xff\n\xff\xff", 0, "", 3)
-	f.Fuzz(func(t *testing.T, lines string, dir int, end string, n int) {
-		keys := strings.Split(lines, "\n")
-		slices.Sort(keys)
-		last := keys[len(keys)-1]
-		if dir < 0 || dir > len(last) || end != "" && end <= last || n > 1000 {
-			return
-		}
-		var seen page
-		for _, key := range slices.Compact(keys) {
-			seen.entries = append(seen.entries, Entry{Info: Info{Key: key}})
-		}
-		above := last
-		guesses := ahead(&seen, last[:dir], end, n)
-		for _, key := range guesses {
-			if key <= above || end != "" && key >= end || len(key) > keyMax || !utf8.ValidString(key) {
-				t.Errorf("%q after %q, up to %q", key, above, end)
-			}
-			above = key
-		}
-		if len(guesses) > max(0, n) {
-			t.Errorf("%d keys, more than %d", len(guesses), n)
-		}
-	})
-}
-
-// TestLearn holds that a flat directory is cut into as many parts as the longer
-// of the two before had, whatever more was asked for there.
-func TestLearn(t *testing.T) {
-	var l listing
-	page := func(keys ...string) (p page) {
-		for _, key := range keys {
-			p.entries = append(p.entries, Entry{Info: Info{Key: key}})
-		}
-		return p
-	}
-	seen := page("d/000000000", "d/000000999")
-	cut := func(want int) {
-		t.Helper()
-		q := &part{after: "d/000000999", end: "e/", dir: "d/", run: 1}
-		if parts := l.cut(q, &seen); len(parts) != want || parts[want-1].nth != want {
-			t.Errorf("%d parts, not %d; the last is number %d", len(parts), want, parts[len(parts)-1].nth)
-		}
-	}
-	cut(1)
-	l.learn(&part{dir: "a/", nth: 3, end: "a/5", page: page("a/4")})
-	l.learn(&part{dir: "a/", nth: 4, end: "a/7", page: page("b/0")})
-	l.learn(&part{dir: "a/", nth: 5, end: "a/9"})
-	cut(3)
-	l.learn(&part{dir: "b/", nth: 1, page: page("b/4")})
-	cut(3)
-	l.learn(&part{dir: "b/", nth: 2, page: page("b/5")})
-	l.learn(&part{dir: "a/", nth: 4, page: page("a/6")}) // arrives late
-	cut(4)
-	l.learn(&part{dir: "c/", nth: 1, page: page("c/4")})
-	cut(2)
-	l.learn(&part{dir: "c/", nth: 100, page: page("c/9")})
-	cut(flatParts)
 }

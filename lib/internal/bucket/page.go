@@ -5,13 +5,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
+	"html"
 	"io"
+	"iter"
+	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go/middleware"
@@ -20,396 +20,263 @@ import (
 	"microsecrets/lib/internal/awsclient"
 )
 
+// Bounds on an answer. S3 puts at most a thousand entries on a page, nests four
+// elements, and allows keys of 1,024 bytes, which URL encoding makes three times
+// as long.
 const (
-	// pageMax bounds an answer in bytes: a thousand keys of the greatest length
-	// take half of it.
-	pageMax = 8 << 20
-
-	// pageEntries is how many entries S3 puts on a page.
-	pageEntries = 1000
-
-	// textsUsual is how many bytes the keys and ETags of a page have, usually.
-	textsUsual = 64 << 10
-
-	// depthMax bounds how elements are nested; S3 nests four.
-	depthMax = 8
+	pageBytes    = 8 << 20
+	pageEntries  = 1000
+	textBytes    = 16 << 10 // of one text, or of one tag
+	elementDepth = 8
+	tokenBytes   = 1024 // of an ETag or a version id
 )
 
-// page is one answer to ListObjectsV2.
+// Entry is a line of a listing: an object, a version of one, its deletion, or,
+// where the listing has one level only, what several keys have in common.
+type Entry struct {
+	Info
+	Common bool // Key is a common prefix, which ends in "/"
+
+	// Of a listing of versions, where the Version of Info is "null" for what was
+	// written while the bucket kept no history.
+	Latest  bool
+	Deleted bool // a deletion: Size and ETag are empty
+}
+
+// page is an answer to ListObjectsV2 or ListObjectVersions.
 type page struct {
-	entries []Entry // sorted
-	next    string  // the continuation token; empty where nothing follows
+	entries []Entry // in the order of the answer
+	more    bool
+	next    position // where the following page begins
+	encoded bool     // keys are URL-encoded
 }
 
-// decode makes the SDK scan an answer into p: its own decoding takes most of
-// the processor time of a listing. Requests, retries and errors stay the SDK's.
-// What comes behind the first key above end, unless that is empty, is left out.
-func (p *page) decode(end string) func(*s3.Options) {
-	return func(o *s3.Options) {
-		o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
-			d := &pageDeserializer{page: p, end: end}
-			sdk, err := stack.Deserialize.Swap(d.ID(), d)
-			d.sdk = sdk
+// position is where a page of a listing begins: a token, or the last version of
+// the page before.
+type position struct{ token, key, version string }
+
+// fetch makes the SDK read an answer into p. Signing, endpoints, retries and
+// errors stay the SDK's; its own decoding of a page has no bounds, takes longer,
+// and loses the order of versions and deletions.
+func (p *page) fetch(o *s3.Options) {
+	read := func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
+		out, metadata, err := next.HandleDeserialize(ctx, in)
+		response, ok := out.RawResponse.(*smithyhttp.Response)
+		if err != nil || !ok || response.StatusCode/100 != 2 {
+			return out, metadata, err
+		}
+		*p = page{}
+		if err = p.read(response.Body); err != nil && !errors.As(err, new(*smithyhttp.RequestSendError)) {
+			err = notS3(middleware.GetOperationName(ctx), err)
+		}
+		response.Body.Close()
+		response.Body = http.NoBody // which the SDK takes for an empty answer
+		return out, metadata, err
+	}
+	o.APIOptions = append(o.APIOptions, func(s *middleware.Stack) error {
+		return s.Deserialize.Add(middleware.DeserializeMiddlewareFunc("ReadPage", read), middleware.After)
+	})
+}
+
+// notS3 is the error of an answer that S3 would not give.
+func notS3(operation string, why error) error {
+	return &awsclient.Error{Operation: operation, Detail: "the answer is not one of S3's: " + why.Error()}
+}
+
+// read reads an answer, in which elements are either texts or hold other
+// elements. The error does not show the answer.
+func (p *page) read(answer io.Reader) error {
+	r := bufio.NewReaderSize(io.LimitReader(answer, pageBytes), textBytes)
+	var (
+		path  []string // of the element that is being read, from the root
+		leaf  bool     // no other element has ended in it
+		ended bool     // the root
+		e     Entry
+	)
+	for {
+		text, t, err := readTag(r)
+		switch {
+		case err == io.EOF && ended:
+			return p.decodeKeys()
+		case err == io.EOF, err == bufio.ErrBufferFull, ended:
+			return errNotListing
+		case err != nil:
+			return &smithyhttp.RequestSendError{Err: err} // so that the SDK tries again
+		case t.name == "?xml" && len(path) == 0:
+			continue
+		}
+		if t.starts {
+			path, leaf = append(path, t.name), true
+		}
+		depth := len(path)
+		switch {
+		case depth == 0 || depth > elementDepth || path[0] != "ListBucketResult" && path[0] != "ListVersionsResult":
+			return errNotListing
+		case !t.ends:
+			continue
+		case path[depth-1] != t.name:
+			return errNotListing
+		case depth == 3 && leaf:
+			err = e.set(t.name, text)
+		case depth == 2 && leaf:
+			p.set(t.name, text)
+		case depth == 2:
+			err = p.add(t.name, e)
+			e = Entry{}
+		}
+		if err != nil {
 			return err
-		})
+		}
+		path, leaf, ended = path[:depth-1], false, depth == 1
 	}
 }
 
-// pageDeserializer takes the place of the SDK's deserializer, to which it
-// leaves whatever is no success.
-type pageDeserializer struct {
-	sdk  middleware.DeserializeMiddleware
-	page *page
-	end  string
+// tag is <name>, </name> or, which starts and ends an element, <name/>.
+type tag struct {
+	name         string
+	starts, ends bool
 }
 
-// ID is the name of the middleware in whose place this one is.
-func (d *pageDeserializer) ID() string { return "OperationDeserializer" }
-
-// HandleDeserialize reads the answer to one attempt.
-func (d *pageDeserializer) HandleDeserialize(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (
-	middleware.DeserializeOutput, middleware.Metadata, error,
-) {
-	out, metadata, err := next.HandleDeserialize(ctx, in)
-	response, ok := out.RawResponse.(*smithyhttp.Response)
-	if err != nil || !ok || response.StatusCode/100 != 2 {
-		return d.sdk.HandleDeserialize(ctx, in, middleware.DeserializeHandlerFunc(
-			func(context.Context, middleware.DeserializeInput) (middleware.DeserializeOutput, middleware.Metadata, error) {
-				return out, metadata, err
-			}))
+// readTag reads the text before the next tag, and the tag. It knows as much of
+// XML as S3 writes: elements, entities, and attributes, which it skips, without
+// ">". With encoding/xml a page takes four times as long. What is longer than r's
+// buffer is a bufio.ErrBufferFull.
+func readTag(r *bufio.Reader) (text string, t tag, err error) {
+	before, err := r.ReadSlice('<')
+	if err != nil {
+		return "", tag{}, err
 	}
-	defer response.Body.Close()
-	out.Result = &s3.ListObjectsV2Output{}
-	return out, metadata, d.page.read(response.Body, d.end)
+	text = html.UnescapeString(string(before[:len(before)-1])) // HTML has XML's entities, too
+	inside, err := r.ReadSlice('>')
+	if err != nil {
+		return "", tag{}, err
+	}
+	inside, closing := bytes.CutPrefix(inside[:len(inside)-1], []byte("/"))
+	inside, empty := bytes.CutSuffix(inside, []byte("/"))
+	name, _, _ := bytes.Cut(inside, []byte(" "))
+	return text, tag{string(name), !closing, closing || empty}, nil
 }
 
-// read scans an answer. One that breaks off is tried again by the SDK.
-func (p *page) read(body io.Reader, end string) (err error) {
-	bounded := &io.LimitedReader{R: body, N: pageMax}
-	*p, err = scanPage(bounded, end)
-	var broken *brokenOff
-	switch {
-	case errors.As(err, &broken):
-		return &smithyhttp.RequestSendError{Err: broken.err}
-	case bounded.N == 0:
-		return unreadable(errors.New("it is too long"))
-	case err != nil:
-		return unreadable(err)
+// set takes over what an answer says of itself.
+func (p *page) set(name, text string) {
+	switch name {
+	case "IsTruncated":
+		p.more = text == "true"
+	case "NextContinuationToken":
+		p.next.token = text
+	case "NextKeyMarker":
+		p.next.key = text
+	case "NextVersionIdMarker":
+		p.next.version = text
+	case "EncodingType":
+		p.encoded = text == "url"
 	}
-	io.Copy(io.Discard, bounded) // so that the connection is kept
+}
+
+// add takes over an entry whose element has that name.
+func (p *page) add(name string, e Entry) error {
+	switch name {
+	case "Contents", "Version":
+	case "CommonPrefixes":
+		e.Common = true
+	case "DeleteMarker":
+		e.Deleted = true
+	default:
+		return nil
+	}
+	if len(p.entries) == pageEntries {
+		return errors.New("it has too many entries")
+	}
+	p.entries = append(p.entries, e)
 	return nil
 }
 
-// brokenOff is the error of a document whose source failed.
-type brokenOff struct{ err error }
-
-func (e *brokenOff) Error() string { return e.err.Error() }
-
-func unreadable(why error) error {
-	return &awsclient.Error{Operation: "ListObjectsV2", Detail: "the answer cannot be used: " + why.Error()}
+// set takes over what an answer says of an entry. This is the one place where
+// ETags and version ids of listings are checked: they are printed, compared and
+// sent.
+func (e *Entry) set(name, text string) (err error) {
+	switch name {
+	case "Key", "Prefix":
+		e.Key = text
+	case "VersionId":
+		e.Version = text
+		if !isToken(text) {
+			err = errors.New("a version id is not printable ASCII")
+		}
+	case "ETag":
+		e.ETag = text
+		if !isToken(text) {
+			err = errors.New("an ETag is not printable ASCII")
+		}
+	case "IsLatest":
+		e.Latest = text == "true"
+	case "Size":
+		if e.Size, err = strconv.ParseInt(text, 10, 64); err != nil || e.Size < 0 {
+			err = errors.New("a size is not a number")
+		}
+	case "LastModified":
+		if err = e.Modified.UnmarshalText([]byte(text)); err != nil {
+			err = errors.New("a time is not in the form of RFC 3339")
+		}
+	}
+	return err
 }
 
-// errBeyond ends the scan of a page at a key that is above what was asked for.
-var errBeyond = errors.New("beyond the end")
-
-// scanPage takes a ListBucketResult apart, up to the first key above end, unless
-// that is empty. What S3 says beyond what an Entry has is skipped.
-func scanPage(doc io.Reader, end string) (page, error) {
-	var (
-		p         page
-		e         Entry
-		text      = texts{}
-		objects   = make([]Entry, 0, pageEntries)
-		common    []Entry
-		truncated bool
-		encoded   bool
-	)
-	text.Grow(textsUsual)
-	err := elements(doc, func(path [][]byte, content []byte) (err error) {
-		if string(path[0]) != "ListBucketResult" {
-			return errors.New("it is no ListBucketResult")
-		}
-		if len(path) > 3 || len(path) < 2 {
-			return nil
-		}
-		switch string(path[1]) {
-		case "IsTruncated":
-			truncated = string(content) == "true"
-		case "NextContinuationToken":
-			p.next = string(content)
-		case "EncodingType":
-			encoded = string(content) == "url"
-		case "CommonPrefixes":
-			if len(path) == 2 {
-				e.Common = true
-				common = append(common, e)
-				e = Entry{}
-			} else if string(path[2]) == "Prefix" {
-				e.Key = text.of(content)
-			}
-		case "Contents":
-			if len(path) == 2 {
-				objects = append(objects, e)
-				if end != "" && encoded {
-					if key, err := url.QueryUnescape(e.Key); err == nil && key > end {
-						return errBeyond
-					}
-				}
-				e = Entry{}
-			} else {
-				err = e.set(string(path[2]), content, &text)
-			}
-		}
-		return err
-	})
-	switch {
-	case err == errBeyond:
-		truncated = false
-	case err != nil:
-		return page{}, err
-	}
-	p.entries = append(objects, common...)
-	if encoded {
-		if err := p.unescape(); err != nil {
-			return page{}, err
-		}
-	}
-	if len(common) > 0 {
-		slices.SortStableFunc(p.entries, func(a, b Entry) int { return strings.Compare(a.Key, b.Key) })
-	}
-	switch {
-	case !truncated:
-		p.next = ""
-	case p.next == "":
-		return page{}, errors.New("it is cut short, and does not say how to go on")
-	}
-	return p, nil
+// isToken reports whether text can be an ETag or a version id.
+func isToken(text string) bool {
+	return len(text) <= tokenBytes && !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
-// unescape undoes encoding-type=url.
-func (p *page) unescape() (err error) {
+// decodeKeys undoes the encoding of the keys, which a server need not have done
+// although it was asked to, and may mention only after them.
+func (p *page) decodeKeys() (err error) {
+	if !p.encoded {
+		return nil
+	}
+	if p.next.key, err = url.QueryUnescape(p.next.key); err != nil {
+		return errNotEncoded
+	}
 	for i := range p.entries {
 		key := &p.entries[i].Key
 		if *key, err = url.QueryUnescape(*key); err != nil {
-			return errors.New("a key is not URL-encoded")
+			return errNotEncoded
 		}
 	}
 	return nil
 }
 
-// set takes over an element of Contents.
-func (e *Entry) set(name string, text []byte, all *texts) (err error) {
-	switch name {
-	case "Key":
-		e.Key = all.of(text)
-	case "ETag":
-		e.ETag = all.of(text)
-	case "Size":
-		if e.Size, err = strconv.ParseInt(string(text), 10, 64); err != nil || e.Size < 0 {
-			return errors.New("a size is no number")
+// check refuses a page with keys that were not asked for, and one after which
+// the same page would be asked for again.
+func (p *page) check(operation, prefix string, asked position) error {
+	for _, e := range p.entries {
+		if !strings.HasPrefix(e.Key, prefix) {
+			return notS3(operation, errors.New("it has keys that were not asked for"))
 		}
-	case "LastModified":
-		if err = e.Modified.UnmarshalText(text); err != nil {
-			return errors.New("a time is not in the form of RFC 3339")
-		}
+	}
+	if p.more && (p.next == position{} || p.next == asked) {
+		return notS3(operation, errors.New("it does not go on"))
 	}
 	return nil
 }
 
-// texts holds the strings of a page in one piece of memory, not in thousands.
-type texts struct{ strings.Builder }
-
-func (t *texts) of(text []byte) string {
-	at := t.Len()
-	t.Write(text)
-	return t.String()[at:]
-}
-
-// windows are what documents are read through. No tag or text is larger.
-var windows = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 32<<10) }}
-
-// elements calls end for each element of a document when it ends, with the
-// names from the root to it and its text, which are good until it returns. It knows as much of XML as S3 sends: elements,
-// attributes, the five entities and characters by number. All else is refused.
-func elements(doc io.Reader, end func(path [][]byte, text []byte) error) error {
-	window := windows.Get().(*bufio.Reader)
-	defer windows.Put(window)
-	window.Reset(doc)
-	var (
-		path   = make([][]byte, 0, depthMax)
-		names  = make([]byte, 0, 256) // of path
-		copied []byte
-		leaf   bool // nothing has ended since the last element began
-	)
-	for first := true; first || len(path) > 0; {
-		text, inside, err := cut(window, &copied)
-		if err != nil {
-			return err
-		}
-		if first {
-			if len(bytes.TrimLeft(text, space)) > 0 {
-				return errNotXML
+// entries returns the entries of pages.
+func entries(pages iter.Seq2[page, error]) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		for p, err := range pages {
+			if err != nil {
+				yield(Entry{}, err)
+				return
 			}
-			if bytes.HasPrefix(inside, []byte("?xml")) && bytes.HasSuffix(inside, []byte("?")) {
-				continue
+			for _, e := range p.entries {
+				if !yield(e, nil) {
+					return
+				}
 			}
-			first = false
 		}
-		t, err := parseTag(inside)
-		if err != nil {
-			return err
-		}
-		if (!t.closes || !leaf) && len(bytes.TrimLeft(text, space)) > 0 {
-			return errNotXML // an element has a text or elements, not both
-		}
-		if !t.closes {
-			if len(path) == depthMax {
-				return errNotXML
-			}
-			names = append(names, t.name...)
-			path = append(path, names[len(names)-len(t.name):])
-		}
-		if leaf = !t.closes; leaf && !t.empty {
-			continue
-		}
-		if len(path) == 0 || !bytes.Equal(t.name, path[len(path)-1]) {
-			return errNotXML
-		}
-		content := text
-		if t.empty {
-			content = nil
-		} else if content, err = unescapeText(text); err != nil {
-			return err
-		}
-		if err := end(path, content); err != nil {
-			return err
-		}
-		path, names, leaf = path[:len(path)-1], names[:len(names)-len(t.name)], false
-	}
-	switch rest, err := upTo(window, '<'); {
-	case err == nil, len(bytes.TrimLeft(rest, space)) > 0:
-		return errNotXML
-	case err != errNotXML:
-		return err
-	}
-	return nil
-}
-
-// cut reads a text and the tag behind it, both good until the next read. Where
-// they are not in the window together the text is copied.
-func cut(window *bufio.Reader, copied *[]byte) (text, inside []byte, err error) {
-	held, _ := window.Peek(window.Buffered())
-	if i := bytes.IndexByte(held, '<'); i >= 0 {
-		if j := bytes.IndexByte(held[i:], '>'); j >= 0 {
-			window.Discard(i + j + 1)
-			return held[:i], held[i+1 : i+j], nil
-		}
-	}
-	if text, err = upTo(window, '<'); err != nil {
-		return nil, nil, err
-	}
-	*copied = append((*copied)[:0], text...)
-	inside, err = upTo(window, '>')
-	return *copied, inside, err
-}
-
-// upTo reads up to a delimiter, which it drops. Without one the error is
-// errNotXML.
-func upTo(r *bufio.Reader, delimiter byte) ([]byte, error) {
-	b, err := r.ReadSlice(delimiter)
-	switch err {
-	case nil:
-		return b[:len(b)-1], nil
-	case io.EOF, bufio.ErrBufferFull:
-		return b, errNotXML
-	}
-	return nil, &brokenOff{err}
-}
-
-const space = " \t\r\n"
-
-var errNotXML = errors.New("it is not XML as S3 writes it")
-
-type tag struct {
-	name          []byte
-	closes, empty bool // </name>, <name/>
-}
-
-// parseTag takes apart what stands between "<" and ">".
-func parseTag(inside []byte) (t tag, err error) {
-	inside, t.closes = bytes.CutPrefix(inside, []byte("/"))
-	if !t.closes {
-		inside, t.empty = bytes.CutSuffix(inside, []byte("/"))
-	}
-	n := 0
-	for n < len(inside) && inName[inside[n]] {
-		n++
-	}
-	t.name = inside[:n]
-	attributes := inside[n:]
-	if n > 0 && len(attributes) == 0 {
-		return t, nil
-	}
-	for _, quote := range []string{`"`, "'"} { // of an attribute that holds a ">"
-		if bytes.Count(attributes, []byte(quote))%2 != 0 {
-			return tag{}, errNotXML
-		}
-	}
-	if n == 0 || bytes.IndexByte(attributes, '<') >= 0 || t.closes && len(bytes.TrimLeft(attributes, space)) > 0 {
-		return tag{}, errNotXML
-	}
-	return t, nil
-}
-
-// inName has the bytes that an element's name is made of.
-var inName = func() (in [256]bool) {
-	for c := range in {
-		in[c] = 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_' || c == '-' || c == '.' || c == ':'
-	}
-	return in
-}()
-
-var entities = map[string]string{"lt": "<", "gt": ">", "amp": "&", "quot": `"`, "apos": "'"}
-
-// unescapeText replaces the entities in text, in its place.
-func unescapeText(text []byte) ([]byte, error) {
-	if bytes.IndexByte(text, '&') < 0 {
-		return text, nil
-	}
-	out := text[:0] // what stands for a character is longer than it
-	for {
-		plain, rest, more := bytes.Cut(text, []byte("&"))
-		out = append(out, plain...)
-		if !more {
-			return out, nil
-		}
-		name, rest, ok := bytes.Cut(rest, []byte(";"))
-		if !ok {
-			return nil, errNotXML
-		}
-		text = rest
-		if s, ok := entities[string(name)]; ok {
-			out = append(out, s...)
-			continue
-		}
-		r, err := character(string(name))
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, string(r)...)
 	}
 }
 
-// character is what #N or #xN stands for.
-func character(name string) (rune, error) {
-	digits, ok := strings.CutPrefix(name, "#")
-	base := 10
-	if hex, is := strings.CutPrefix(digits, "x"); is {
-		digits, base = hex, 16
-	}
-	n, err := strconv.ParseUint(digits, base, 32)
-	if !ok || err != nil || n == 0 || n > 0x10ffff || 0xd800 <= n && n <= 0xdfff {
-		return 0, fmt.Errorf("%w: an unknown entity", errNotXML)
-	}
-	return rune(n), nil
-}
+var (
+	errNotListing = errors.New("it is not a listing, or is too long")
+	errNotEncoded = errors.New("a key is not URL-encoded")
+)
