@@ -82,7 +82,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case errors.Is(err, flag.ErrHelp):
 		return write(stdout, Usage)
 	case err != nil:
-		return failed, fmt.Errorf("%w (ms-dev -h tells)", err)
+		// The text of err has the argument in it.
+		return failed, fmt.Errorf("argument %d is not a flag, or its value is not one for it (ms-dev -h lists the flags)", max(1, len(args)-flags.NArg()))
 	case *language:
 		return write(stdout, fakeaws.Help)
 	case *showVersion:

@@ -15,10 +15,10 @@ func TestCanaryExec(t *testing.T) {
 		t.Skip("files in memory are made on Linux only")
 	}
 	t.Parallel()
-	n := newNest(t)
+	w := newWorkspace(t)
 	fails := func(status int, args ...string) {
-		n.Helper()
-		n.fails(failing{args: append([]string{"ms-exec", "-v"}, args...), status: status}, "")
+		w.Helper()
+		w.fails(attempt{args: append([]string{"ms-exec", "-v"}, args...), status: status}, "")
 	}
 	for _, name := range []string{"s/bad", "s/moved", "s/clear", "s/none"} {
 		fails(125, "-mem", "P="+name, "--", "env")
@@ -39,7 +39,7 @@ func TestCanaryExec(t *testing.T) {
 	fails(126, "-file", "out=s/pass", "-mem", "P=s/pass", "s/env", "--", "../file")
 
 	// At exec itself: a file is written by then, and goes again.
-	if status, _, stderr := n.call(failing{args: []string{"ms-put", "-q", "s/full"}, stdin: strings.Repeat(canary, 6000)}); status != 0 {
+	if status, _, stderr := w.call(attempt{args: []string{"ms-put", "-q", "s/full"}, stdin: strings.Repeat(canary, 6000)}); status != 0 {
 		t.Fatalf("%s", stderr)
 	}
 	together := []string{"-file", "out=s/pass"}
@@ -50,10 +50,10 @@ func TestCanaryExec(t *testing.T) {
 
 	for _, request := range []string{"GetObject", "Decrypt"} {
 		for _, fault := range []string{"drop", "answer 403 AccessDenied", "answer 500 InternalError"} {
-			n.server.Do("fault " + fault + " " + request)
+			w.server.Do("fault " + fault + " " + request)
 			fails(125, "-mem", "P=s/pass", "--", "env")
 			fails(125, "-mem", "P=s/pass", "-file", "out=s/pass", "s/env", "--", "env")
-			n.server.Do("clear")
+			w.server.Do("clear")
 		}
 	}
 }

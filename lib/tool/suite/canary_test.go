@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"microsecrets/lib/fakeaws/fakeawstest"
+	"microsecrets/lib/tool/suite"
 )
 
 // canary is the secret that no message may hold.
@@ -41,8 +42,8 @@ func leaky(b []byte) bool {
 	return slices.ContainsFunc(leaks, func(form []byte) bool { return bytes.Contains(b, form) })
 }
 
-// A failing is a call that must fail and tell nothing of the canary.
-type failing struct {
+// An attempt is a call that must fail and tell nothing of the canary.
+type attempt struct {
 	args   []string
 	stdin  string
 	msrc   string   // the file above the working directory
@@ -50,15 +51,15 @@ type failing struct {
 	status int
 }
 
-// A nest is where calls are made: one server, one working directory.
-type nest struct {
+// A workspace is where calls are made: a server and a working directory.
+type workspace struct {
 	*testing.T
 	server *fakeawstest.Server
 	dir    string // the working directory is below it
 }
 
-func newNest(t *testing.T) *nest {
-	n := &nest{t, fakeawstest.Start(t), t.TempDir()}
+func newWorkspace(t *testing.T) *workspace {
+	w := &workspace{t, fakeawstest.Start(t), t.TempDir()}
 	for name, text := range map[string]string{
 		"s/pass":  canary,
 		"s/bad":   canary,
@@ -68,65 +69,70 @@ func newNest(t *testing.T) *nest {
 		"s/nul":   canary + "\x00",
 		"s/huge":  strings.Repeat(canary, 10_000),
 	} {
-		if status, _, stderr := n.call(failing{args: []string{"ms-put", "-q", name}, stdin: text}); status != 0 {
-			t.Fatalf("ms-put %s: status %d: %s", name, status, stderr)
-		}
+		w.put(name, text)
 	}
-	n.server.Do("flip s/bad -1", "copy s/pass s/moved", "write s/clear "+canary)
-	return n
+	w.server.Do("flip s/bad -1", "copy s/pass s/moved", "write s/clear "+canary)
+	return w
+}
+
+func (w *workspace) put(name, text string) {
+	w.Helper()
+	if status, _, stderr := w.call(attempt{args: []string{"ms-put", "-q", name}, stdin: text}); status != 0 {
+		w.Fatalf("ms-put %s: status %d: %s", name, status, stderr)
+	}
 }
 
 // call runs a program in an empty working directory.
-func (n *nest) call(f failing) (status int, stdout, stderr []byte) {
-	n.Helper()
-	work := filepath.Join(n.dir, "work")
+func (w *workspace) call(f attempt) (status int, stdout, stderr []byte) {
+	w.Helper()
+	work := filepath.Join(w.dir, "work")
 	for _, err := range []error{
 		os.RemoveAll(work),
 		os.Mkdir(work, 0o700),
-		os.WriteFile(filepath.Join(n.dir, ".msrc"), []byte(f.msrc), 0o600),
-		os.WriteFile(filepath.Join(n.dir, "file"), []byte(canary), 0o600),
+		os.WriteFile(filepath.Join(w.dir, ".msrc"), []byte(f.msrc), 0o600),
+		os.WriteFile(filepath.Join(w.dir, "file"), []byte(canary), 0o600),
 	} {
 		if err != nil {
-			n.Fatal(err)
+			w.Fatal(err)
 		}
 	}
 	var out, errs bytes.Buffer
 	cmd := exec.Command(f.args[0], f.args[1:]...)
 	cmd.Dir = work
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + n.dir, "AWS_MAX_ATTEMPTS=1", "GORACE=atexit_sleep_ms=0"}, n.server.Environ()...)
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + w.dir, "AWS_MAX_ATTEMPTS=1", "GORACE=atexit_sleep_ms=0"}, w.server.Environ()...)
 	cmd.Env = append(cmd.Env, f.env...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(f.stdin), &out, &errs
 	err := cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
-		n.Fatal(err)
+		w.Fatal(err)
 	}
 	return cmd.ProcessState.ExitCode(), out.Bytes(), errs.Bytes()
 }
 
 // fails wants a call to fail with its status and without the canary, in what it
 // prints and in every file that it leaves.
-func (n *nest) fails(f failing, because string) {
-	n.Helper()
-	status, stdout, stderr := n.call(f)
+func (w *workspace) fails(f attempt, because string) {
+	w.Helper()
+	status, stdout, stderr := w.call(f)
 	if status != f.status || len(stderr) == 0 {
-		n.Errorf("%q %s: status %d, not %d: %s", f.args, because, status, f.status, stderr)
+		w.Errorf("%q %s: status %d, not %d: %s", f.args, because, status, f.status, stderr)
 	}
 	if len(stdout) > 0 || leaky(stderr) {
-		n.Errorf("%q %s tells too much:\n%s%s", f.args, because, stdout, stderr)
+		w.Errorf("%q %s tells too much:\n%s%s", f.args, because, stdout, stderr)
 	}
-	err := filepath.WalkDir(filepath.Join(n.dir, "work"), func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(filepath.Join(w.dir, "work"), func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
 		b, err := os.ReadFile(path)
 		if leaky(b) || leaky([]byte(path)) {
-			n.Errorf("%q %s leaves the canary in %s", f.args, because, path)
+			w.Errorf("%q %s leaves the canary in %s", f.args, because, path)
 		}
 		return err
 	})
 	if err != nil {
-		n.Error(err)
+		w.Error(err)
 	}
 }
 
@@ -144,11 +150,11 @@ func TestCanarySings(t *testing.T) {
 			t.Errorf("%s passes", text)
 		}
 	}
-	n := newNest(t)
-	if status, stdout, _ := n.call(failing{args: []string{"ms-get", "s/pass"}}); status != 0 || !leaky(stdout) {
+	w := newWorkspace(t)
+	if status, stdout, _ := w.call(attempt{args: []string{"ms-get", "s/pass"}}); status != 0 || !leaky(stdout) {
 		t.Error("ms-get does not give the canary")
 	}
-	if status, stdout, _ := n.call(failing{args: []string{"ms-exec", "s/env", "--", "env"}}); status != 0 || !leaky(stdout) {
+	if status, stdout, _ := w.call(attempt{args: []string{"ms-exec", "s/env", "--", "env"}}); status != 0 || !leaky(stdout) {
 		t.Error("ms-exec does not give the canary")
 	}
 }
@@ -158,26 +164,38 @@ func TestCanaryFaults(t *testing.T) {
 	faults := []struct {
 		line   string // REQUEST stands for the request
 		status int
+		waits  bool
 	}{
-		{"fault throttle REQUEST", 7},
-		{"fault drop REQUEST", 7},
-		{"fault answer 500 InternalError REQUEST", 7},
-		{"fault answer 400 Strange REQUEST", 1},
-		{"fault answer 403 AccessDenied REQUEST", 4},
-		{"fault answer 403 ExpiredToken REQUEST", 4},
-		{"fault hold REQUEST", 7},
+		{"fault throttle REQUEST", 7, false},
+		{"fault drop REQUEST", 7, false},
+		{"fault answer 500 InternalError REQUEST", 7, false},
+		{"fault answer 400 Strange REQUEST", 1, false},
+		{"fault answer 403 AccessDenied REQUEST", 4, false},
+		{"fault answer 403 ExpiredToken REQUEST", 4, false},
+		{"fault hold REQUEST", 7, true},
 	}
-	calls := map[string]struct {
+	large := strings.Repeat(canary, (9<<20)/len(canary)) // in parts
+	type row struct {
+		program  string
 		requests []string
-		calls    []failing
-	}{
-		"put": {[]string{"GenerateDataKey", "PutObject"}, []failing{
+		large    bool // of secrets that are sent in parts
+		calls    []attempt
+	}
+	rows := []row{
+		{"ms-put", []string{"GenerateDataKey", "PutObject"}, false, []attempt{
 			{args: []string{"ms-put", "-v", "s/new"}, stdin: canary},
 			{args: []string{"ms-put", "-v", "-sum", "s/new", "../file"}},
 			{args: []string{"ms-put", "-v", "-json", "s/new"}, stdin: canary},
 			{args: []string{"ms-put", "-v", "-e", "s/new"}, stdin: "A=" + canary},
 		}},
-		"get": {[]string{"GetObject", "Decrypt"}, []failing{
+		{"ms-put", []string{"CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"}, true, []attempt{
+			{args: []string{"ms-put", "-v", "s/new"}, stdin: large},
+		}},
+		{"ms-put", []string{"GetObject", "Decrypt", "GenerateDataKey", "PutObject"}, false, []attempt{
+			{args: []string{"ms-put", "-v", "-e", "-merge", "s/env"}, stdin: "C=" + canary},
+			{args: []string{"ms-put", "-v", "-u", "A", "s/env"}},
+		}},
+		{"ms-get", []string{"GetObject", "Decrypt"}, false, []attempt{
 			{args: []string{"ms-get", "-v", "s/pass"}},
 			{args: []string{"ms-get", "-v", "s/pass", "s/env"}},
 			{args: []string{"ms-get", "-v", "-o", "out", "s/pass"}},
@@ -185,33 +203,68 @@ func TestCanaryFaults(t *testing.T) {
 			{args: []string{"ms-get", "-v", "-k", "A", "s/env"}},
 			{args: []string{"ms-get", "-v", "-f", "sh", "-o", "out", "s/env"}},
 		}},
-		"ls": {[]string{"ListObjectsV2"}, []failing{
+		{"ms-get", []string{"GetObject", "Decrypt"}, true, []attempt{
+			{args: []string{"ms-get", "-v", "s/large"}},
+			{args: []string{"ms-get", "-v", "-o", "out", "s/large"}},
+		}},
+		{"ms-ls", []string{"ListObjectsV2"}, false, []attempt{
 			{args: []string{"ms-ls", "-v"}},
 			{args: []string{"ms-ls", "-v", "-l", "-top", "s/"}},
 		}},
-		"exec": {[]string{"GetObject", "Decrypt"}, []failing{
+		{"ms-exec", []string{"GetObject", "Decrypt"}, false, []attempt{
 			{args: []string{"ms-exec", "-v", "s/env", "--", "env"}},
 			{args: []string{"ms-exec", "-v", "P=s/pass", "--", "env"}},
 			{args: []string{"ms-exec", "-v", "-file", "out=s/pass", "--", "env"}},
 		}},
+		{"ms-rm", []string{"DeleteObject"}, false, []attempt{
+			{args: []string{"ms-rm", "-v", "s/pass"}},
+			{args: []string{"ms-rm", "-v", "-"}, stdin: "s/pass\ns/env\n"},
+		}},
+		{"ms-rm", []string{"ListObjectVersions"}, false, []attempt{
+			{args: []string{"ms-rm", "-v", "-purge", "s/pass"}},
+		}},
+		{"ms-rotate", []string{"GetObject", "Decrypt", "GenerateDataKey", "PutObject"}, false, []attempt{
+			{args: []string{"ms-rotate", "-v", "-from", "alias/microsecrets-s", "s/pass"}, env: []string{"MS_KEY=alias/microsecrets-next"}},
+		}},
+		{"ms-rotate", []string{"CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"}, true, []attempt{
+			{args: []string{"ms-rotate", "-v", "-from", "alias/microsecrets-s", "s/large"}, env: []string{"MS_KEY=alias/microsecrets-next"}},
+		}},
+		{"ms-rotate", []string{"ListObjectsV2"}, false, []attempt{
+			{args: []string{"ms-rotate", "-v", "s/"}},
+		}},
+		{"ms-dev", nil, false, nil}, // asks nobody
 	}
-	for program, table := range calls {
-		t.Run(program, func(t *testing.T) {
+	for _, p := range suite.Programs {
+		if !slices.ContainsFunc(rows, func(row row) bool { return row.program == p.Name }) {
+			t.Errorf("%s meets no fault", p.Name)
+		}
+	}
+	for _, row := range rows {
+		if row.requests == nil || testing.Short() && row.large {
+			continue
+		}
+		t.Run(row.program+" "+strings.Join(row.requests, " "), func(t *testing.T) {
 			t.Parallel()
-			n := newNest(t)
-			for _, request := range table.requests {
+			w := newWorkspace(t)
+			if row.large {
+				w.put("s/large", large)
+			}
+			for _, request := range row.requests {
 				for _, fault := range faults {
-					line := strings.ReplaceAll(fault.line, "REQUEST", request)
-					n.server.Do(line)
-					for _, f := range table.calls {
-						f.status = fault.status
-						if program == "exec" {
-							f.status = 125
-						}
-						f.env = []string{"MS_TIMEOUT=500ms"}
-						n.fails(f, "at "+line)
+					if testing.Short() && fault.waits {
+						continue
 					}
-					n.server.Do("clear")
+					line := strings.ReplaceAll(fault.line, "REQUEST", request)
+					w.server.Do(line)
+					for _, call := range row.calls {
+						call.status = fault.status
+						if row.program == "ms-exec" {
+							call.status = 125
+						}
+						call.env = append(call.env, "MS_TIMEOUT=500ms")
+						w.fails(call, "at "+line)
+					}
+					w.server.Do("clear")
 				}
 			}
 		})
@@ -221,10 +274,10 @@ func TestCanaryFaults(t *testing.T) {
 // What is wrong with stored secrets, arguments, input and settings.
 func TestCanaryMistakes(t *testing.T) {
 	t.Parallel()
-	var rows []failing
-	add := func(status int, args ...string) { rows = append(rows, failing{args: args, status: status}) }
+	var rows []attempt
+	add := func(status int, args ...string) { rows = append(rows, attempt{args: args, status: status}) }
 	input := func(status int, stdin string, args ...string) {
-		rows = append(rows, failing{args: args, stdin: stdin, status: status})
+		rows = append(rows, attempt{args: args, stdin: stdin, status: status})
 	}
 
 	// Stored secrets: altered, moved, in clear, under another key, unsigned.
@@ -285,9 +338,14 @@ func TestCanaryMistakes(t *testing.T) {
 	add(2, "ms-get", "-v", "-c", canary+"="+strings.Repeat("0", 64), "s/env")
 	add(2, "ms-put", "-v", "-e", "-f", canary, "s/new")
 	add(2, "ms-get", "-v", "-f", canary, "s/env")
-	for _, program := range []string{"ms-put", "ms-get", "ms-ls", "ms-exec"} {
-		status, rest := 2, []string{"s/env"}
-		if program == "ms-exec" {
+	for _, p := range suite.Programs {
+		program, status, rest := p.Name, 2, []string{"s/env"}
+		switch program {
+		case "ms-dev":
+			add(125, program, "-"+canary)
+			add(125, program, "-version="+canary)
+			continue
+		case "ms-exec":
 			status, rest = 125, []string{"s/env", "--", "env"}
 		}
 		flags := [][]string{
@@ -295,7 +353,7 @@ func TestCanaryMistakes(t *testing.T) {
 			{"-timeout", canary}, {"-bucket-owner", canary}, {"-sse", canary}, {"-config", canary},
 			{"-store", canary + "/../x"}, {"-origin", canary + "//x"}, {"-by", strings.Repeat(canary, 20)},
 		}
-		if program != "ms-ls" && program != "ms-put" {
+		if program == "ms-get" || program == "ms-exec" {
 			flags = append(flags, []string{"-c", canary}, []string{"-only", canary + "-"})
 		}
 		for _, f := range flags {
@@ -320,25 +378,25 @@ func TestCanaryMistakes(t *testing.T) {
 		"MS_STORE=" + canary + "/../x", "MS_ORIGIN=" + canary + "//x", "MS_UNSIGNED=" + canary, "MS_PATH_STYLE=" + canary, "MS_TIMEOUT=" + canary,
 		"MS_BUCKET_OWNER=" + canary, "MS_SSE=" + canary, "MS_CONFIG=" + canary, "MS_BY=" + strings.Repeat(canary, 20), "AWS_PROFILE=" + canary,
 	} {
-		rows = append(rows, failing{args: []string{"ms-get", "-v", "s/pass"}, env: []string{variable}, status: 2})
-		rows = append(rows, failing{args: []string{"ms-exec", "-v", "P=s/pass", "--", "env"}, env: []string{variable}, status: 125})
+		rows = append(rows, attempt{args: []string{"ms-get", "-v", "s/pass"}, env: []string{variable}, status: 2})
+		rows = append(rows, attempt{args: []string{"ms-exec", "-v", "P=s/pass", "--", "env"}, env: []string{variable}, status: 125})
 	}
 	for _, text := range []string{
 		canary, canary + " x", "store x\n" + canary, "store xxx\nstore " + canary, "store\t" + canary, "config " + canary, "store " + canary + "/../x",
 		"timeout " + canary, "unsigned " + canary, "STORE " + canary, "key\nstore " + canary, "o " + canary, strings.Repeat(canary, 4000),
 	} {
-		rows = append(rows, failing{args: []string{"ms-get", "-v", "s/pass"}, env: []string{"MS_STORE="}, msrc: text, status: 2})
+		rows = append(rows, attempt{args: []string{"ms-get", "-v", "s/pass"}, env: []string{"MS_STORE="}, msrc: text, status: 2})
 	}
 	secretKey := []string{"AWS_SECRET_ACCESS_KEY=" + canary}
 	rows = append(rows,
-		failing{args: []string{"ms-get", "-v", "s/pass"}, env: secretKey, status: 4},
-		failing{args: []string{"ms-ls", "-v"}, env: secretKey, status: 4},
-		failing{args: []string{"ms-put", "-v", "s/new"}, stdin: canary, env: secretKey, status: 4},
-		failing{args: []string{"ms-exec", "-v", "-strict", "s/env", "--", "env"}, env: []string{"A=" + canary}, status: 125},
+		attempt{args: []string{"ms-get", "-v", "s/pass"}, env: secretKey, status: 4},
+		attempt{args: []string{"ms-ls", "-v"}, env: secretKey, status: 4},
+		attempt{args: []string{"ms-put", "-v", "s/new"}, stdin: canary, env: secretKey, status: 4},
+		attempt{args: []string{"ms-exec", "-v", "-strict", "s/env", "--", "env"}, env: []string{"A=" + canary}, status: 125},
 	)
 
-	n := newNest(t)
+	w := newWorkspace(t)
 	for _, f := range rows {
-		n.fails(f, "")
+		w.fails(f, "")
 	}
 }

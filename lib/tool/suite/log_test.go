@@ -13,7 +13,7 @@ import (
 // server sent beyond its answer, which may be the end of a data key.
 func TestNothingButOurOwnWords(t *testing.T) {
 	t.Parallel()
-	n := newNest(t)
+	n := newWorkspace(t)
 	kms := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -49,7 +49,7 @@ func TestNothingButOurOwnWords(t *testing.T) {
 	defer kms.Close()
 	const logged = "Unsolicited"
 	for range 3 {
-		status, stdout, stderr := n.call(failing{args: []string{"ms-get", "-v", "s/pass"}, env: []string{"AWS_ENDPOINT_URL_KMS=" + kms.URL}})
+		status, stdout, stderr := n.call(attempt{args: []string{"ms-get", "-v", "s/pass"}, env: []string{"AWS_ENDPOINT_URL_KMS=" + kms.URL}})
 		if status == 0 || len(stdout) > 0 {
 			t.Fatalf("status %d: %s", status, stdout)
 		}

@@ -5,8 +5,11 @@ package suite_test
 
 import (
 	"context"
+	"flag"
 	"io"
 	"os"
+	"runtime"
+	"strconv"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -34,6 +37,8 @@ func measured(run tool.Run) {
 }
 
 func TestMain(m *testing.M) {
+	// Many tests wait, for a timeout or a child, more than they work.
+	flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0)))
 	commands := suitetest.Commands(measured)
 	commands["plain-put"] = func() { measured(plainPut) }
 	commands["plain-get"] = func() { measured(plainGet) }
