@@ -43,7 +43,7 @@ func Example() {
 	}
 	fmt.Printf("%s\n", password)
 
-	for entry, err := range store.List(ctx, "myservice/", false) {
+	for entry, err := range store.List(ctx, "myservice/", nil) {
 		if err != nil {
 			log.Fatal(err)
 		}

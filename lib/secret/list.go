@@ -13,63 +13,73 @@ import (
 	"microsecrets/lib/internal/bucket"
 )
 
-// Entry is a line of a listing.
+// Entry is one name of a listing, or a group of names.
 type Entry struct {
-	Name     string // or, where Group, what several names begin with, to its last slash
-	Group    bool
-	Valid    bool // false for a key in the bucket that is no secret's name
-	Size     int64
+	Name     string // of a group: what its names begin with, up to and including a slash
+	Group    bool   // only with ListOptions.OneLevel
+	Valid    bool   // false if Name is the key of an object that cannot be a secret
+	Size     int64  // of the stored message, in bytes
 	Modified time.Time
 	ETag     string // without its quotes
-
-	// Of a line of Versions.
-	Version string // its id; "null" where the bucket kept no versions when it was written
-	Latest  bool
-	Deleted bool // a deletion: it has no Size and no ETag
 }
 
-// List lists the names that begin with prefix, a plain text, in the order of
-// their bytes. With oneLevel, the names that go on behind a slash after the
-// prefix are one Entry. Keys that are no names come with Valid false.
-func (s *Store) List(ctx context.Context, prefix string, oneLevel bool) iter.Seq2[Entry, error] {
+// Version is one version of a secret, or its deletion, which has no Size and no
+// ETag.
+type Version struct {
+	Entry
+	ID      string // "null" if the bucket kept no versions when it was stored
+	Latest  bool
+	Deleted bool
+}
+
+// ListOptions are the options of List. A nil *ListOptions has their zero values.
+type ListOptions struct {
+	// OneLevel makes one Entry, a Group, of all names that have the same text up
+	// to the next slash after the prefix.
+	OneLevel bool
+}
+
+// List lists the names that begin with prefix, which is plain text, in the order
+// of their bytes. It ends with the first error.
+func (s *Store) List(ctx context.Context, prefix string, o *ListOptions) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		if err := CheckPrefix(prefix); err != nil {
 			yield(Entry{}, err)
 			return
 		}
 		under := s.location.prefix()
-		for e, err := range s.bucket.List(ctx, under+prefix, oneLevel) {
+		for e, err := range s.bucket.List(ctx, under+prefix, o != nil && o.OneLevel) {
 			if err != nil {
 				yield(Entry{}, fmt.Errorf("%s: %w", s.location, err))
 				return
 			}
-			if !yield(entry(under, e.Info, e.Common), nil) {
+			if !yield(entry(under, e), nil) {
 				return
 			}
 		}
 	}
 }
 
-func entry(under string, i bucket.Info, group bool) Entry {
-	name := strings.TrimPrefix(i.Key, under)
+func entry(under string, e bucket.Entry) Entry {
+	name := strings.TrimPrefix(e.Key, under)
 	return Entry{
 		Name:     name,
-		Group:    group,
-		Valid:    CheckName(strings.TrimSuffix(name, "/")) == nil && (group || !strings.HasSuffix(name, "/")),
-		Size:     i.Size,
-		Modified: i.Modified,
-		ETag:     unquote(i.ETag),
-		Version:  i.Version,
+		Group:    e.Common,
+		Valid:    CheckName(strings.TrimSuffix(name, "/")) == nil && (e.Common || !strings.HasSuffix(name, "/")),
+		Size:     e.Size,
+		Modified: e.Modified,
+		ETag:     unquote(e.ETag),
 	}
 }
 
-// Versions lists every version and deletion, the newest of each name first, of
-// the names that begin with prefix, if that is empty or ends in a slash, else of
-// the one name that it is; without any that is an ErrNotFound.
-func (s *Store) Versions(ctx context.Context, prefix string) iter.Seq2[Entry, error] {
-	return func(yield func(Entry, error) bool) {
+// Versions lists every version and deletion, the newest of each name first. If
+// prefix is empty or ends in a slash, they are those of the names that begin with
+// it. Otherwise prefix is a name, and if it has no version the error is an
+// ErrNotFound. It ends with the first error.
+func (s *Store) Versions(ctx context.Context, prefix string) iter.Seq2[Version, error] {
+	return func(yield func(Version, error) bool) {
 		if err := CheckPrefix(prefix); err != nil {
-			yield(Entry{}, err)
+			yield(Version{}, err)
 			return
 		}
 		under := s.location.prefix()
@@ -78,32 +88,30 @@ func (s *Store) Versions(ctx context.Context, prefix string) iter.Seq2[Entry, er
 		if one {
 			versions = s.bucket.History
 		}
-		for v, err := range versions(ctx, under+prefix) {
+		for e, err := range versions(ctx, under+prefix) {
 			if err != nil {
-				yield(Entry{}, fmt.Errorf("%s: %w", s.location, err))
+				yield(Version{}, fmt.Errorf("%s: %w", s.location, err))
 				return
 			}
-			e := entry(under, v.Info, false)
 			none = false
-			e.Latest, e.Deleted = v.Latest, v.Deleted
-			if !yield(e, nil) {
+			if !yield(Version{entry(under, e), e.Version, e.Latest, e.Deleted}, nil) {
 				return
 			}
 		}
 		if one && none {
-			yield(Entry{}, s.named(prefix, awsclient.ErrNotFound))
+			yield(Version{}, s.named(prefix, awsclient.ErrNotFound))
 		}
 	}
 }
 
-// CheckPrefix tells whether a name can begin with prefix. The error is an
+// CheckPrefix reports whether a name can begin with prefix. The error is an
 // ErrBadName.
 func CheckPrefix(prefix string) error {
 	switch {
 	case len(prefix) > keyMax:
 		return fmt.Errorf("a prefix of over %d bytes is %w", keyMax, ErrBadName)
 	case !utf8.ValidString(prefix), strings.ContainsFunc(prefix, unicode.IsControl), strings.ContainsFunc(prefix, isSeparatorOrBidi):
-		return fmt.Errorf("prefix %+q is %w: no name begins so", prefix, ErrBadName)
+		return fmt.Errorf("prefix %+q is %w: no name begins with it", prefix, ErrBadName)
 	}
 	return nil
 }

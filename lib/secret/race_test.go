@@ -156,7 +156,7 @@ func (r *race) check(name, value string) {
 // history goes through the versions of a name, and strikes what they tell of off
 // the list of what was written.
 func (r *race) history(ctx context.Context, name string) {
-	var versions []secret.Entry
+	var versions []secret.Version
 	for v, err := range r.store.Versions(ctx, name) {
 		if err != nil {
 			r.t.Error(err)
@@ -170,7 +170,7 @@ func (r *race) history(ctx context.Context, name string) {
 			last = ""
 			continue
 		}
-		value, err := r.store.At(v.Version).Get(ctx, name)
+		value, err := r.store.At(v.ID).Get(ctx, name)
 		if err != nil {
 			r.t.Error(err)
 			return
@@ -183,7 +183,7 @@ func (r *race) history(ctx context.Context, name string) {
 		case strings.HasPrefix(string(value), "put") && strings.Count(string(value), "\n") == 1:
 			r.strike(name, string(value))
 		default:
-			r.t.Errorf("%s: version %s is no write to the one before", name, v.Version)
+			r.t.Errorf("%s: version %s is no write to the one before", name, v.ID)
 		}
 		last = string(value)
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -18,17 +19,17 @@ import (
 // Usage is what ms-ls -h prints.
 var Usage = `usage: ms-ls [flags] [PREFIX...]
 
-List the names that begin with PREFIX, sorted, one a line: all of them without a
-PREFIX. PREFIX is plain text; end it with "/" for a service. KMS is not asked.
+List the names that begin with PREFIX, or all names, sorted, one on each line.
+PREFIX is plain text: end it with "/" to list one service. KMS is not called.
 
   -l               stored size, time, ETag, name
-  -top             one level only: the services, or what is right below PREFIX;
-                   what has more below it ends in "/"
-  -versions        every version and deletion, newest first; a PREFIX without "/"
-                   at its end is then one exact NAME; -l adds VERSION and STATE:
-                   latest, old or deleted
-  -json            JSON lines: name, size, time, etag; with -versions also
-                   version, latest, deleted
+  -top             one level only: the services, or what is right below PREFIX; a
+                   line that ends in "/" stands for the names that begin with it
+  -versions        every version and deletion, newest first: VERSION, STATE (latest,
+                   old or deleted) and name; a PREFIX that does not end in "/" is
+                   one exact NAME
+  -json            a JSON object on each line: name, size, time, etag, latest,
+                   deleted; with -versions also version
   -0               end each name with a NUL
 ` + tool.Usage + `
 example:
@@ -81,7 +82,7 @@ func (o *options) check() error {
 }
 
 // distinct sorts prefixes and leaves out those that another one covers, so that
-// what they list is sorted and has no name twice.
+// the list is sorted and has no name twice.
 func (o *options) distinct(prefixes []string) []string {
 	if len(prefixes) == 0 {
 		return []string{""}
@@ -95,8 +96,8 @@ func (o *options) distinct(prefixes []string) []string {
 	return kept
 }
 
-// covers tells whether what a prefix lists has all that another one does. With
-// -versions one that does not end in a slash is a name.
+// covers reports whether prefix lists all that other does. With -versions, a
+// prefix that does not end in a slash is a name.
 func (o *options) covers(prefix, other string) bool {
 	if o.versions && prefix != "" && !strings.HasSuffix(prefix, "/") {
 		return prefix == other
@@ -108,29 +109,25 @@ func (o *options) list(ctx context.Context, t *tool.Tool, store *secret.Store, p
 	out := bufio.NewWriterSize(t.Stdout, 64<<10)
 	left, history, printed := 0, false, false
 	for _, prefix := range prefixes {
-		entries := store.List(ctx, prefix, o.top)
-		if o.versions {
-			entries = store.Versions(ctx, prefix)
-		}
-		for e, err := range entries {
+		for v, err := range o.lines(ctx, store, prefix) {
 			switch {
 			case err != nil:
 				out.Flush()
 				return err
-			case !e.Valid:
+			case !v.Valid:
 				left++
 				continue
 			}
-			history, printed = history || e.Version != nullVersion, true
-			if err := o.print(out, e); err != nil {
+			history, printed = history || v.ID != nullVersion, true
+			if err := o.print(out, v); err != nil {
 				return err
 			}
 		}
 	}
 	if left > 0 {
-		what := "keys in %s are no names of secrets and were left out"
+		what := "keys in %s are not names of secrets and were left out"
 		if left == 1 {
-			what = "key in %s is no name of a secret and was left out"
+			what = "key in %s is not the name of a secret and was left out"
 		}
 		t.Notef("%d "+what, left, store.Location())
 	}
@@ -140,6 +137,21 @@ func (o *options) list(ctx context.Context, t *tool.Tool, store *secret.Store, p
 	return out.Flush()
 }
 
+// lines are what is printed for a prefix: without -versions, only the Entry of
+// each is set.
+func (o *options) lines(ctx context.Context, store *secret.Store, prefix string) iter.Seq2[secret.Version, error] {
+	if o.versions {
+		return store.Versions(ctx, prefix)
+	}
+	return func(yield func(secret.Version, error) bool) {
+		for e, err := range store.List(ctx, prefix, &secret.ListOptions{OneLevel: o.top}) {
+			if !yield(secret.Version{Entry: e}, err) {
+				return
+			}
+		}
+	}
+}
+
 // line is what -json prints.
 type line struct {
 	Name string     `json:"name"`
@@ -147,19 +159,19 @@ type line struct {
 	Time *time.Time `json:"time,omitempty"`
 	ETag string     `json:"etag,omitempty"`
 
-	Version string `json:"version,omitempty"` // with -versions only: S3 does not tell it otherwise
+	Version string `json:"version,omitempty"` // only with -versions: other listings of S3 do not have it
 	Latest  *bool  `json:"latest,omitempty"`
 	Deleted *bool  `json:"deleted,omitempty"`
 }
 
-func (o *options) print(out *bufio.Writer, e secret.Entry) error {
+func (o *options) print(out *bufio.Writer, e secret.Version) error {
 	var err error
 	switch {
 	case o.json:
 		l := line{Name: e.Name, ETag: e.ETag}
 		if !e.Group {
 			at, latest := e.Modified.UTC().Truncate(time.Second), e.Latest || !o.versions
-			l.Size, l.Time, l.Version, l.Latest, l.Deleted = &e.Size, &at, e.Version, &latest, &e.Deleted
+			l.Size, l.Time, l.Version, l.Latest, l.Deleted = &e.Size, &at, e.ID, &latest, &e.Deleted
 		}
 		if e.Deleted {
 			l.Size = nil

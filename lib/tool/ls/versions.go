@@ -8,11 +8,11 @@ import (
 	"microsecrets/lib/secret"
 )
 
-// nullVersion is the id of what was written while the bucket kept no versions.
+// nullVersion is the id of what was stored while the bucket kept no versions.
 const nullVersion = "null"
 
-// state says in a word what a version is.
-func state(e secret.Entry) string {
+// state is the word for what a version is.
+func state(e secret.Version) string {
 	switch {
 	case e.Deleted:
 		return "deleted"
@@ -23,7 +23,7 @@ func state(e secret.Entry) string {
 }
 
 // printVersion prints a line of -versions that is not JSON.
-func (o *options) printVersion(out *bufio.Writer, e secret.Entry) error {
+func (o *options) printVersion(out *bufio.Writer, e secret.Version) error {
 	if o.long {
 		size, etag := "-", "-"
 		if !e.Deleted {
@@ -31,6 +31,6 @@ func (o *options) printVersion(out *bufio.Writer, e secret.Entry) error {
 		}
 		fmt.Fprintf(out, "%12s  %s  %32s  ", size, e.Modified.UTC().Format(time.RFC3339), etag)
 	}
-	_, err := fmt.Fprintf(out, "%32s  %-7s  %s\n", e.Version, state(e), e.Name)
+	_, err := fmt.Fprintf(out, "%32s  %-7s  %s\n", e.ID, state(e), e.Name)
 	return err
 }

@@ -154,7 +154,7 @@ func expand(ctx context.Context, t *tool.Tool, store *secret.Store, args []strin
 			continue
 		}
 		left := 0
-		for e, err := range store.List(ctx, arg, false) {
+		for e, err := range store.List(ctx, arg, nil) {
 			switch {
 			case err != nil:
 				return nil, err
@@ -165,7 +165,7 @@ func expand(ctx context.Context, t *tool.Tool, store *secret.Store, args []strin
 			}
 		}
 		if left > 0 {
-			t.Notef("%d keys that begin with %s are no names of secrets and were left out", left, arg)
+			t.Notef("%d keys that begin with %s are not names of secrets and were left out", left, arg)
 		}
 	}
 	slices.Sort(names)
@@ -189,14 +189,14 @@ func (o *options) versions(ctx context.Context, store *secret.Store, rotator *se
 		if v.Deleted {
 			continue
 		}
-		r, err := rotator.Look(ctx, name, v.Version)
+		r, err := rotator.Look(ctx, name, v.ID)
 		if err != nil {
 			return err
 		}
 		if r.Current {
 			continue
 		}
-		if err := o.print("%s  %s  %s\n", v.Version, name, strings.Join(r.Old, ",")); err != nil {
+		if err := o.print("%s  %s  %s\n", v.ID, name, strings.Join(r.Old, ",")); err != nil {
 			return err
 		}
 	}
