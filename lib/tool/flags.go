@@ -1,11 +1,57 @@
 package tool
 
 import (
+	"errors"
 	"flag"
 	"strings"
 
 	"microsecrets/lib/environ"
 )
+
+// Parse parses the flags of a program, whose name is that of fs. The errors of
+// package flag hold the values that it refuses, and a value may be a secret in
+// the wrong place: these say which argument it was instead.
+func Parse(fs *flag.FlagSet, args []string) error {
+	err := fs.Parse(args)
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return err
+	}
+	at := len(args) - fs.NArg() - 1
+	for ; at >= 0; at-- {
+		name, given, ok := flagName(args[at])
+		f := fs.Lookup(name)
+		switch {
+		case !ok:
+			continue
+		case f == nil:
+			return Usagef("argument %d is not a flag of %s (%s -h lists them)", at+1, fs.Name(), fs.Name())
+		case !given && at == len(args)-1:
+			return Usagef("flag -%s needs a value", name)
+		}
+		_, value, _ := strings.Cut(args[at], "=")
+		if !given {
+			value = args[at+1]
+		}
+		// Package flag keeps only the text of the reason, with the value in it.
+		var refused *Refusal
+		if errors.As(f.Value.Set(value), &refused) {
+			return Usagef("flag -%s: %s", name, refused.Reason)
+		}
+		return Usagef("flag -%s: not a value for it", name)
+	}
+	return Usagef("the flags cannot be parsed (%s -h lists them)", fs.Name())
+}
+
+// flagName returns the name of the flag in an argument, and whether a value
+// stands in the same one.
+func flagName(arg string) (name string, given, ok bool) {
+	if len(arg) < 2 || arg[0] != '-' {
+		return "", false, false
+	}
+	name, _, given = strings.Cut(strings.TrimPrefix(arg[1:], "-"), "=")
+	return name, given, true
+}
 
 // Strings is a flag that may be given again; its values are kept in order.
 type Strings []string

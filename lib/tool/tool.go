@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"sync"
 	"time"
 
@@ -85,7 +84,7 @@ func (l *locked) Write(p []byte) (int, error) {
 // -version was all that was asked for. It prints what failed and returns the
 // exit status.
 func (t *Tool) Run(ctx context.Context, args []string, do func(ctx context.Context, args []string) error) int {
-	err := t.parse(args)
+	err := Parse(t.FlagSet, args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return t.print(t.usage)
@@ -109,51 +108,6 @@ func (t *Tool) print(text string) int {
 
 // errInterrupted is the end of a program that a signal has stopped.
 var errInterrupted = errors.New("interrupted")
-
-// parse parses the flags. The errors of package flag hold the values that it
-// refuses, and a value may be a secret in the wrong place: these say which
-// argument it was instead.
-func (t *Tool) parse(args []string) error {
-	err := t.Parse(args)
-	switch {
-	case err == nil, errors.Is(err, flag.ErrHelp):
-		return err
-	}
-	at := len(args) - t.NArg() - 1
-	for ; at >= 0; at-- {
-		name, given, ok := flagName(args[at])
-		f := t.Lookup(name)
-		switch {
-		case !ok:
-			continue
-		case f == nil:
-			return Usagef("argument %d is not a flag of %s (%s -h lists them)", at+1, t.Name, t.Name)
-		case !given && at == len(args)-1:
-			return Usagef("flag -%s needs a value", name)
-		}
-		_, value, _ := strings.Cut(args[at], "=")
-		if !given {
-			value = args[at+1]
-		}
-		// Package flag keeps only the text of the reason, with the value in it.
-		var refused *Refusal
-		if errors.As(f.Value.Set(value), &refused) {
-			return Usagef("flag -%s: %s", name, refused.Reason)
-		}
-		return Usagef("flag -%s: not a value for it", name)
-	}
-	return Usagef("the flags cannot be parsed (%s -h lists them)", t.Name)
-}
-
-// flagName returns the name of the flag in an argument, and whether a value
-// stands in the same one.
-func flagName(arg string) (name string, given, ok bool) {
-	if len(arg) < 2 || arg[0] != '-' {
-		return "", false, false
-	}
-	name, _, given = strings.Cut(strings.TrimPrefix(arg[1:], "-"), "=")
-	return name, given, true
-}
 
 // NoFlags refuses a flag after a name. After "--" names may begin with "-".
 func (t *Tool) NoFlags(all, rest []string) error {

@@ -19,6 +19,7 @@ import (
 
 	"microsecrets/lib/fakeaws"
 	"microsecrets/lib/internal/version"
+	"microsecrets/lib/tool"
 )
 
 // Usage is what ms-dev -h prints.
@@ -78,12 +79,11 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	flags.Var(&tell, "tell", "")
 	language := flags.Bool("language", false, "")
 	showVersion := flags.Bool("version", false, "")
-	switch err := flags.Parse(args); {
+	switch err := tool.Parse(flags, args); {
 	case errors.Is(err, flag.ErrHelp):
 		return write(stdout, Usage)
 	case err != nil:
-		// The text of err has the argument in it.
-		return failed, fmt.Errorf("argument %d is not a flag, or its value is not one for it (ms-dev -h lists the flags)", max(1, len(args)-flags.NArg()))
+		return failed, err
 	case *language:
 		return write(stdout, fakeaws.Help)
 	case *showVersion:

@@ -136,7 +136,7 @@ func TestManualFlags(t *testing.T) {
 			if program == "ms-exec" {
 				end = append(end, "--", "true")
 			}
-			if said := output(t, program, end...); strings.Contains(said, "is not a flag") {
+			if said := output(t, program, end...); strings.Contains(said, "is not a flag of") {
 				t.Errorf("%s has no flag -%s: %s", program, name, said)
 			}
 		}
