@@ -113,3 +113,43 @@ func TestDirDamaged(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// A folder in which others can write is not used, nor is one that is theirs, and
+// what they have prepared there is not written to.
+func TestDirOfOthers(t *testing.T) {
+	dir := t.TempDir()
+	for mode, refused := range map[os.FileMode]bool{0o700: false, 0o755: false, 0o770: true, 0o702: true, 0o777 | os.ModeSticky: true} {
+		if err := os.Chmod(dir, mode); err != nil {
+			t.Fatal(err)
+		}
+		s, err := fakeaws.New(fakeaws.Options{Dir: dir})
+		if err == nil {
+			s.Close()
+		}
+		if (err != nil) != refused || refused && !strings.Contains(err.Error(), dir+": others may write to it") {
+			t.Errorf("%s: %v", mode, err)
+		}
+	}
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	victim := filepath.Join(t.TempDir(), "victim")
+	for _, name := range []string{"kms.json.new", "journal.new"} {
+		if err := os.Symlink(victim, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	serve(t, dir, "write k x", "key create alias/a")
+	if _, err := os.Stat(victim); !os.IsNotExist(err) {
+		t.Errorf("written through a link: %v", err)
+	}
+	if os.Geteuid() != 0 {
+		return
+	}
+	if err := os.Chown(dir, 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fakeaws.New(fakeaws.Options{Dir: dir}); err == nil || !strings.Contains(err.Error(), dir+": belongs to user 65534") {
+		t.Errorf("%v", err)
+	}
+}

@@ -12,8 +12,8 @@ type folder struct {
 	lock *os.File
 }
 
-// openFolder opens dir, which it makes if need be, unless another server uses
-// it.
+// openFolder opens dir, which it makes if need be, unless it is somebody else's,
+// others may write to it, or another server uses it.
 func openFolder(dir string) (*folder, error) {
 	if dir == "" {
 		return nil, nil
@@ -25,11 +25,17 @@ func openFolder(dir string) (*folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	lock, err := root.OpenFile("lock", os.O_RDWR|os.O_CREATE, 0o600)
+	f := &folder{dir: root}
+	info, err := root.Stat(".")
 	if err == nil {
-		err = lockFile(lock)
+		err = private(info)
 	}
-	f := &folder{root, lock}
+	if err == nil {
+		f.lock, err = root.OpenFile("lock", os.O_RDWR|os.O_CREATE, 0o600)
+	}
+	if err == nil {
+		err = lockFile(f.lock)
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", dir, err), f.close())
 	}

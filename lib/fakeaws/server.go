@@ -1,10 +1,10 @@
-// Package fakeaws emulates Amazon S3 and AWS KMS in one process, on one port of
-// the loopback interface.
+// Package fakeaws emulates Amazon S3, AWS KMS and AWS STS in one process, on one
+// port of the loopback interface.
 //
 // It is for tests, demonstrations and work without a network. A Go test starts
 // it in one line (package fakeawstest), a testscript script has one of its own
 // (package fakescript), and ms-dev runs a command with one. The services
-// themselves are http.Handlers (packages fakes3 and fakekms). Around them the
+// themselves are http.Handlers (packages fakes3, fakekms and fakests). Around them the
 // Server can be told, through a small language (see Help), to be slow, to fail,
 // to deny and to lose replies, and it counts requests and round trips.
 package fakeaws
@@ -20,12 +20,14 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"microsecrets/lib/fakeaws/fakekms"
 	"microsecrets/lib/fakeaws/fakes3"
+	"microsecrets/lib/fakeaws/fakests"
 	"microsecrets/lib/fakeaws/iam"
 	"microsecrets/lib/fakeaws/internal/service"
 )
@@ -50,10 +52,12 @@ type Options struct {
 	Dir string
 }
 
-// A Server serves S3 and KMS until it is closed.
+// A Server serves S3, KMS and STS until it is closed. It answers requests for
+// its own hosts only, 127.0.0.1, localhost and BUCKET.localhost, so that no web page can reach it under a name of its own.
 type Server struct {
 	s3         *fakes3.Handler
 	kms        *fakekms.Handler
+	sts        *fakests.Handler
 	principals *iam.Principals
 	faults     faults
 	traces     traces
@@ -90,6 +94,7 @@ func (s *Server) start(o Options) (err error) {
 	if s.kms, err = fakekms.New(fakekms.Options{Principals: s.principals, Now: s.now, Dir: s.dir.root()}); err != nil {
 		return err
 	}
+	s.sts = fakests.New(fakests.Options{Principals: s.principals, Now: s.now})
 	if s.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 		return err
 	}
@@ -103,7 +108,7 @@ func (s *Server) start(o Options) (err error) {
 	return nil
 }
 
-// URL returns the endpoint of both services, without a trailing slash.
+// URL returns the endpoint of all services, without a trailing slash.
 func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }
 
 // Close stops the server at once, cutting the requests under way.
@@ -133,6 +138,7 @@ func (s *Server) Environ() []string {
 		"AWS_DEFAULT_REGION="+DefaultRegion,
 		"AWS_ENDPOINT_URL_S3="+s.URL(),
 		"AWS_ENDPOINT_URL_KMS="+s.URL(),
+		"AWS_ENDPOINT_URL_STS="+s.URL(),
 		"AWS_EC2_METADATA_DISABLED=true",
 		"AWS_CONFIG_FILE="+os.DevNull,
 		"AWS_SHARED_CREDENTIALS_FILE="+os.DevNull,
@@ -147,9 +153,13 @@ func (s *Server) now() time.Time {
 	return time.Now().UTC().Add(s.ahead).Truncate(time.Millisecond)
 }
 
-// ServeHTTP answers a request to S3, to KMS (which has X-Amz-Target) or in the
-// control language.
+// ServeHTTP answers a request to S3, to KMS, which has X-Amz-Target, to STS,
+// which is a form, or in the control language.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !own(r.Host) {
+		http.Error(w, "this server is not "+strconv.Quote(r.Host), http.StatusMisdirectedRequest)
+		return
+	}
 	if token, ok := strings.CutPrefix(r.URL.Path, "/_fake/"); ok {
 		s.serveControl(w, r, token)
 		return
@@ -157,14 +167,23 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{ResponseWriter: w, server: s, out: w, ctx: r.Context(), cut: -1, corrupt: -1}
 	defer x.finish()
 	r = r.WithContext(service.WithObserver(r.Context(), x))
-	if _, ok := r.Header["X-Amz-Target"]; ok {
-		s.kms.ServeHTTP(x, r)
-	} else {
-		s.s3.ServeHTTP(x, r)
+	var h http.Handler = s.s3
+	if r.Header.Get("X-Amz-Target") != "" {
+		h = s.kms
+	} else if r.Method == http.MethodPost && strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
+		h = s.sts
 	}
+	h.ServeHTTP(x, r)
 	if x.rewrite != nil && !x.detached {
 		x.sendRewritten()
 	}
+}
+
+// own reports whether host is one of the server's, at any port, since a proxy
+// before it has another.
+func own(host string) bool {
+	name, _, _ := strings.Cut(host, ":")
+	return name == "127.0.0.1" || name == "localhost" || strings.HasSuffix(name, ".localhost")
 }
 
 // serveControl runs the line in a POST's body, paths in it relative to the
@@ -207,4 +226,6 @@ func waitFor[T any](ctx context.Context, done <-chan struct{}, ch <-chan T) erro
 }
 
 // operations are those of all services, as the SDKs call them.
-func operations() []string { return slices.Concat(fakes3.Operations(), fakekms.Operations()) }
+func operations() []string {
+	return slices.Concat(fakes3.Operations(), fakekms.Operations(), fakests.Operations())
+}

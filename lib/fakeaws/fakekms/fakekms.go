@@ -379,7 +379,10 @@ func (h *Handler) save() error {
 	if err != nil {
 		return err
 	}
-	f, err := h.dir.OpenFile(keysFile+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err := h.dir.Remove(keysFile + ".new"); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	f, err := h.dir.OpenFile(keysFile+".new", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}

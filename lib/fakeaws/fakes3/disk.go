@@ -137,7 +137,10 @@ func (d *disk) apply(st *store, rec record) error {
 // compact writes the journal anew, without what later records have undone, and
 // leaves it open for log.
 func (d *disk) compact(st *store) error {
-	f, err := d.dir.OpenFile("journal.new", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err := d.dir.Remove("journal.new"); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	f, err := d.dir.OpenFile("journal.new", os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}

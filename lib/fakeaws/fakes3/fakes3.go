@@ -34,7 +34,8 @@ type Options struct {
 	Dir        *os.Root         // keeps buckets and objects, for one Handler at a time; nil: they are kept in memory
 }
 
-// A Handler is an emulated S3. Buckets are named in the path.
+// A Handler is an emulated S3. A bucket is named in the path, or in the host's
+// name: BUCKET.localhost.
 type Handler struct {
 	store      *store
 	principals *iam.Principals
@@ -183,6 +184,10 @@ func (c *call) find() *operation {
 // slashes and dots included.
 func (c *call) Parse() error {
 	path, err := url.PathUnescape(strings.TrimPrefix(c.Request.URL.EscapedPath(), "/"))
+	host, _, _ := strings.Cut(c.Request.Host, ":")
+	if bucket, ok := strings.CutSuffix(host, ".localhost"); ok {
+		path = bucket + "/" + path
+	}
 	if err != nil || !utf8.ValidString(path) {
 		return errInvalidURI.With("URI", c.Request.URL.EscapedPath())
 	}

@@ -2,6 +2,11 @@
 
 package fakeaws
 
-import "os"
+import (
+	"io/fs"
+	"os"
+)
+
+func private(fs.FileInfo) error { return nil }
 
 func lockFile(*os.File) error { return nil }
