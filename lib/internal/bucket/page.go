@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"html"
 	"io"
 	"iter"
@@ -49,6 +50,7 @@ type page struct {
 	more    bool
 	next    position // where the following page begins
 	encoded bool     // keys are URL-encoded
+	status  int      // of HTTP
 }
 
 // position is where a page of a listing begins: a token, or the last version of
@@ -65,9 +67,9 @@ func (p *page) fetch(o *s3.Options) {
 		if err != nil || !ok || response.StatusCode/100 != 2 {
 			return out, metadata, err
 		}
-		*p = page{}
+		*p = page{status: response.StatusCode}
 		if err = p.read(response.Body); err != nil && !errors.As(err, new(*smithyhttp.RequestSendError)) {
-			err = notS3(middleware.GetOperationName(ctx), err)
+			err = p.refused(middleware.GetOperationName(ctx), err)
 		}
 		response.Body.Close()
 		response.Body = http.NoBody // which the SDK takes for an empty answer
@@ -78,9 +80,9 @@ func (p *page) fetch(o *s3.Options) {
 	})
 }
 
-// notS3 is the error of an answer that S3 would not give.
-func notS3(operation string, why error) error {
-	return &awsclient.Error{Operation: operation, Detail: "the answer is not one of S3's: " + why.Error()}
+// refused is the error of an answer that S3 would not give.
+func (p *page) refused(operation string, why error) error {
+	return &awsclient.Error{Operation: operation, Detail: fmt.Sprintf("the answer, of HTTP status %d, is not one of S3's: %v", p.status, why)}
 }
 
 // read reads an answer, in which elements are either texts or hold other
@@ -201,22 +203,22 @@ func (e *Entry) set(name, text string) (err error) {
 	case "VersionId":
 		e.Version = text
 		if !isToken(text) {
-			err = errors.New("a version id is not printable ASCII")
+			err = errors.New("it has a version id that is not one word of printable ASCII")
 		}
 	case "ETag":
 		e.ETag = text
 		if !isToken(text) {
-			err = errors.New("an ETag is not printable ASCII")
+			err = errors.New("it has an ETag that is not one word of printable ASCII")
 		}
 	case "IsLatest":
 		e.Latest = text == "true"
 	case "Size":
 		if e.Size, err = strconv.ParseInt(text, 10, 64); err != nil || e.Size < 0 {
-			err = errors.New("a size is not a number")
+			err = errors.New("it has a size that is not a number")
 		}
 	case "LastModified":
 		if err = e.Modified.UnmarshalText([]byte(text)); err != nil {
-			err = errors.New("a time is not in the form of RFC 3339")
+			err = errors.New("it has a time that is not in the form of RFC 3339")
 		}
 	}
 	return err
@@ -250,11 +252,11 @@ func (p *page) decodeKeys() (err error) {
 func (p *page) check(operation, prefix string, asked position) error {
 	for _, e := range p.entries {
 		if !strings.HasPrefix(e.Key, prefix) {
-			return notS3(operation, errors.New("it has keys that were not asked for"))
+			return p.refused(operation, errors.New("it has keys that were not asked for"))
 		}
 	}
 	if p.more && (p.next == position{} || p.next == asked) {
-		return notS3(operation, errors.New("it does not go on"))
+		return p.refused(operation, errors.New("it does not go on"))
 	}
 	return nil
 }
@@ -278,5 +280,5 @@ func entries(pages iter.Seq2[page, error]) iter.Seq2[Entry, error] {
 
 var (
 	errNotListing = errors.New("it is not a listing, or is too long")
-	errNotEncoded = errors.New("a key is not URL-encoded")
+	errNotEncoded = errors.New("it has a key that is not URL-encoded")
 )

@@ -151,7 +151,7 @@ func TestEndless(t *testing.T) {
 			runtime.ReadMemStats(&before)
 			e, err := list()
 			runtime.ReadMemStats(&after)
-			if err == nil || !strings.Contains(err.Error(), "the answer is not one of S3's") {
+			if err == nil || !strings.Contains(err.Error(), "the answer, of HTTP status 200, is not one of S3's") {
 				t.Errorf("%s%s…: %s: %+v, %v", c.start, c.repeated, name, e, err)
 			}
 			if n := sent.Load(); n > 32<<20 {

@@ -13,7 +13,7 @@ import (
 func TestVersionsEncoding(t *testing.T) {
 	emulated(t)
 	const version = `<Version><Key>a%2Bb+c</Key><VersionId>v</VersionId></Version>`
-	const stuck = "the answer is not one of S3's: it does not go on"
+	const stuck = "the answer, of HTTP status 200, is not one of S3's: it does not go on"
 	for _, c := range []struct{ answer, keys string }{
 		{`<EncodingType>url</EncodingType>` + version, "a+b c"},
 		{version + `<EncodingType>url</EncodingType>`, "a+b c"},
