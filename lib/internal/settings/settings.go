@@ -141,7 +141,11 @@ func (f *Flags) Resolve() (*Settings, error) {
 			v = each.standard
 		}
 		err := checkText(v)
-		if err == nil {
+		switch {
+		case err != nil:
+		case v == "" && each.name != "by": // as an unset variable leaves a flag
+			err = errors.New("empty")
+		default:
 			err = each.place(s).Set(v)
 		}
 		if err != nil {

@@ -22,8 +22,9 @@ type setting struct {
 	standard string // the default, as text; empty: none, or found out by Resolve
 	help     string // for the usage: lines of at most 61 bytes
 
-	// place returns where the value is kept. Its Set checks text and returns an
-	// error without it; its String is as a person would write the value.
+	// place returns where the value is kept. Its Set checks text without control
+	// characters, empty only for by, and returns an error that does not hold it;
+	// its String is as a person would write the value.
 	place func(*Settings) flag.Value
 }
 
@@ -92,21 +93,11 @@ func Usage() string {
 	return b.String()
 }
 
-var errEmpty = errors.New("empty")
-
-// text is any text but an empty one, which a variable that is not set leaves
-// behind.
+// text is any text.
 type text string
 
-func (v *text) String() string { return string(*v) }
-
-func (v *text) Set(s string) error {
-	if s == "" {
-		return errEmpty
-	}
-	*v = text(s)
-	return nil
-}
+func (v *text) String() string     { return string(*v) }
+func (v *text) Set(s string) error { *v = text(s); return nil }
 
 // account is the number of an AWS account.
 type account string
