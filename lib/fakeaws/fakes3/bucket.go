@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"microsecrets/lib/fakeaws/internal/service"
 )
 
 var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
@@ -39,10 +41,35 @@ func (c *call) createBucket() error {
 	if !bucketName.MatchString(c.bucketName) {
 		return errInvalidBucketName.With("BucketName", c.bucketName)
 	}
-	if c.store.bucket(c.bucketName) != nil {
-		return errBucketOwned.With("BucketName", c.bucketName)
+	if owner := c.Request.Header.Get("X-Amz-Object-Ownership"); owner != "" && owner != "BucketOwnerEnforced" {
+		return errNotImplemented.With("Header", "x-amz-object-ownership")
 	}
-	if err := c.store.configure(bucketConf{Name: c.bucketName, Account: c.Caller.Account}); err != nil {
+	var in struct {
+		LocationConstraint string
+	}
+	if err := c.readXML(&in); err != nil {
+		return err
+	}
+	const global = "us-east-1" // has no constraint, and tolerates a repetition
+	switch region, asked := c.Sig.Region, in.LocationConstraint; {
+	case asked == global:
+		return service.Errorf(http.StatusBadRequest, "InvalidLocationConstraint", "The specified location-constraint is not valid").
+			With("LocationConstraint", asked)
+	case asked == "" && region != global:
+		return service.Errorf(http.StatusBadRequest, "IllegalLocationConstraintException",
+			"The unspecified location constraint is incompatible for the region specific endpoint this request was sent to.")
+	case asked != "" && asked != region:
+		return service.Errorf(http.StatusBadRequest, "IllegalLocationConstraintException",
+			"The %s location constraint is incompatible for the region specific endpoint this request was sent to.", asked)
+	}
+	if b := c.store.bucket(c.bucketName); b != nil {
+		switch {
+		case c.store.conf(b).Account != c.Caller.Account:
+			return errBucketExists.With("BucketName", c.bucketName)
+		case c.Sig.Region != global:
+			return errBucketOwned.With("BucketName", c.bucketName)
+		}
+	} else if err := c.store.configure(bucketConf{Name: c.bucketName, Account: c.Caller.Account, Region: c.Sig.Region}); err != nil {
 		return err
 	}
 	c.Header().Set("Location", "/"+c.bucketName)

@@ -9,11 +9,11 @@ import (
 )
 
 // etagMatches reports whether a list of ETags, quoted or not, names etag; "*"
-// names any.
+// names any. A weak one, W/"…", is never the same: RFC 9110, 13.1.1.
 func etagMatches(list, etag string) bool {
 	for item := range strings.SplitSeq(list, ",") {
 		item = strings.TrimSpace(item)
-		if item == "*" || strings.Trim(strings.TrimPrefix(item, "W/"), `"`) == etag {
+		if item == "*" || strings.Trim(item, `"`) == etag {
 			return true
 		}
 	}

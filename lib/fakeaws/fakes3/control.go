@@ -5,6 +5,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"microsecrets/lib/fakeaws/iam"
 	"microsecrets/lib/fakeaws/internal/control"
@@ -212,6 +213,7 @@ func (h *Handler) doCopy(l *control.Line) (string, error) {
 		return "", nil
 	}
 	dup := *v
+	dup.Time = time.Time{}
 	return "", h.store.put(to, key, &dup, func(*version) error { return nil })
 }
 

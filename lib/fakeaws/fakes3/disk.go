@@ -42,6 +42,7 @@ type putRecord struct {
 	Bucket  string   `json:"b"`
 	Key     string   `json:"k"`
 	Version *version `json:"v"`
+	Younger int      `json:"younger,omitempty"` // so many of the newest versions stay above it
 }
 
 type dropRecord struct {
@@ -115,7 +116,7 @@ func (d *disk) apply(st *store, rec record) error {
 		if err != nil {
 			return err
 		}
-		b.insert(rec.Put.Key, rec.Put.Version)
+		b.insert(rec.Put.Key, rec.Put.Version, rec.Put.Younger)
 	case rec.Replace != nil && rec.Replace.Version != nil:
 		b, err := find(rec.Replace.Bucket)
 		if err != nil {
@@ -154,7 +155,7 @@ func (d *disk) compact(st *store) error {
 				break
 			}
 			for _, v := range o.versions {
-				err = errors.Join(err, enc.Encode(record{Put: &putRecord{b.Name, o.key, v}}))
+				err = errors.Join(err, enc.Encode(record{Put: &putRecord{b.Name, o.key, v, 0}}))
 			}
 		}
 	}

@@ -31,6 +31,7 @@ var (
 	errContentSHA256     = service.Errorf(http.StatusBadRequest, "XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed.")
 	errMalformedTrailer  = service.Errorf(http.StatusBadRequest, "MalformedTrailerError", "The request contained trailing data that was not well-formed or did not conform to our published schema.")
 	errInvalidVersionID  = service.Errorf(http.StatusBadRequest, "InvalidArgument", "Invalid version id specified").With("ArgumentName", "versionId")
+	errBucketExists      = service.Errorf(http.StatusConflict, "BucketAlreadyExists", "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.")
 	errBucketOwned       = service.Errorf(http.StatusConflict, "BucketAlreadyOwnedByYou", "Your previous request to create the named bucket succeeded and you already own it.")
 	errInvalidBucketName = service.Errorf(http.StatusBadRequest, "InvalidBucketName", "The specified bucket is not valid.")
 )

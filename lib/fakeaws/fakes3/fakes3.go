@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -155,6 +156,10 @@ var foreignParameters = []string{"accelerate", "acl", "analytics", "attributes",
 	"policyStatus", "publicAccessBlock", "renameObject", "replication", "requestPayment", "restore", "retention", "select",
 	"tagging", "torrent", "website"}
 
+// foreignHeaders begin the names of headers that ask for what is not emulated.
+var foreignHeaders = []string{"X-Amz-Acl", "X-Amz-Grant-", "X-Amz-Tagging", "X-Amz-Object-Lock-", "X-Amz-Bucket-Object-Lock-", "X-Amz-Mfa",
+	"X-Amz-Server-Side-Encryption-Customer-", "X-Amz-Copy-Source-Server-Side-Encryption-Customer-", "X-Amz-Bypass-Governance-Retention"}
+
 // find returns the operation that the request asks for; nil if there is none.
 func (c *call) find() *operation {
 	level := keyLevel
@@ -214,6 +219,11 @@ func (c *call) Act() error {
 	c.Header().Set("X-Amz-Request-Id", c.ID)
 	c.Header().Set("X-Amz-Id-2", hostID(c.ID))
 	op := c.operation
+	for name := range c.Request.Header {
+		if slices.ContainsFunc(foreignHeaders, func(prefix string) bool { return strings.HasPrefix(name, prefix) }) {
+			return errNotImplemented.With("Header", name)
+		}
+	}
 	switch {
 	case c.Sig.Service != "s3":
 		return service.Errorf(http.StatusBadRequest, "AuthorizationHeaderMalformed",

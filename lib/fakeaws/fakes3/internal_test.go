@@ -78,7 +78,7 @@ func TestListingSteps(t *testing.T) {
 	b := &bucket{}
 	v := &version{ID: nullVersion}
 	for i := range 200_000 {
-		b.insert(fmt.Sprintf("svc%03d/%06d", i/1000, i), v)
+		b.insert(fmt.Sprintf("svc%03d/%06d", i/1000, i), v, 0)
 	}
 	for _, row := range []struct {
 		name   string

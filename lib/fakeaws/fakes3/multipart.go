@@ -140,10 +140,14 @@ func (c *call) uploadPartCopy() error {
 	}
 	off, n := int64(0), src.Size
 	if spec := c.Request.Header.Get("X-Amz-Copy-Source-Range"); spec != "" {
-		var ok bool
-		if off, n, ok = parseRange(spec, src.Size); !ok || n == 0 {
-			return errInvalidArgument("x-amz-copy-source-range", "The x-amz-copy-source-range value must be of the form bytes=first-last")
+		var last int64
+		if _, err := fmt.Sscanf(spec, "bytes=%d-%d", &off, &last); err != nil || fmt.Sprintf("bytes=%d-%d", off, last) != spec || off > last {
+			return errInvalidArgument("x-amz-copy-source-range", "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy")
 		}
+		if last >= src.Size {
+			return errInvalidArgument("x-amz-copy-source-range", "Range specified is not valid for source object of size: %d", src.Size)
+		}
+		n = last - off + 1
 	}
 	r, w := io.Pipe()
 	go func() { w.CloseWithError(src.Body.writeRange(w, off, n)) }()
@@ -282,6 +286,7 @@ func (c *call) assemble(u *upload, listed []completedPart) (*version, error) {
 	have := maps.Clone(u.parts)
 	c.store.mu.RUnlock()
 	v := *u.v
+	v.Time = u.started
 	sums := md5.New()
 	var composite hash.Hash
 	if u.alg != "" {

@@ -175,7 +175,15 @@ func (c *call) getObject() error {
 		return err
 	}
 	for name, value := range v.Header {
-		h.Set(name, value)
+		if strings.HasPrefix(name, "X-Amz-Meta-") {
+			name = strings.ToLower(name) // S3 keeps it so
+		}
+		h[name] = []string{value}
+	}
+	for param, values := range c.query {
+		if header, ok := strings.CutPrefix(param, "response-"); ok {
+			h.Set(header, values[0])
+		}
 	}
 	c.encryptionHeaders(v)
 	if status == http.StatusPartialContent {
@@ -234,6 +242,9 @@ func (c *call) partExtent(v *version, number string) (off, n int64, status int, 
 	}
 	for _, size := range sizes[:i-1] {
 		off += size
+	}
+	if v.Size == 0 {
+		return 0, 0, http.StatusOK, nil // there is no range of nothing
 	}
 	return off, sizes[i-1], http.StatusPartialContent, nil
 }
@@ -390,6 +401,9 @@ func (c *call) copyObject() error {
 		return err
 	}
 	if !strings.EqualFold(c.Request.Header.Get("X-Amz-Metadata-Directive"), "REPLACE") {
+		if c.copiesItself() {
+			return errInvalidRequest("This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
+		}
 		v.Header = src.Header
 	}
 	if err := v.setCopy(src); err != nil {
@@ -407,6 +421,14 @@ func (c *call) copyObject() error {
 	d.close("CopyObjectResult")
 	c.writeXML(http.StatusOK, d)
 	return nil
+}
+
+// copiesItself reports whether the source is the object itself and nothing about
+// it would change.
+func (c *call) copiesItself() bool {
+	source, err := url.PathUnescape(strings.TrimPrefix(c.Request.Header.Get("X-Amz-Copy-Source"), "/"))
+	return err == nil && source == c.bucketName+"/"+c.key && c.Request.Header.Get("X-Amz-Storage-Class") == "" &&
+		c.Request.Header.Get("X-Amz-Website-Redirect-Location") == "" && c.Request.Header.Get("X-Amz-Server-Side-Encryption") == ""
 }
 
 // setCopy makes the body of src that of v. Of what was uploaded in parts the

@@ -99,14 +99,14 @@ func (o *object) version(id string) *version {
 	return nil
 }
 
-// insert makes v the newest version of key. There is at most one null version:
-// an older one goes.
-func (b *bucket) insert(key string, v *version) {
+// insert adds v to the versions of key, below the newest of them that are
+// younger. There is at most one null version: an older one goes.
+func (b *bucket) insert(key string, v *version, younger int) {
 	o := b.objects.getOrInsert(key)
 	if v.ID == nullVersion {
 		o.versions = slices.DeleteFunc(o.versions, func(old *version) bool { return old.ID == nullVersion })
 	}
-	o.versions = append(o.versions, v)
+	o.versions = slices.Insert(o.versions, max(0, len(o.versions)-younger), v)
 }
 
 // replace puts v in the place of the version that has its id: stored bytes that
@@ -135,7 +135,7 @@ func (b *bucket) drop(key, id string) {
 	}
 }
 
-// put stores v, whose ID and Time it sets, as the newest version of key, if
+// put stores v, whose ID it sets, as a version of key, as a rule the newest, if
 // check allows it over what is there now (nil if there is nothing, a delete
 // marker perhaps).
 func (st *store) put(b *bucket, key string, v *version, check func(latest *version) error) error {
@@ -147,16 +147,27 @@ func (st *store) put(b *bucket, key string, v *version, check func(latest *versi
 	return st.putLocked(b, key, v)
 }
 
+// putLocked sets the time of v unless it has one: an upload in parts has that of
+// its beginning, and where there are versions it comes below those that were
+// begun later.
 func (st *store) putLocked(b *bucket, key string, v *version) error {
 	v.ID = nullVersion
+	younger := 0
 	if b.Versioning == versioned {
 		v.ID = newID()
+		if o := b.objects.get(key); o != nil && !v.Time.IsZero() {
+			for younger < len(o.versions) && o.versions[len(o.versions)-1-younger].Time.After(v.Time) {
+				younger++
+			}
+		}
 	}
-	v.Time = st.now()
-	if err := st.disk.log(record{Put: &putRecord{b.Name, key, v}}); err != nil {
+	if v.Time.IsZero() {
+		v.Time = st.now()
+	}
+	if err := st.disk.log(record{Put: &putRecord{b.Name, key, v, younger}}); err != nil {
 		return err
 	}
-	b.insert(key, v)
+	b.insert(key, v, younger)
 	return nil
 }
 
@@ -290,7 +301,7 @@ func (st *store) tamper(b *bucket, key string, v *version, alter func([]byte) []
 	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if err := st.disk.log(record{Replace: &putRecord{b.Name, key, &altered}}); err != nil {
+	if err := st.disk.log(record{Replace: &putRecord{b.Name, key, &altered, 0}}); err != nil {
 		return err
 	}
 	b.replace(key, &altered)
