@@ -101,7 +101,7 @@ func (l listing) pages(ctx context.Context, delimiter string, r keyRange) iter.S
 			slices.SortFunc(p.entries, func(a, b Entry) int { return strings.Compare(a.Key, b.Key) })
 			for _, e := range p.entries {
 				if e.Key <= last {
-					yield(page{}, p.refused(listObjects, errors.New("its keys are not in order")))
+					yield(page{}, p.refused(listObjects, errors.New("its keys come again, or are not in order")))
 					return
 				}
 				last = e.Key

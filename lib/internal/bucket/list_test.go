@@ -444,39 +444,25 @@ func TestListStops(t *testing.T) {
 	}
 }
 
+// BenchmarkList lists 20,000 names in 100 services where a request takes 20 ms,
+// and compares that with listing them page after page.
 func BenchmarkList(b *testing.B) {
-	for _, c := range []struct {
-		name string
-		fill []string
-	}{
-		{"20000in100", services(100, 200)},
-		{"100000in50", services(50, 2000)},
-		{"20000in10000", services(10000, 2)},
-		{"20000in1", []string{"fill 20000 a/"}},
-	} {
-		b.Run(c.name, func(b *testing.B) {
-			server, bucket := emulated(b)
-			do(b, server, c.fill...)
-			do(b, server, "fault delay 20ms ListObjectsV2")
-			var serially time.Duration
-			n := 0
-			for b.Loop() {
-				b.StopTimer()
-				start := time.Now()
-				for range serial(b, bucket, "", "") {
-				}
-				serially += time.Since(start)
-				do(b, server, "reset")
-				b.StartTimer()
-				for _, err := range bucket.List(context.Background(), "", false) {
-					if err != nil {
-						b.Fatal(err)
-					}
-				}
-				n = requests(b, server)
-			}
-			b.ReportMetric(float64(serially)/float64(b.Elapsed()), "x-faster")
-			b.ReportMetric(float64(n), "requests/op")
-		})
+	server, bucket := emulated(b)
+	do(b, server, services(100, 200)...)
+	do(b, server, "fault delay 20ms ListObjectsV2")
+	var serially time.Duration
+	n := 0
+	for b.Loop() {
+		b.StopTimer()
+		start := time.Now()
+		for range serial(b, bucket, "", "") {
+		}
+		serially += time.Since(start)
+		do(b, server, "reset")
+		b.StartTimer()
+		list(b, bucket, "", false)
+		n = requests(b, server)
 	}
+	b.ReportMetric(float64(serially)/float64(b.Elapsed()), "x-faster")
+	b.ReportMetric(float64(n), "requests/op")
 }

@@ -11,6 +11,7 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -51,6 +52,7 @@ type page struct {
 	next    position // where the following page begins
 	encoded bool     // keys are URL-encoded
 	status  int      // of HTTP
+	err     error    // of an answer that cannot be read
 }
 
 // position is where a page of a listing begins: a token, or the last version of
@@ -69,7 +71,7 @@ func (p *page) fetch(o *s3.Options) {
 		}
 		*p = page{status: response.StatusCode}
 		if err = p.read(response.Body); err != nil && !errors.As(err, new(*smithyhttp.RequestSendError)) {
-			err = p.refused(middleware.GetOperationName(ctx), err)
+			p.err, err = err, nil
 		}
 		response.Body.Close()
 		response.Body = http.NoBody // which the SDK takes for an empty answer
@@ -78,11 +80,6 @@ func (p *page) fetch(o *s3.Options) {
 	o.APIOptions = append(o.APIOptions, func(s *middleware.Stack) error {
 		return s.Deserialize.Add(middleware.DeserializeMiddlewareFunc("ReadPage", read), middleware.After)
 	})
-}
-
-// refused is the error of an answer that S3 would not give.
-func (p *page) refused(operation string, why error) error {
-	return &awsclient.Error{Operation: operation, Detail: fmt.Sprintf("the answer, of HTTP status %d, is not one of S3's: %v", p.status, why)}
 }
 
 // read reads an answer, in which elements are either texts or hold other
@@ -247,18 +244,28 @@ func (p *page) decodeKeys() (err error) {
 	return nil
 }
 
-// check refuses a page with keys that were not asked for, and one after which
-// the same page would be asked for again.
+// check refuses a page that cannot be read, one with keys that were not asked for
+// or are longer than S3 allows, and one after which the same page would be asked
+// for again.
 func (p *page) check(operation, prefix string, asked position) error {
-	for _, e := range p.entries {
-		if !strings.HasPrefix(e.Key, prefix) {
-			return p.refused(operation, errors.New("it has keys that were not asked for"))
-		}
-	}
-	if p.more && (p.next == position{} || p.next == asked) {
+	long := func(e Entry) bool { return len(e.Key) > keyMax }
+	foreign := func(e Entry) bool { return !strings.HasPrefix(e.Key, prefix) }
+	switch {
+	case p.err != nil:
+		return p.refused(operation, p.err)
+	case slices.ContainsFunc(p.entries, long):
+		return p.refused(operation, errors.New("it has a key of over 1,024 bytes"))
+	case slices.ContainsFunc(p.entries, foreign):
+		return p.refused(operation, errors.New("it has keys that were not asked for"))
+	case p.more && (p.next == position{} || p.next == asked):
 		return p.refused(operation, errors.New("it does not go on"))
 	}
 	return nil
+}
+
+// refused is the error of an answer that S3 would not give.
+func (p *page) refused(operation string, why error) error {
+	return &awsclient.Error{Operation: operation, Detail: fmt.Sprintf("the answer, of HTTP status %d, is not one of S3's: %v", p.status, why)}
 }
 
 // entries returns the entries of pages.
