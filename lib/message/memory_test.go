@@ -57,6 +57,9 @@ func allocations(cpus int, run func()) uint64 {
 // TestConstantMemory sends much through a Writer, and through a Reader, up to memorySize. Each may have 8 MiB of heap,
 // what is not collected yet included.
 func TestConstantMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("gigabytes take a while")
+	}
 	for _, tt := range []struct {
 		frameLen int
 		size     int64

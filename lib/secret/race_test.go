@@ -67,11 +67,15 @@ func TestRace(t *testing.T) {
 		begun:   map[string]bool{},
 		done:    map[string]bool{},
 	}
+	operations := raceOperations
+	if testing.Short() {
+		operations /= 10
+	}
 	var workers sync.WaitGroup
 	for w := range raceWorkers {
 		workers.Go(func() {
 			random := rand.New(rand.NewPCG(1, uint64(w)))
-			for range raceOperations / raceWorkers {
+			for range operations / raceWorkers {
 				r.act(t.Context(), random.IntN(100), fmt.Sprintf("svc/name%02d", random.IntN(raceNames)))
 			}
 		})

@@ -19,8 +19,11 @@ const peakMax = 128 << 20
 // TestMemory puts and gets a secret that is larger than the memory that the
 // programs may have.
 func TestMemory(t *testing.T) {
-	if raceDetector {
+	switch {
+	case raceDetector:
 		t.Skip("the race detector takes more memory than the programs")
+	case testing.Short():
+		t.Skip("gigabytes take a while")
 	}
 	serve(t)
 	const size = 200 << 20
