@@ -23,10 +23,10 @@ const rangesPrefetched = 30
 //
 // Pages are fetched one after the other until one shows that the keys are in
 // groups: services, for a prefix that is a store's. The keys after that page are
-// cut between groups into ranges, and the ranges are fetched side by side. Each
+// split between groups into ranges, and the ranges are fetched concurrently. Each
 // range begins exactly where the one before it ends, so no key is left out and
-// none is listed twice, wherever the cuts are: a key that exists all the while is
-// listed once, whatever others write or remove.
+// none is listed twice, wherever they are split: a key that exists throughout is
+// listed once, whatever others write or remove meanwhile.
 func (b *Bucket) List(ctx context.Context, prefix string, oneLevel bool) iter.Seq2[Entry, error] {
 	return entries(listing{b, prefix}.all(ctx, oneLevel))
 }
@@ -55,10 +55,10 @@ func (l listing) all(ctx context.Context, oneLevel bool) iter.Seq2[page, error] 
 			}
 			groups := l.groups(p)
 			if oneLevel || !p.more || groups == 0 || groups > len(p.entries)/4 {
-				continue // a list of the groups would be as long as that of the keys
+				continue // listing the groups would take as long as listing the keys
 			}
 			after := p.entries[len(p.entries)-1].Key
-			for p, err := range l.sideBySide(ctx, l.ranges(ctx, after, groups)) {
+			for p, err := range l.concurrently(ctx, l.ranges(ctx, after, groups)) {
 				if !yield(p, err) {
 					return
 				}
@@ -132,10 +132,11 @@ func (l listing) groups(p page) int {
 	return n
 }
 
-// ranges cuts the keys above after. A page before them had keys of perPage
-// groups, so four fifths as many groups are a range, which will probably fit on
-// a page. If the groups cannot be listed, the rest is one range: a policy may
-// allow only listings without a delimiter.
+// ranges splits the keys above after. A page before them had keys of perPage
+// groups, so a range has four fifths as many, which probably fit on a page; a
+// thousand small groups after a large one do not become a thousand ranges. If the
+// groups cannot be listed, the rest is one range: a policy may allow only listings
+// without a delimiter.
 func (l listing) ranges(ctx context.Context, after string, perPage int) iter.Seq[keyRange] {
 	return func(yield func(keyRange) bool) {
 		for p, err := range l.pages(ctx, "/", keyRange{after: after}) {
@@ -161,8 +162,8 @@ func (l listing) ranges(ctx context.Context, after string, perPage int) iter.Seq
 	}
 }
 
-// sideBySide fetches the pages of ranges side by side, and returns them in order.
-func (l listing) sideBySide(ctx context.Context, ranges iter.Seq[keyRange]) iter.Seq2[page, error] {
+// concurrently fetches the pages of ranges concurrently, and returns them in order.
+func (l listing) concurrently(ctx context.Context, ranges iter.Seq[keyRange]) iter.Seq2[page, error] {
 	type fetched struct {
 		page page
 		err  error

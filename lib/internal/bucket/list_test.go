@@ -176,7 +176,7 @@ func TestListDepth(t *testing.T) {
 }
 
 // TestRanges holds that the keys of all ranges are the keys of the listing,
-// wherever the cuts are.
+// wherever it is split.
 func TestRanges(t *testing.T) {
 	server, b := emulated(t)
 	do(t, server, append(services(8, 150), "fill 2500 svc003/", "write svc 1", "write svc003/ 1", "write svc004 1")...)
@@ -187,7 +187,7 @@ func TestRanges(t *testing.T) {
 	}
 	r := rand.New(rand.NewPCG(1, 2))
 	for n := range 40 {
-		var cuts []string
+		var ends []string
 		for range n {
 			key := keys[r.IntN(len(keys))]
 			switch r.IntN(4) {
@@ -196,18 +196,18 @@ func TestRanges(t *testing.T) {
 			case 1:
 				key += "0"
 			}
-			cuts = append(cuts, key)
+			ends = append(ends, key)
 		}
-		slices.Sort(cuts)
+		slices.Sort(ends)
 		var ranges []keyRange
 		after := ""
-		for _, cut := range slices.Compact(cuts) {
-			ranges = append(ranges, keyRange{after, cut})
-			after = cut
+		for _, end := range slices.Compact(ends) {
+			ranges = append(ranges, keyRange{after, end})
+			after = end
 		}
 		ranges = append(ranges, keyRange{after: after})
 		var got []string
-		for e, err := range entries(l.sideBySide(context.Background(), slices.Values(ranges))) {
+		for e, err := range entries(l.concurrently(context.Background(), slices.Values(ranges))) {
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -49,7 +49,7 @@ type Entry struct {
 type page struct {
 	entries []Entry // in the order of the answer
 	more    bool
-	next    position // where the following page begins
+	next    position // where the page after it begins
 	encoded bool     // keys are URL-encoded
 	status  int      // of HTTP
 	err     error    // of an answer that cannot be read
@@ -258,7 +258,7 @@ func (p *page) check(operation, prefix string, asked position) error {
 	case slices.ContainsFunc(p.entries, foreign):
 		return p.refused(operation, errors.New("it has keys that were not asked for"))
 	case p.more && (p.next == position{} || p.next == asked):
-		return p.refused(operation, errors.New("it does not go on"))
+		return p.refused(operation, errors.New("the page after it would be the same again"))
 	}
 	return nil
 }

@@ -9,11 +9,11 @@ import (
 )
 
 // TestVersionsEncoding holds that keys are taken as the answer says that they
-// are written, and that a listing which does not go on ends.
+// are written, and that a listing whose pages repeat ends.
 func TestVersionsEncoding(t *testing.T) {
 	emulated(t)
 	const version = `<Version><Key>a%2Bb+c</Key><VersionId>v</VersionId></Version>`
-	const stuck = "the answer, of HTTP status 200, is not one of S3's: it does not go on"
+	const stuck = "the answer, of HTTP status 200, is not one of S3's: the page after it would be the same again"
 	for _, c := range []struct{ answer, keys string }{
 		{`<EncodingType>url</EncodingType>` + version, "a+b c"},
 		{version + `<EncodingType>url</EncodingType>`, "a+b c"},
