@@ -34,11 +34,11 @@ func TestManual(t *testing.T) {
 	});`
 
 	ctx := context.Background()
-	store, err := secret.Open(ctx, secret.Options{Store: location + "/prod", Key: b.arn})
+	store, err := secret.Open(ctx, location+"/prod", &secret.Options{Key: b.arn})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.Put(ctx, "myservice/password", strings.NewReader("hunter2")); err != nil {
+	if _, err := store.Put(ctx, "myservice/password", strings.NewReader("hunter2"), nil); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(node, "-")
@@ -48,7 +48,7 @@ func TestManual(t *testing.T) {
 	if string(out) != "hunter2" || err != nil {
 		t.Fatalf("%q, %v: %s", out, err, &stderr)
 	}
-	if got, err := store.Get(ctx, "myservice/password"); string(got) != "by JavaScript" {
+	if got, err := store.Get(ctx, "myservice/password", nil); string(got) != "by JavaScript" {
 		t.Errorf("%q, %v", got, err)
 	}
 }

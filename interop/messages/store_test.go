@@ -40,10 +40,10 @@ func newBench(t *testing.T, unsigned bool) *bench {
 	cfg := fake.Config()
 	b := &bench{s3: s3.NewFromConfig(cfg)}
 	var err error
-	if b.store, err = secret.Open(ctx, secret.Options{Store: location, Unsigned: unsigned}); err != nil {
+	if b.store, err = secret.Open(ctx, location, &secret.Options{Unsigned: unsigned}); err != nil {
 		t.Fatal(err)
 	}
-	receipt, err := b.store.Put(ctx, "svc/first", strings.NewReader("makes the key"))
+	receipt, err := b.store.Put(ctx, "svc/first", strings.NewReader("makes the key"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func newBench(t *testing.T, unsigned bool) *bench {
 
 func (b *bench) put(t *testing.T, name string, plain []byte) {
 	t.Helper()
-	if _, err := b.store.Put(context.Background(), name, bytes.NewReader(plain)); err != nil {
+	if _, err := b.store.Put(context.Background(), name, bytes.NewReader(plain), nil); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -201,11 +201,11 @@ func TestStoreWrites(t *testing.T) {
 				for i, msg := range engine.encrypt(t, b, cases) {
 					name := cases[i].context["ms-name"]
 					b.putObject(t, name, msg)
-					if got, err := b.store.Get(ctx, name); err != nil || !bytes.Equal(got, random) {
+					if got, err := b.store.Get(ctx, name, nil); err != nil || !bytes.Equal(got, random) {
 						t.Errorf("%v: we read their %d bytes as %d, %v", cases[i].shape, len(random), len(got), err)
 					}
 					b.putObject(t, "svc/elsewhere", msg)
-					if got, err := b.store.Get(ctx, "svc/elsewhere"); got != nil || !errors.Is(err, message.ErrNotAuthentic) {
+					if got, err := b.store.Get(ctx, "svc/elsewhere", nil); got != nil || !errors.Is(err, message.ErrNotAuthentic) {
 						t.Errorf("%v: under another name it gives %d bytes, %v", cases[i].shape, len(got), err)
 					}
 				}

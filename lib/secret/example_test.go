@@ -2,14 +2,20 @@ package secret_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"log"
 	"os"
 	"strconv"
 	"strings"
 	"sync"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/config"
 
 	"microsecrets/lib/fakeaws"
+	"microsecrets/lib/fakeaws/fakeawstest"
 	"microsecrets/lib/secret"
 )
 
@@ -30,19 +36,99 @@ func Example() {
 	defer emulated()()
 	ctx := context.Background()
 
-	store, err := secret.Open(ctx, secret.Options{Store: "s3://example-microsecrets/prod"})
+	store, err := secret.Open(ctx, "s3://example-microsecrets/prod", nil)
 	if err != nil {
 		log.Fatal(err)
 	}
-	if _, err := store.Put(ctx, "myservice/password", strings.NewReader("hunter2")); err != nil {
+	if _, err := store.Put(ctx, "myservice/password", strings.NewReader("hunter2"), nil); err != nil {
 		log.Fatal(err)
 	}
-	password, err := store.Get(ctx, "myservice/password")
+	password, err := store.Get(ctx, "myservice/password", nil)
 	if err != nil {
 		log.Fatal(err)
 	}
 	fmt.Printf("%s\n", password)
+	// Output: hunter2
+}
 
+// A secret of any size is verified before its first byte comes out.
+func ExampleStore_NewReader() {
+	defer emulated()()
+	ctx := context.Background()
+
+	store, err := secret.Open(ctx, "s3://example-microsecrets/prod", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	dump := io.LimitReader(neverEnding('x'), 100<<20)
+	receipt, err := store.Put(ctx, "myservice/dump", dump, &secret.PutOptions{Create: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	r, err := store.NewReader(ctx, "myservice/dump", &secret.GetOptions{Checksum: receipt.SHA256[:]})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer r.Close()
+	n, err := io.Copy(io.Discard, r)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(n)
+	// Output: 104857600
+}
+
+type neverEnding byte
+
+func (b neverEnding) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = byte(b)
+	}
+	return len(p), nil
+}
+
+func ExampleStore_Merge() {
+	defer emulated()()
+	ctx := context.Background()
+
+	store, err := secret.Open(ctx, "s3://example-microsecrets/prod", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	var group sync.WaitGroup
+	for range 10 {
+		group.Go(func() {
+			_, err := store.Merge(ctx, "myservice/serial", func(old []byte) ([]byte, error) {
+				n, _ := strconv.Atoi(string(old))
+				return strconv.AppendInt(nil, int64(n+1), 10), nil
+			}, nil)
+			if err != nil {
+				log.Fatal(err)
+			}
+		})
+	}
+	group.Wait()
+	serial, err := store.Get(ctx, "myservice/serial", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%s\n", serial)
+	// Output: 10
+}
+
+func ExampleStore_List() {
+	defer emulated()()
+	ctx := context.Background()
+
+	store, err := secret.Open(ctx, "s3://example-microsecrets/prod", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, name := range []string{"myservice/env", "myservice/tls.key", "other/env"} {
+		if _, err := store.Put(ctx, name, strings.NewReader("…"), nil); err != nil {
+			log.Fatal(err)
+		}
+	}
 	for entry, err := range store.List(ctx, "myservice/", nil) {
 		if err != nil {
 			log.Fatal(err)
@@ -50,35 +136,38 @@ func Example() {
 		fmt.Println(entry.Name)
 	}
 	// Output:
-	// hunter2
-	// myservice/password
+	// myservice/env
+	// myservice/tls.key
 }
 
-func ExampleStore_Merge() {
+// A program that has an AWS configuration of its own makes no second one.
+func ExampleNew() {
 	defer emulated()()
 	ctx := context.Background()
 
-	store, err := secret.Open(ctx, secret.Options{Store: "s3://example-microsecrets/prod"})
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion("us-east-1"))
 	if err != nil {
 		log.Fatal(err)
 	}
-	var group sync.WaitGroup
-	for range 10 {
-		group.Go(func() {
-			_, err := store.Merge(ctx, "myservice/serial", secret.PutOptions{}, func(old []byte) ([]byte, error) {
-				n, _ := strconv.Atoi(string(old))
-				return strconv.AppendInt(nil, int64(n+1), 10), nil
-			})
-			if err != nil {
-				log.Fatal(err)
-			}
-		})
-	}
-	group.Wait()
-	serial, err := store.Get(ctx, "myservice/serial")
+	store, err := secret.New(cfg, "s3://example-microsecrets", &secret.Options{Key: "alias/microsecrets-shared"})
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Printf("%s\n", serial)
-	// Output: 10
+	_, err = store.Get(ctx, "myservice/password", nil)
+	fmt.Println(err, errors.Is(err, secret.ErrNotFound))
+	// Output: myservice/password: no such secret in s3://example-microsecrets true
+}
+
+// A test of code that uses a store has the emulator by one line.
+func Example_testing() {
+	_ = func(t *testing.T) {
+		store, err := secret.New(fakeawstest.Start(t).Config(), "s3://example-microsecrets", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = store.Get(t.Context(), "myservice/password", nil)
+		if !errors.Is(err, secret.ErrNotFound) {
+			t.Error(err)
+		}
+	}
 }

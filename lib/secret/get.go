@@ -2,43 +2,149 @@ package secret
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"hash"
 	"io"
-	"maps"
-	"strings"
+	"time"
 
-	"microsecrets/lib/internal/awsclient"
 	"microsecrets/lib/internal/bucket"
+	"microsecrets/lib/internal/hint"
+	"microsecrets/lib/internal/keyring"
 	"microsecrets/lib/message"
 )
 
-// Stored tells of a secret's object.
-type Stored struct {
-	Name    string
-	Size    int64  // of the stored message, in bytes
-	ETag    string // without its quotes
-	Version string // empty where the bucket keeps no versions
+// GetOptions say which version of a secret is read, and what it must be.
+type GetOptions struct {
+	// Version is a version id, as Versions lists it; empty means the latest. One
+	// that does not exist, or that is a deletion, is an ErrNotFound.
+	Version string
+
+	// AnyKey reads whatever KMS decrypts for the caller, under whichever key it was
+	// made, an attacker's own included.
+	AnyKey bool
+
+	Checksum Checksum // nil: none
 }
 
-// Secret is a secret that is being read. Bytes come out as soon as the frame
-// that holds them is authenticated, the last frame only after the signature
-// too: whoever must not act on a part of a secret holds all until io.EOF, or
-// has it verified first, by Verify.
-type Secret struct {
-	Stored
-	Claims
+func (o *GetOptions) orDefault() GetOptions {
+	if o == nil {
+		return GetOptions{}
+	}
+	return *o
+}
 
-	store   *Store
+// Info is what is known of a stored secret.
+type Info struct {
+	Name     string
+	URL      string    // s3://BUCKET/PREFIX/NAME, with ?versionId= where there is one
+	Size     int64     // of the stored message, in bytes; -1 if the server did not say
+	Modified time.Time // when it was stored, as the server says
+	ETag     string    // without its quotes
+	Version  string    // empty where the bucket keeps no versions
+
+	// By and At are the claims of who wrote the secret, and when: authentic, written
+	// by somebody who had the key, and no proof of who that was. A raw or an absent
+	// claim is empty.
+	By string
+	At time.Time
+}
+
+// attempts is how often what others change while it is read is begun again.
+const attempts = 8
+
+// Get returns a secret of at most MaxInMemory bytes, all of it verified: one
+// GetObject, of a large one several, and one Decrypt. A longer one is an
+// ErrTooLarge, an absent one an ErrNotFound; one that is altered, unsigned, or
+// bound to another store, name or key is an ErrNotAuthentic.
+func (s *Store) Get(ctx context.Context, name string, o *GetOptions) ([]byte, error) {
+	var plaintext []byte
+	err := s.reading(ctx, name, o.orDefault(), func(r *opened, c *check) error {
+		var err error
+		plaintext, err = r.all(MaxInMemory, c)
+		return err
+	})
+	return plaintext, s.fail("get", name, err)
+}
+
+// Stream writes a secret to dst frame by frame, as each is authenticated, in
+// constant memory. Until it returns nil it is not known that the secret is whole,
+// nor who made it: what dst was given must not be used, or must be undone. A
+// temporary file is a good dst.
+func (s *Store) Stream(ctx context.Context, name string, dst io.Writer, o *GetOptions) (*Info, error) {
+	given := o.orDefault()
+	var info *Info
+	err := s.reading(ctx, name, given, func(r *opened, c *check) error {
+		info = &r.Info
+		return r.copyTo(&committed{w: dst}, c)
+	})
+	if err != nil {
+		return nil, s.fail("get", name, err)
+	}
+	return info, nil
+}
+
+// committed is a destination that has been given something: nothing can be begun
+// again after that.
+type committed struct {
+	w   io.Writer
+	any bool
+}
+
+func (c *committed) Write(p []byte) (int, error) {
+	c.any = true
+	return c.w.Write(p)
+}
+
+// Inspect reads the header of the message that holds a secret: one GetObject,
+// and nothing of KMS. It is well-formed, and not verified in any way; where
+// there is none the error is an ErrNotAuthentic.
+func (s *Store) Inspect(ctx context.Context, name string, o *GetOptions) (*Info, *message.Header, error) {
+	t, err := s.locate(name)
+	if err != nil {
+		return nil, nil, s.fail("get", name, err)
+	}
+	r, err := s.openRaw(ctx, t, o.orDefault().Version)
+	if err != nil {
+		return nil, nil, s.fail("get", name, err)
+	}
+	defer r.object.Close()
+	h, err := message.ReadHeader(r)
+	return &r.Info, h, s.fail("get", name, err)
+}
+
+// Stat returns what is known of a secret without reading it: one HeadObject.
+func (s *Store) Stat(ctx context.Context, name string, o *GetOptions) (*Info, error) {
+	t, err := s.locate(name)
+	if err != nil {
+		return nil, s.fail("get", name, err)
+	}
+	head, err := s.bucket.Head(ctx, t.key, o.orDefault().Version)
+	if err != nil {
+		return nil, s.fail("get", name, err)
+	}
+	info := s.info(name, head)
+	return &info, nil
+}
+
+func (s *Store) info(name string, i bucket.Info) Info {
+	return Info{
+		Name:     name,
+		URL:      s.location.url(name, i.Version),
+		Size:     i.Size,
+		Modified: i.Modified,
+		ETag:     unquote(i.ETag),
+		Version:  i.Version,
+	}
+}
+
+// opened is a secret, or the message that holds one, that is being read.
+type opened struct {
+	Info
 	object  *bucket.Object
-	sum     hash.Hash       // nil if nobody asks for it
-	header  *message.Header // of OpenRaw nil
+	hash    hash.Hash       // of the stored message; nil if nobody asks for it
+	header  *message.Header // nil of a raw one
 	content content
-	begin   func(*Secret) error // sets content
-
-	compared bool // with what was verified before
 }
 
 type content interface {
@@ -46,135 +152,103 @@ type content interface {
 	io.WriterTo
 }
 
-// Open begins to read a secret, which the caller closes: one GetObject, of a
-// large one several, and one Decrypt. A header that is altered, unsigned, or
-// bound to another store, name or key is an ErrNotAuthentic, an absent secret
-// an ErrNotFound. A secret that changes while it is read is an ErrConflict.
-func (s *Store) Open(ctx context.Context, name string) (*Secret, error) {
-	ring, err := s.keyring(name)
-	if err != nil {
-		return nil, s.named(name, err)
-	}
-	return s.open(ctx, name, func(opened *Secret) error {
-		r, err := message.NewReader(stored{opened}, message.ReaderOptions{
-			AcceptUnsigned: s.options.Unsigned,
-			SkipSignature:  opened.compared,
-		},
-			func(h *message.Header) ([]byte, error) {
-				if err := s.bound(h, name); err != nil {
-					return nil, err
-				}
-				return ring.Unwrap(ctx, h)
-			})
-		if err != nil {
-			return err
-		}
-		opened.content, opened.header, opened.Claims = r, r.Header(), claims(r.Header())
-		return nil
-	})
-}
-
-// OpenRaw begins to read the message that holds a secret, in the place of the
-// secret: encrypted, and not verified in any way. KMS is not asked.
-func (s *Store) OpenRaw(ctx context.Context, name string) (*Secret, error) {
-	return s.open(ctx, name, func(opened *Secret) error {
-		opened.content = raw{stored{opened}}
-		return nil
-	})
-}
-
-// raw is content that is what is stored.
-type raw struct{ io.Reader }
-
-func (r raw) WriteTo(w io.Writer) (int64, error) {
-	return io.CopyBuffer(struct{ io.Writer }{w}, r.Reader, make([]byte, 256<<10))
-}
-
-func (s *Store) open(ctx context.Context, name string, begin func(*Secret) error) (*Secret, error) {
-	key, err := s.location.key(name)
-	if err != nil {
-		return nil, s.named(name, err)
-	}
-	object, err := s.bucket.Get(ctx, key, s.version)
-	if err != nil {
-		return nil, s.named(name, hinted(err))
-	}
-	opened := &Secret{
-		Stored: Stored{name, object.Size, unquote(object.ETag), object.Version},
-		store:  s,
-		object: object,
-		sum:    sha256.New(),
-		begin:  begin,
-	}
-	if err := begin(opened); err != nil {
-		object.Close()
-		return nil, s.named(name, err)
-	}
-	return opened, nil
-}
-
-// again begins to read the same once more, on condition that the object has not
-// changed. What comes is to be compared with what was verified.
-func (s *Secret) again(ctx context.Context) (*Secret, error) {
-	object, err := s.object.Again(ctx)
-	if err != nil {
-		return nil, s.named(err)
-	}
-	opened := &Secret{Stored: s.Stored, store: s.store, object: object, compared: true}
-	if err := s.begin(opened); err != nil {
-		object.Close()
-		return nil, s.named(err)
-	}
-	return opened, nil
-}
-
-// Context is the encryption context but for what binds it to its store and its
-// name: the claims, as PutOptions take them.
-func (s *Secret) Context() map[string]string {
-	claims := maps.Clone(s.header.Context)
-	for _, key := range []string{contextStore, contextName, message.PublicKey} {
-		delete(claims, key)
-	}
-	return claims
-}
-
-// receipt is of the secret as it is stored, once all of it was read.
-func (s *Secret) receipt(size int64) *Receipt {
-	return &Receipt{
-		Name:    s.Name,
-		Outcome: Unchanged,
-		SHA256:  s.MessageSum(),
-		Size:    size,
-		ETag:    s.ETag,
-		Version: s.Version,
-		Key:     s.header.DataKeys[0].Info,
-	}
-}
-
-// stored yields the message's bytes, and sums them.
-type stored struct{ of *Secret }
-
-func (s stored) Read(p []byte) (int, error) {
-	n, err := s.of.object.Read(p)
-	if s.of.sum != nil {
-		s.of.sum.Write(p[:n])
+// Read yields the bytes of the message, and hashes them.
+func (r *opened) Read(p []byte) (int, error) {
+	n, err := r.object.Read(p)
+	if r.hash != nil {
+		r.hash.Write(p[:n])
 	}
 	return n, err
 }
 
-func (s *Secret) named(err error) error { return s.store.named(s.Name, err) }
-
-// Inspect reads the header of the message that holds a secret: one GetObject,
-// and nothing of KMS. It is well-formed, and not verified in any way; where
-// there is none the error is an ErrNotAuthentic.
-func (s *Store) Inspect(ctx context.Context, name string) (Stored, *message.Header, error) {
-	opened, err := s.OpenRaw(ctx, name)
+// reading opens a secret and has it read. What changes while it is read, before
+// anything of it was given to anybody, is begun again.
+func (s *Store) reading(ctx context.Context, name string, o GetOptions, read func(*opened, *check) error) error {
+	t, ring, err := s.resolveToRead(name, o)
 	if err != nil {
-		return Stored{}, nil, err
+		return err
 	}
-	defer opened.Close()
-	h, err := message.ReadHeader(stored{opened})
-	return opened.Stored, h, s.named(name, err)
+	for try := 1; ; try++ {
+		c, err := newCheck(o.Checksum)
+		if err != nil {
+			return err
+		}
+		err = func() error {
+			r, err := s.open(ctx, t, o.Version, ring, c.message)
+			if err != nil {
+				return err
+			}
+			defer r.object.Close()
+			release, err := s.memory.lockLarge(ctx, r.header.FrameLength)
+			if err != nil {
+				return err
+			}
+			defer release()
+			return read(r, c)
+		}()
+		if !isConflict(err) || try == attempts || errors.As(err, new(*releasedError)) {
+			return err
+		}
+	}
+}
+
+// resolveToRead resolves a name, and the keyring that it is read with.
+func (s *Store) resolveToRead(name string, o GetOptions) (target, *keyring.Keyring, error) {
+	if o.AnyKey {
+		t, err := s.locate(name)
+		return t, keyring.New(s.client, nil).AnyKey(), err
+	}
+	t, err := s.resolve(name)
+	return t, keyring.New(s.client, t.kms), err
+}
+
+// open begins to read a secret, whose object the caller closes.
+func (s *Store) open(ctx context.Context, t target, version string, ring *keyring.Keyring, hash hash.Hash) (*opened, error) {
+	object, err := s.bucket.Get(ctx, t.key, version)
+	if err != nil {
+		return nil, err
+	}
+	return s.decrypt(ctx, t, object, hash, message.ReaderOptions{AcceptUnsigned: s.options.Unsigned}, ring.Unwrap)
+}
+
+// decrypt begins to decrypt an object, which it closes if it fails.
+func (s *Store) decrypt(ctx context.Context, t target, object *bucket.Object, hash hash.Hash, o message.ReaderOptions,
+	unwrap func(context.Context, *message.Header) ([]byte, error)) (*opened, error) {
+	r := &opened{Info: s.info(t.name, object.Info), object: object, hash: hash}
+	m, err := message.NewReader(r, o, func(h *message.Header) ([]byte, error) {
+		if err := s.bound(h, t.name); err != nil {
+			return nil, err
+		}
+		return unwrap(ctx, h)
+	})
+	if err != nil {
+		object.Close()
+		return nil, err
+	}
+	r.content, r.header = m, m.Header()
+	r.By, r.At = claims(r.header)
+	return r, nil
+}
+
+// openRaw begins to read the message that holds a secret in its place, whose
+// object the caller closes.
+func (s *Store) openRaw(ctx context.Context, t target, version string) (*opened, error) {
+	object, err := s.bucket.Get(ctx, t.key, version)
+	if err != nil {
+		return nil, err
+	}
+	r := &opened{Info: s.info(t.name, object.Info), object: object}
+	r.content = raw{r}
+	return r, nil
+}
+
+// raw is content that is what is stored.
+type raw struct{ r *opened }
+
+func (r raw) Read(p []byte) (int, error) { return r.r.Read(p) }
+
+func (r raw) WriteTo(w io.Writer) (int64, error) {
+	return io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{r.r}, make([]byte, 256<<10))
 }
 
 // bound compares what a message says that it is with what was asked for.
@@ -187,97 +261,54 @@ func (s *Store) bound(h *message.Header, name string) error {
 	case gotName != name:
 		return fmt.Errorf("%w: the object was written for the name %+q, not for %q", ErrNotAuthentic, gotName, name)
 	case store != s.origin.String():
-		return &advised{
-			fmt.Errorf("%w: the object was written for the store %+q, not for %q", ErrNotAuthentic, store, s.origin),
-			"a replica of a store is read with the setting origin",
-		}
+		return hint.With(fmt.Errorf("%w: the object was written for the store %+q, not for %q", ErrNotAuthentic, store, s.origin),
+			"a replica of a store is read with the setting origin")
 	}
 	return nil
 }
 
-// Read yields the plaintext. An error before io.EOF means that the rest, and
-// with it all that was read, is not to be trusted.
-func (s *Secret) Read(p []byte) (int, error) {
-	n, err := s.content.Read(p)
-	if err != nil && err != io.EOF {
-		err = s.named(err)
+// all reads the rest of a secret and returns it when all of it is verified.
+func (r *opened) all(limit int64, c *check) ([]byte, error) {
+	h := holder{make([]byte, 0, min(max(r.Size, 0), limit)), limit}
+	if _, err := r.content.WriteTo(&h); err != nil {
+		clear(h.bytes)
+		return nil, err
 	}
-	return n, err
-}
-
-// WriteTo writes the plaintext to w, frame by frame as each is authenticated.
-func (s *Secret) WriteTo(w io.Writer) (int64, error) {
-	n, err := s.content.WriteTo(w)
-	return n, s.named(err)
-}
-
-// MessageSum is the SHA-256 of the stored message, once all of it was read.
-func (s *Secret) MessageSum() [sha256.Size]byte { return [sha256.Size]byte(s.sum.Sum(nil)) }
-
-// SkipSum has the rest read without MessageSum, which takes its time.
-func (s *Secret) SkipSum() { s.sum = nil }
-
-// Close ends the reading.
-func (s *Secret) Close() error { return s.object.Close() }
-
-// ErrTooLarge is the error of getting, whole, a secret of more than Held bytes.
-var ErrTooLarge = fmt.Errorf("a secret of over %d MiB cannot be held in memory until it is verified", Held>>20)
-
-// All reads the rest of a secret and returns it when all of it is verified.
-// More than limit bytes are an ErrTooLarge.
-func (s *Secret) All(limit int64) ([]byte, error) {
-	h := held{make([]byte, 0, min(max(s.Size, 0), limit)), limit}
-	if _, err := s.WriteTo(&h); err != nil {
+	c.Write(h.bytes)
+	if err := c.verify(); err != nil {
 		clear(h.bytes)
 		return nil, err
 	}
 	return h.bytes, nil
 }
 
-// held takes what it is given, up to a limit.
-type held struct {
+// copyTo writes the rest of a secret to w.
+func (r *opened) copyTo(w *committed, c *check) error {
+	_, err := r.content.WriteTo(io.MultiWriter(w, c))
+	if err == nil {
+		err = c.verify()
+	}
+	if err != nil && w.any {
+		return &releasedError{err}
+	}
+	return err
+}
+
+// releasedError is a failure after something was given to the caller.
+type releasedError struct{ error }
+
+func (e *releasedError) Unwrap() error { return e.error }
+
+// holder takes what it is given, up to a limit.
+type holder struct {
 	bytes []byte
 	limit int64
 }
 
-func (h *held) Write(p []byte) (int, error) {
+func (h *holder) Write(p []byte) (int, error) {
 	if int64(len(h.bytes)+len(p)) > h.limit {
 		return 0, ErrTooLarge
 	}
 	h.bytes = append(h.bytes, p...)
 	return len(p), nil
 }
-
-// Get returns a secret, all of it verified.
-func (s *Store) Get(ctx context.Context, name string) ([]byte, error) {
-	opened, err := s.Open(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	defer opened.Close()
-	return opened.All(Held)
-}
-
-// advised is an error with a remedy.
-type advised struct {
-	error
-	hint string
-}
-
-func (e *advised) Unwrap() error { return e.error }
-
-// Hint is the remedy.
-func (e *advised) Hint() string { return e.hint }
-
-// hinted adds what a 403 may stand for: S3 does not tell whoever may not list
-// that an object is absent. The answer to a HeadObject has no code but its
-// status's name.
-func hinted(err error) error {
-	var e *awsclient.Error
-	if errors.As(err, &e) && errors.Is(err, awsclient.ErrDenied) && (e.Code == "AccessDenied" || e.Code == "Forbidden") {
-		e.Advice = "this may mean that the secret is absent, and that you may not list the bucket"
-	}
-	return err
-}
-
-func unquote(etag string) string { return strings.Trim(etag, `"`) }

@@ -6,10 +6,7 @@ import (
 	"iter"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
-	"microsecrets/lib/internal/awsclient"
 	"microsecrets/lib/internal/bucket"
 )
 
@@ -32,7 +29,7 @@ type Version struct {
 	Deleted bool
 }
 
-// ListOptions are the options of List. A nil *ListOptions has their zero values.
+// ListOptions are the options of List.
 type ListOptions struct {
 	// OneLevel makes one Entry, a Group, of all names that have the same text up
 	// to the next slash after the prefix.
@@ -44,24 +41,28 @@ type ListOptions struct {
 func (s *Store) List(ctx context.Context, prefix string, o *ListOptions) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		if err := CheckPrefix(prefix); err != nil {
-			yield(Entry{}, err)
+			yield(Entry{}, s.fail("list", "", err))
 			return
 		}
-		under := s.location.prefix()
-		for e, err := range s.bucket.List(ctx, under+prefix, o != nil && o.OneLevel) {
+		for e, err := range s.bucket.List(ctx, s.location.under()+prefix, o != nil && o.OneLevel) {
 			if err != nil {
-				yield(Entry{}, fmt.Errorf("%s: %w", s.location, err))
+				yield(Entry{}, s.failedListing(err))
 				return
 			}
-			if !yield(entry(under, e), nil) {
+			if !yield(s.entry(e), nil) {
 				return
 			}
 		}
 	}
 }
 
-func entry(under string, e bucket.Entry) Entry {
-	name := strings.TrimPrefix(e.Key, under)
+// failedListing says which store cannot be listed: there is no name to say.
+func (s *Store) failedListing(err error) error {
+	return s.fail("list", "", fmt.Errorf("%s: %w", s, err))
+}
+
+func (s *Store) entry(e bucket.Entry) Entry {
+	name := strings.TrimPrefix(e.Key, s.location.under())
 	return Entry{
 		Name:     name,
 		Group:    e.Common,
@@ -79,39 +80,26 @@ func entry(under string, e bucket.Entry) Entry {
 func (s *Store) Versions(ctx context.Context, prefix string) iter.Seq2[Version, error] {
 	return func(yield func(Version, error) bool) {
 		if err := CheckPrefix(prefix); err != nil {
-			yield(Version{}, err)
+			yield(Version{}, s.fail("list", "", err))
 			return
 		}
-		under := s.location.prefix()
 		one, none := prefix != "" && !strings.HasSuffix(prefix, "/"), true
 		versions := s.bucket.ListVersions
 		if one {
 			versions = s.bucket.History
 		}
-		for e, err := range versions(ctx, under+prefix) {
+		for e, err := range versions(ctx, s.location.under()+prefix) {
 			if err != nil {
-				yield(Version{}, fmt.Errorf("%s: %w", s.location, err))
+				yield(Version{}, s.failedListing(err))
 				return
 			}
 			none = false
-			if !yield(Version{entry(under, e), e.Version, e.Latest, e.Deleted}, nil) {
+			if !yield(Version{s.entry(e), e.Version, e.Latest, e.Deleted}, nil) {
 				return
 			}
 		}
 		if one && none {
-			yield(Version{}, s.named(prefix, awsclient.ErrNotFound))
+			yield(Version{}, s.fail("list", prefix, s.absent()))
 		}
 	}
-}
-
-// CheckPrefix reports whether a name can begin with prefix. The error is an
-// ErrBadName.
-func CheckPrefix(prefix string) error {
-	switch {
-	case len(prefix) > keyMax:
-		return fmt.Errorf("a prefix of over %d bytes is %w", keyMax, ErrBadName)
-	case !utf8.ValidString(prefix), strings.ContainsFunc(prefix, unicode.IsControl), strings.ContainsFunc(prefix, isSeparatorOrBidi):
-		return fmt.Errorf("prefix %+q is %w: no name begins with it", prefix, ErrBadName)
-	}
-	return nil
 }

@@ -1,44 +1,39 @@
 package secret
 
 import (
-	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"microsecrets/lib/internal/bucket"
 )
 
-// keyMax is S3's bound on an object's key, in bytes.
-const keyMax = 1024
-
-// ErrBadName is wrapped by the errors of names and stores that are refused
-// before anything is sent.
-var ErrBadName = errors.New("refused")
-
-// CheckName tells whether a secret can have this name: a path of one or more
+// CheckName reports whether a secret can have this name: a path of one or more
 // segments with a slash between them, none empty, "." or "..", valid UTF-8
 // without control characters, line and paragraph separators and bidirectional
 // controls, which would make a line of a listing look like other lines, at most
-// 1,024 bytes together with the store's prefix. The error is an ErrBadName.
+// 1,024 bytes together with the store's prefix. The error is an ErrInvalid.
 func CheckName(name string) error {
 	switch {
 	case name == "":
-		return fmt.Errorf("an empty name is %w", ErrBadName)
-	case len(name) > keyMax:
-		return fmt.Errorf("a name of over %d bytes is %w", keyMax, ErrBadName)
+		return fmt.Errorf("an empty name is %w", ErrInvalid)
+	case len(name) > bucket.KeyMax:
+		return fmt.Errorf("a name of over %d bytes is %w", bucket.KeyMax, ErrInvalid)
 	case !utf8.ValidString(name):
-		return fmt.Errorf("name %+q is %w: not valid UTF-8", name, ErrBadName)
+		return fmt.Errorf("name %+q is %w: not valid UTF-8", name, ErrInvalid)
 	case strings.ContainsFunc(name, unicode.IsControl):
-		return fmt.Errorf("name %+q is %w: a control character", name, ErrBadName)
+		return fmt.Errorf("name %+q is %w: a control character", name, ErrInvalid)
 	case strings.ContainsFunc(name, isSeparatorOrBidi):
-		return fmt.Errorf("name %+q is %w: a line separator or a bidirectional control", name, ErrBadName)
+		return fmt.Errorf("name %+q is %w: a line separator or a bidirectional control", name, ErrInvalid)
 	}
 	for segment := range strings.SplitSeq(name, "/") {
 		switch segment {
 		case "":
-			return fmt.Errorf("name %q is %w: an empty segment, or a slash at an end", name, ErrBadName)
+			return fmt.Errorf("name %q is %w: an empty segment, or a slash at an end", name, ErrInvalid)
 		case ".", "..":
-			return fmt.Errorf("name %q is %w: a segment %q", name, ErrBadName, segment)
+			return fmt.Errorf("name %q is %w: a segment %q", name, ErrInvalid, segment)
 		}
 	}
 	return nil
@@ -50,84 +45,113 @@ func isSeparatorOrBidi(r rune) bool {
 	return unicode.In(r, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
 }
 
-// Service returns the service that a name belongs to: its first segment, or
-// "default" where it has one only.
-func Service(name string) string {
+// service is the service that a name belongs to: its first segment, or "default"
+// where it has one only.
+func service(name string) string {
 	if service, _, ok := strings.Cut(name, "/"); ok {
 		return service
 	}
 	return "default"
 }
 
-// Location is where a store keeps its secrets: s3://BUCKET or
-// s3://BUCKET/PREFIX.
-type Location struct {
-	Bucket string
-	Prefix string // under the rules of names, or empty
+// CheckPrefix reports whether a name can begin with prefix. The error is an
+// ErrInvalid.
+func CheckPrefix(prefix string) error {
+	switch {
+	case len(prefix) > bucket.KeyMax:
+		return fmt.Errorf("a prefix of over %d bytes is %w", bucket.KeyMax, ErrInvalid)
+	case !utf8.ValidString(prefix), strings.ContainsFunc(prefix, unicode.IsControl), strings.ContainsFunc(prefix, isSeparatorOrBidi):
+		return fmt.Errorf("prefix %+q is %w: no name begins with it", prefix, ErrInvalid)
+	}
+	return nil
 }
 
-// ParseLocation takes a store apart, written with or without s3://, with or
-// without a slash at its end. The error is an ErrBadName, and does not
-// show the store.
-func ParseLocation(store string) (Location, error) {
-	bucket, prefix, _ := strings.Cut(strings.TrimPrefix(store, "s3://"), "/")
-	doubled := prefix == "/"
-	prefix = strings.TrimSuffix(prefix, "/")
-	if !validBucket(bucket) {
-		return Location{}, fmt.Errorf("the store is %w: write s3://BUCKET or s3://BUCKET/PREFIX", ErrBadName)
-	}
-	if doubled || prefix != "" && CheckName(prefix) != nil {
-		return Location{}, fmt.Errorf("the store is %w: its prefix breaks the rules of names", ErrBadName)
-	}
-	return Location{bucket, prefix}, nil
+// location is where a store keeps its secrets.
+type location struct {
+	bucket string // or an access point's alias, or its ARN
+	prefix string // under the rules of names, or empty
 }
 
-// String is the canonical form: s3://BUCKET[/PREFIX], no slash at the end.
-func (l Location) String() string {
-	if l.Prefix == "" {
-		return "s3://" + l.Bucket
-	}
-	return "s3://" + l.Bucket + "/" + l.Prefix
-}
-
-// CheckName is the function CheckName, with the bound on the length that the
-// store's prefix leaves.
-func (l Location) CheckName(name string) error {
-	_, err := l.key(name)
+// CheckStore reports whether a store can be written so: s3://BUCKET or
+// s3://BUCKET/PREFIX, with or without s3:// and a slash at the end. BUCKET may be
+// an access point, by its alias or its ARN. The error is an ErrInvalid, and does
+// not show the store.
+func CheckStore(store string) error {
+	_, err := parseLocation(store)
 	return err
 }
 
+func parseLocation(store string) (location, error) {
+	name, prefix, _ := strings.Cut(strings.TrimPrefix(store, "s3://"), "/")
+	valid := validBucket(name)
+	if strings.HasPrefix(name, "arn:") && strings.HasSuffix(name, ":accesspoint") {
+		var point string
+		point, prefix, _ = strings.Cut(prefix, "/")
+		name, valid = name+"/"+point, validAccessPoint(name, point)
+	}
+	doubled := prefix == "/"
+	prefix = strings.TrimSuffix(prefix, "/")
+	if !valid {
+		return location{}, fmt.Errorf("the store is %w: write s3://BUCKET or s3://BUCKET/PREFIX", ErrInvalid)
+	}
+	if doubled || prefix != "" && CheckName(prefix) != nil {
+		return location{}, fmt.Errorf("the store is %w: its prefix breaks the rules of names", ErrInvalid)
+	}
+	return location{name, prefix}, nil
+}
+
+// String is the canonical form: s3://BUCKET[/PREFIX], no slash at the end.
+func (l location) String() string { return strings.TrimSuffix("s3://"+l.bucket+"/"+l.prefix, "/") }
+
+// under is what every key of the store begins with.
+func (l location) under() string {
+	if l.prefix == "" {
+		return ""
+	}
+	return l.prefix + "/"
+}
+
 // key is the key of the object that holds a secret.
-func (l Location) key(name string) (string, error) {
+func (l location) key(name string) (string, error) {
 	if err := CheckName(name); err != nil {
 		return "", err
 	}
-	key := l.prefix() + name
-	if len(key) > keyMax {
-		return "", fmt.Errorf("name %q is %w: its key has over %d bytes", name, ErrBadName, keyMax)
+	key := l.under() + name
+	if len(key) > bucket.KeyMax {
+		return "", fmt.Errorf("name %q is %w: its key has over %d bytes", name, ErrInvalid, bucket.KeyMax)
 	}
 	return key, nil
 }
 
-// prefix is what every key of the store begins with.
-func (l Location) prefix() string {
-	if l.Prefix == "" {
-		return ""
+// url is where a secret is, with the version if there is one.
+func (l location) url(name, version string) string {
+	u := url.URL{Scheme: "s3", Host: l.bucket, Path: "/" + l.under() + name}
+	if version != "" {
+		u.RawQuery = url.Values{"versionId": {version}}.Encode()
 	}
-	return l.Prefix + "/"
+	return u.String()
 }
 
 // validBucket is looser than S3's rule for new buckets, since old ones have
 // upper case and underscores; it keeps what could change a URL's meaning out.
 func validBucket(s string) bool {
-	if len(s) < 3 || len(s) > 255 || s[0] == '.' || s[0] == '-' || strings.Contains(s, "..") {
-		return false
-	}
+	return len(s) >= 3 && len(s) <= 255 && s[0] != '.' && s[0] != '-' && !strings.Contains(s, "..") && consistsOf(s, ".-_")
+}
+
+// validAccessPoint takes arn:PARTITION:s3:REGION:ACCOUNT:accesspoint and a name.
+func validAccessPoint(arn, name string) bool {
+	parts := strings.Split(arn, ":")
+	return len(parts) == 6 && parts[2] == "s3" && consistsOf(parts[1], "-") && consistsOf(parts[3], "-") &&
+		len(parts[4]) == 12 && consistsOf(parts[4], "") && len(name) <= 63 && consistsOf(name, "-")
+}
+
+// consistsOf reports whether s is of ASCII letters, digits and others, and not
+// empty.
+func consistsOf(s, others string) bool {
 	for _, c := range []byte(s) {
-		ok := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '.' || c == '-' || c == '_'
-		if !ok {
+		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte(others, c) >= 0) {
 			return false
 		}
 	}
-	return true
+	return s != ""
 }

@@ -4,17 +4,14 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"errors"
-	"fmt"
 	"io"
+	"regexp"
+	"time"
 
-	"microsecrets/lib/internal/awsclient"
 	"microsecrets/lib/internal/bucket"
-	"microsecrets/lib/internal/keyring"
-	"microsecrets/lib/message"
 )
 
-// Receipt tells what a Put has stored.
+// Receipt says what a Put or a Merge has stored.
 type Receipt struct {
 	Name    string
 	Outcome Outcome
@@ -23,6 +20,10 @@ type Receipt struct {
 	ETag    string            // without its quotes
 	Version string            // empty where the bucket keeps no versions
 	Key     string            // the ARN of the KMS key that made the data key
+
+	// ClockSkew is how far KMS's clock is ahead of this machine's, where that is over 5
+	// minutes: the time that the secret claims to be written at is then KMS's.
+	ClockSkew time.Duration
 }
 
 // Outcome is what a put was to the secret, as far as it had to be found out.
@@ -35,229 +36,250 @@ const (
 	Unchanged Outcome = "unchanged" // nothing was stored, and the Receipt is of what there is
 )
 
-// PutOptions say on what condition a secret is stored, and with what claims.
+// PutOptions say on what condition a secret is stored.
 type PutOptions struct {
 	Create  bool   // only if there is no such secret: else ErrExists
 	If      string // only if its latest version is this one, an ETag or a version id: else ErrChanged
 	Changed bool   // only if the secret does not hold these bytes already: else the outcome is Unchanged
-
-	// Claims are the encryption context, but for the store and the name; nil is
-	// who writes, and when.
-	Claims map[string]string
 }
 
-// Check tells whether the options can be used. The error is an ErrBadName.
-func (o PutOptions) Check() error {
+// Check reports whether the options can be used. The error is an ErrInvalid.
+func (o *PutOptions) Check() error {
 	switch {
+	case o == nil:
+		return nil
 	case o.Create && o.If != "":
-		return fmt.Errorf("a version of what is to be created is %w", ErrBadName)
-	case o.If == nullVersion:
-		return fmt.Errorf("the version null is %w: all that is written without versioning has this id; give the ETag", ErrBadName)
+		return invalidf("a version of what is to be created is refused")
+	}
+	return checkVersion(o.If)
+}
+
+// nullVersion is the id of what is written while a bucket keeps no versions.
+const nullVersion = "null"
+
+func checkVersion(version string) error {
+	if version == nullVersion {
+		return invalidf("the version null is refused: all that is written without versioning has this id; give the ETag")
 	}
 	return nil
 }
 
-// refuses tells what in the options keeps a secret, which is nil if there is
-// none, from being replaced.
-func (o PutOptions) refuses(old *Secret) error {
+func (o *PutOptions) orDefault() PutOptions {
+	if o == nil {
+		return PutOptions{}
+	}
+	return *o
+}
+
+// refuses says what in the options keeps a secret, which is nil if there is none,
+// from being replaced.
+func (o PutOptions) refuses(s *Store, old *Info) error {
 	switch {
 	case o.Create && old != nil:
-		return ErrExists
-	case o.If != "" && (old == nil || o.If != old.Version && unquote(o.If) != old.ETag):
-		return ErrChanged
+		return s.exists()
+	case o.If != "" && (old == nil || o.If != old.Version && unquote(bucket.Quoted(o.If)) != old.ETag):
+		return s.changed()
 	}
 	return nil
 }
 
-// The failures of conditional writes. Nothing has been stored, but perhaps by a
-// write that is an ErrUncertain.
-var (
-	ErrExists    = errors.New("exists already")
-	ErrChanged   = errors.New("has changed")
-	ErrUncertain = errors.New("outcome unknown, may have been written")
-)
-
-// ErrReplica is the error of putting into a store that has an origin.
-var ErrReplica = errors.New("a store with an origin is a replica: it can only be read")
-
-// Put encrypts what src yields, to its end, and stores it under name in place
-// of what was there: one GenerateDataKey and, up to 8 MiB, one PutObject.
-// Nothing is stored if src or anything else fails.
-func (s *Store) Put(ctx context.Context, name string, src io.Reader) (*Receipt, error) {
-	return s.PutWith(ctx, name, src, PutOptions{})
-}
-
-// PutWith is Put with options. Of several that create a secret, or replace the
-// same version of it, side by side, one succeeds. A write whose answer is lost
-// is looked for in the store, so that it is not refused for its own sake.
-func (s *Store) PutWith(ctx context.Context, name string, src io.Reader, o PutOptions) (*Receipt, error) {
-	r, err := s.put(ctx, name, src, o)
+// Put encrypts what src yields, to its end, and stores it under name in place of
+// what was there: one GenerateDataKey and, up to 8 MiB, one PutObject. Nothing is
+// stored if src or anything else fails. Of several that create a secret, or
+// replace the same version of it, side by side, one succeeds. A write whose
+// answer is lost is looked for in the store: it is not refused for its own sake,
+// and not repeated over what others have written since.
+func (s *Store) Put(ctx context.Context, name string, src io.Reader, o *PutOptions) (*Receipt, error) {
+	t, err := s.resolveToWrite(name)
+	if err == nil {
+		err = o.Check()
+	}
+	var r *Receipt
+	if err == nil {
+		r, err = s.put(ctx, t, src, o.orDefault())
+	}
 	if err != nil {
-		return nil, s.refused(name, err, o)
+		return nil, s.fail("put", name, err)
 	}
 	return r, nil
 }
 
-// writable tells whether a secret can be written at all.
-func (s *Store) writable(name string, o PutOptions) error {
-	switch {
-	case s.options.Origin != "":
-		return ErrReplica
-	case s.version != "":
-		return errors.New("a store at a version can only be read")
-	}
-	if _, err := s.location.key(name); err != nil {
-		return err
-	}
-	keys, err := keyring.Keys(s.options.Key, Service(name))
-	if err != nil {
-		return err
-	}
-	if n := len(keys); n > message.MaxDataKeys {
-		return &awsclient.Error{Kind: awsclient.ErrConfig, Detail: fmt.Sprintf("%d keys in the setting key: a secret is under at most %d", n, message.MaxDataKeys)}
-	}
-	return o.Check()
-}
-
-// refused says of a conflict what it means to the options.
-func (s *Store) refused(name string, err error, o PutOptions) error {
-	switch conflict := errors.Is(err, awsclient.ErrConflict); {
-	case conflict && o.Create, errors.Is(err, ErrExists):
-		err = fmt.Errorf("%w in %s", ErrExists, s.location)
-	case conflict && o.If != "", errors.Is(err, ErrChanged):
-		err = fmt.Errorf("%w in %s", ErrChanged, s.location)
-	}
-	return s.named(name, err)
-}
-
-func (s *Store) put(ctx context.Context, name string, src io.Reader, o PutOptions) (*Receipt, error) {
-	if err := s.writable(name, o); err != nil {
-		return nil, err
-	}
+func (s *Store) put(ctx context.Context, t target, src io.Reader, o PutOptions) (*Receipt, error) {
 	outcome := Written
-	var beside *comparison
-	if o.Changed {
+	var stored *comparison
+	for try := 1; o.Changed; try++ {
 		var err error
-		if beside, err = s.compare(ctx, name, src); err != nil {
+		if stored, err = s.compare(ctx, t, src); isConflict(err) && try < attempts {
+			continue
+		}
+		if err != nil {
 			return nil, err
 		}
-		defer beside.close()
-		same, err := beside.ahead()
-		switch {
-		case err != nil:
+		defer stored.close()
+		same, err := stored.compareHead()
+		if err != nil {
 			return nil, err
-		case same:
-			return beside.receipt(), nil
 		}
-		outcome, src = beside.outcome(), beside
+		if same {
+			return stored.receipt(), nil
+		}
+		outcome, src = stored.outcome(), stored
+		break
 	}
-	condition, err := s.condition(ctx, name, o)
+	condition, err := s.condition(ctx, t, o)
 	if err != nil {
 		return nil, err
 	}
 	switch {
-	case condition.IfAbsent:
+	case o.Create:
 		outcome = Created
-	case condition.IfMatch != "":
+	case o.If != "":
 		outcome = Updated
 	}
-	w, err := s.seal(ctx, name, src, condition, o.Claims)
+	w, err := s.seal(ctx, t, src, condition, nil)
 	if err != nil {
 		return nil, err
 	}
-	if beside != nil && !beside.differs {
-		return beside.receipt(), w.upload.Abort()
+	if stored != nil && !stored.differs {
+		return stored.receipt(), w.upload.Abort()
 	}
-	r, err := w.commitPatiently(ctx)
+	r, err := w.commit(ctx)
+	if isConflict(err) && o.If != "" && etagForm.MatchString(o.If) {
+		r, err = w.commitIfVersion(ctx, o.If, err)
+	}
 	if err != nil {
-		return nil, w.abort(err)
+		return nil, w.abort(s.refused(err, o))
 	}
 	r.Outcome = outcome
 	return r, nil
 }
 
-// commitPatiently repeats a commit that meets other requests. An upload in parts
-// that S3 has dropped at that stays refused.
-func (w *write) commitPatiently(ctx context.Context) (*Receipt, error) {
-	patience := w.store.patience()
-	r, err := w.commit(ctx)
-	for simultaneous(err) {
-		if err := patience.wait(ctx, err); err != nil {
-			return nil, err
-		}
-		refusal := err
-		r, err = w.commit(ctx)
-		var e *awsclient.Error
-		if errors.As(err, &e) && e.Code == "NoSuchUpload" {
-			return nil, refusal
-		}
+// refused says of a conflict what it means to the options.
+func (s *Store) refused(err error, o PutOptions) error {
+	switch {
+	case !isConflict(err):
+		return err
+	case o.Create:
+		return s.exists()
+	case o.If != "":
+		return s.changed()
 	}
-	return r, err
+	return err
 }
+
+// condition makes of what PutOptions ask for what S3 can compare. Where the store
+// sends no conditions it compares by itself, as well as that can be done.
+func (s *Store) condition(ctx context.Context, t target, o PutOptions) (bucket.Condition, error) {
+	switch {
+	case o.Create && !s.options.LastWriterWins:
+		return bucket.Condition{IfAbsent: true}, nil
+	case o.If == "" && !o.Create:
+		return bucket.Condition{}, nil
+	case etagForm.MatchString(o.If) && !s.options.LastWriterWins:
+		return bucket.Condition{IfMatch: bucket.Quoted(o.If)}, nil
+	}
+	head, err := s.bucket.Head(ctx, t.key, "")
+	if isNotFound(err) {
+		return bucket.Condition{}, o.refuses(s, nil)
+	}
+	if err != nil {
+		return bucket.Condition{}, err
+	}
+	latest := s.info(t.name, head)
+	if err := o.refuses(s, &latest); err != nil {
+		return bucket.Condition{}, err
+	}
+	return bucket.Matching(latest.ETag)
+}
+
+// etagForm is the form of an ETag of S3, which no version id of S3 has; those of
+// other servers may.
+var etagForm = regexp.MustCompile(`^"?[0-9a-f]{32}(-[0-9]+)?"?$`)
 
 // Merge reads a secret, has it changed, and stores the result on condition that
 // the secret is still the one that was read; otherwise it begins again, so that
 // no write of others is lost. What change is given is nil if there is no such
 // secret, and not to be kept; it may be called several times. The secret is at
-// most Held bytes.
+// most MaxInMemory bytes.
 //
 // A hundred merges of one secret at once all succeed: they take turns, and only
-// the time in which nobody's write is made is bounded, by the Timeout of the
-// Options.
-func (s *Store) Merge(ctx context.Context, name string, o PutOptions, change func(old []byte) ([]byte, error)) (*Receipt, error) {
-	r, err := s.merge(ctx, name, o, change)
+// the time in which nobody's write is made is bounded, by Options.Timeout.
+func (s *Store) Merge(ctx context.Context, name string, change func(old []byte) ([]byte, error), o *PutOptions) (*Receipt, error) {
+	t, err := s.resolveToWrite(name)
+	if err == nil {
+		err = o.Check()
+	}
+	var r *Receipt
+	if err == nil {
+		r, err = s.merge(ctx, t, o.orDefault(), change)
+	}
 	if err != nil {
-		return nil, s.refused(name, err, o)
+		return nil, s.fail("merge", name, s.refused(err, o.orDefault()))
 	}
 	return r, nil
 }
 
-func (s *Store) merge(ctx context.Context, name string, o PutOptions, change func([]byte) ([]byte, error)) (*Receipt, error) {
-	if err := s.writable(name, o); err != nil {
-		return nil, err
-	}
-	patience := s.patience()
+func (s *Store) merge(ctx context.Context, t target, o PutOptions, change func([]byte) ([]byte, error)) (*Receipt, error) {
+	backoff := s.newBackoff()
 	for seen := ""; ; {
-		old, err := s.Open(ctx, name)
-		if errors.Is(err, ErrNotFound) {
-			old, err = nil, nil
-		}
+		old, err := s.openToRewrite(ctx, t)
 		etag := ""
 		if old != nil {
 			etag = old.ETag
 		}
 		if etag != seen {
-			patience.progress()
+			backoff.progress()
 			seen = etag
 		}
 		var r *Receipt
 		if err == nil {
-			r, err = s.mergeInto(ctx, name, old, o, change)
+			r, err = s.mergeInto(ctx, t, old, o, change)
 		}
 		if old != nil {
-			old.Close()
+			old.object.Close()
 		}
-		if !errors.Is(err, awsclient.ErrConflict) {
+		if !isConflict(err) {
 			return r, err
 		}
-		if err := patience.wait(ctx, err); err != nil {
+		if err := backoff.wait(ctx, err); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// mergeInto changes what was read, which is nil if there was nothing, and
-// stores it in its place.
-func (s *Store) mergeInto(ctx context.Context, name string, old *Secret, o PutOptions, change func([]byte) ([]byte, error)) (*Receipt, error) {
-	condition, outcome := bucket.Condition{IfAbsent: true}, Created
-	var before []byte
-	if err := o.refuses(old); err != nil {
+// openToRewrite opens the latest version of a secret, or returns nil if there is
+// none.
+func (s *Store) openToRewrite(ctx context.Context, t target) (*opened, error) {
+	_, ring, err := s.resolveToRead(t.name, GetOptions{})
+	if err != nil {
 		return nil, err
 	}
-	if old != nil {
-		condition, outcome = bucket.Condition{IfMatch: quote(old.ETag)}, Updated
-		var err error
-		if before, err = old.All(Held); err != nil {
+	old, err := s.open(ctx, t, "", ring, sha256.New())
+	if isNotFound(err) {
+		return nil, nil
+	}
+	return old, err
+}
+
+// mergeInto changes what was read, which is nil if there was nothing, and
+// stores it in its place.
+func (s *Store) mergeInto(ctx context.Context, t target, old *opened, o PutOptions, change func([]byte) ([]byte, error)) (*Receipt, error) {
+	condition, outcome := bucket.Condition{IfAbsent: true}, Created
+	var before []byte
+	if old == nil {
+		if err := o.refuses(s, nil); err != nil {
+			return nil, err
+		}
+	} else {
+		outcome = Updated
+		err := o.refuses(s, &old.Info)
+		if err == nil {
+			condition, err = bucket.Matching(old.ETag)
+		}
+		if err == nil {
+			before, err = old.all(MaxInMemory, &check{})
+		}
+		if err != nil {
 			return nil, err
 		}
 		defer clear(before)
@@ -270,10 +292,11 @@ func (s *Store) mergeInto(ctx context.Context, name string, old *Secret, o PutOp
 	if o.Changed && old != nil && bytes.Equal(before, after) {
 		return old.receipt(int64(len(before))), nil
 	}
-	w, err := s.seal(ctx, name, bytes.NewReader(after), condition, o.Claims)
+	w, err := s.seal(ctx, t, bytes.NewReader(after), condition, nil)
 	if err != nil {
 		return nil, err
 	}
+	w.rereads = true
 	r, err := w.commit(ctx)
 	if err != nil {
 		return nil, w.abort(err)
@@ -282,16 +305,96 @@ func (s *Store) mergeInto(ctx context.Context, name string, old *Secret, o PutOp
 	return r, nil
 }
 
-// Exists tells whether there is a secret of that name, by one HeadObject.
-func (s *Store) Exists(ctx context.Context, name string) (bool, error) {
-	key, err := s.location.key(name)
-	if err != nil {
-		return false, &nameError{name, err}
+// receipt is of the secret as it is stored, once all of it was read.
+func (r *opened) receipt(size int64) *Receipt {
+	return &Receipt{
+		Name:    r.Name,
+		Outcome: Unchanged,
+		SHA256:  [sha256.Size]byte(r.hash.Sum(nil)),
+		Size:    size,
+		ETag:    r.ETag,
+		Version: r.Version,
+		Key:     r.header.DataKeys[0].Info,
 	}
-	_, err = s.bucket.Head(ctx, key, "")
-	err = s.named(name, err)
-	if errors.Is(err, ErrNotFound) {
+}
+
+// A comparison is what is to be stored, read side by side with what is stored.
+type comparison struct {
+	src     io.Reader
+	stored  *opened // nil if there is none
+	differs bool
+	read    int64 // bytes
+	head    bytes.Buffer
+	buf     []byte
+}
+
+// comparedMax is how many bytes are compared before anything is sent. A larger
+// secret is uploaded while it is compared, which comes to nothing if it is the
+// same.
+const comparedMax = 8 << 20
+
+func (s *Store) compare(ctx context.Context, t target, src io.Reader) (*comparison, error) {
+	stored, err := s.openToRewrite(ctx, t)
+	return &comparison{src: src, stored: stored, differs: stored == nil}, err
+}
+
+// compareHead compares the first comparedMax bytes, and reports whether they are
+// all there are and the same.
+func (c *comparison) compareHead() (same bool, err error) {
+	if c.stored == nil {
 		return false, nil
 	}
-	return err == nil, err
+	_, err = io.CopyN(&c.head, readerFunc(c.compared), comparedMax)
+	if err == io.EOF {
+		return !c.differs, nil
+	}
+	return false, err
 }
+
+// Read yields what is to be stored.
+func (c *comparison) Read(p []byte) (int, error) {
+	if c.head.Len() > 0 {
+		return c.head.Read(p)
+	}
+	return c.compared(p)
+}
+
+func (c *comparison) compared(p []byte) (int, error) {
+	n, err := c.src.Read(p)
+	c.read += int64(n)
+	if c.differs || err != nil && err != io.EOF {
+		return n, err
+	}
+	// At the end, one more byte of the other is one too many.
+	want := p[:n]
+	if c.buf = c.buf[:0]; err == io.EOF {
+		c.buf = append(c.buf, 0)
+	}
+	c.buf = append(c.buf, want...)
+	m, failed := io.ReadFull(c.stored.content, c.buf)
+	if failed != nil && failed != io.EOF && failed != io.ErrUnexpectedEOF {
+		return n, failed
+	}
+	c.differs = !bytes.Equal(c.buf[:m], want)
+	return n, err
+}
+
+func (c *comparison) outcome() Outcome {
+	if c.stored == nil {
+		return Created
+	}
+	return Updated
+}
+
+func (c *comparison) receipt() *Receipt { return c.stored.receipt(c.read) }
+
+func (c *comparison) close() {
+	if c.stored != nil {
+		c.stored.object.Close()
+	}
+	clear(c.buf)
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (r readerFunc) Read(p []byte) (int, error) { return r(p) }

@@ -51,8 +51,8 @@ func TestRace(t *testing.T) {
 		t.Setenv(name, value)
 	}
 	open := func(key string) *secret.Store {
-		s, err := secret.Open(t.Context(), secret.Options{
-			Store: "s3://" + fakeaws.DefaultBucket, Key: key, Unsigned: true, // signing would take most of the time
+		s, err := secret.Open(t.Context(), fakeaws.DefaultBucket, &secret.Options{
+			Key: key, Unsigned: true, // signing would take most of the time
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -63,7 +63,7 @@ func TestRace(t *testing.T) {
 	r := &race{
 		t:       t,
 		store:   open(before + "," + after),
-		rotator: open(after).Rotator(before),
+		rotator: open(after).NewRotator(&secret.RotateOptions{From: before}),
 		begun:   map[string]bool{},
 		done:    map[string]bool{},
 	}
@@ -95,17 +95,17 @@ func (r *race) act(ctx context.Context, dice int, name string) {
 	switch {
 	case dice < 10:
 		line := r.line("put", name)
-		_, err = r.store.Put(ctx, name, strings.NewReader(line))
+		_, err = r.store.Put(ctx, name, strings.NewReader(line), nil)
 		r.written(line, err)
 	case dice < 22:
 		line := r.line("merge", name)
-		_, err = r.store.Merge(ctx, name, secret.PutOptions{}, func(old []byte) ([]byte, error) {
+		_, err = r.store.Merge(ctx, name, func(old []byte) ([]byte, error) {
 			r.check(name, string(old))
 			return []byte(string(old) + line), nil
-		})
+		}, nil)
 		r.written(line, err)
 	case dice < 26:
-		if err = r.store.Remove(ctx, name, ""); errors.Is(err, secret.ErrNotFound) {
+		if err = r.store.Remove(ctx, name, nil); errors.Is(err, secret.ErrNotFound) {
 			err = nil
 		}
 	case dice < 30:
@@ -115,7 +115,7 @@ func (r *race) act(ctx context.Context, dice int, name string) {
 		}
 	default:
 		var value []byte
-		value, err = r.store.Get(ctx, name)
+		value, err = r.store.Get(ctx, name, nil)
 		if errors.Is(err, secret.ErrNotFound) {
 			err = nil
 		}
@@ -174,7 +174,7 @@ func (r *race) history(ctx context.Context, name string) {
 			last = ""
 			continue
 		}
-		value, err := r.store.At(v.ID).Get(ctx, name)
+		value, err := r.store.Get(ctx, name, &secret.GetOptions{Version: v.ID})
 		if err != nil {
 			r.t.Error(err)
 			return

@@ -3,160 +3,203 @@ package secret
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
 
-	"microsecrets/lib/internal/awsclient"
 	"microsecrets/lib/internal/bucket"
+	"microsecrets/lib/internal/hint"
 )
 
 // removedAtOnce is how many versions of a secret are removed side by side.
 const removedAtOnce = 8
 
-// ErrUncertainRemoval is the ErrUncertain of a removal.
-var ErrUncertainRemoval = errors.New("outcome unknown, may have been removed")
+// RemoveOptions say what of a secret is removed.
+type RemoveOptions struct {
+	If      string // only if the latest version is this one, an ETag or a version id: else ErrChanged
+	Version string // this version alone, or this deletion, which brings what it hid back; for good
+	Purge   bool   // every version and every deletion, for good
+}
+
+// Check reports whether the options can be used. The error is an ErrInvalid.
+func (o *RemoveOptions) Check() error {
+	switch {
+	case o == nil:
+		return nil
+	case o.If != "" && (o.Version != "" || o.Purge), o.Version != "" && o.Purge:
+		return invalidf("If, Version and Purge do not go together")
+	}
+	return checkVersion(o.If)
+}
 
 // Remove deletes a secret: one HeadObject, since S3 does not tell whether there
 // was one, and one DeleteObject. Where the bucket keeps versions, all are kept,
-// behind a deletion; elsewhere the secret is gone. With an ifVersion, a version
-// id or an ETag, it does so only if that is the latest one; else the error is an
-// ErrChanged.
-func (s *Store) Remove(ctx context.Context, name, ifVersion string) error {
-	return s.removal(name, func(key string) error {
-		o := PutOptions{If: ifVersion}
-		if err := o.Check(); err != nil {
-			return err
-		}
-		latest, err := s.bucket.Head(ctx, key, "")
-		switch {
-		case ifVersion != "" && errors.Is(err, awsclient.ErrNotFound):
-			return fmt.Errorf("%w in %s", ErrChanged, s.location)
-		case err != nil:
-			return hinted(err)
-		case ifVersion == "":
-			_, err := s.bucket.Delete(ctx, key, "", bucket.Condition{})
-			return err
-		case ifVersion != latest.Version && unquote(ifVersion) != unquote(latest.ETag):
-			return fmt.Errorf("%w in %s", ErrChanged, s.location)
-		}
-		return s.removeIf(ctx, key, latest.ETag)
-	})
+// before a deletion; elsewhere the secret is gone. A secret that does not exist, or
+// a version, is an ErrNotFound.
+//
+// A purge removes the latest version last, so that no older one comes to light
+// meanwhile. What is written meanwhile stays, unless the bucket keeps no versions:
+// all that is written there has the same id, and S3 takes no condition with one.
+func (s *Store) Remove(ctx context.Context, name string, o *RemoveOptions) error {
+	t, err := s.locate(name)
+	if err == nil && s.options.Origin != "" {
+		err = errReplica
+	}
+	if err == nil {
+		err = o.Check()
+	}
+	if err == nil {
+		err = s.remove(ctx, t, o)
+	}
+	return s.fail("remove", name, err)
 }
 
-// removeIf deletes what has this ETag. A deletion that meets another request is
-// repeated.
-func (s *Store) removeIf(ctx context.Context, key, etag string) error {
-	patience, doubt := s.patience(), false
-	for {
-		_, err := s.bucket.Delete(ctx, key, "", bucket.Condition{IfMatch: etag})
-		var e *awsclient.Error
-		if errors.As(err, &e) {
-			doubt = doubt || e.Doubt
+func (s *Store) remove(ctx context.Context, t target, o *RemoveOptions) error {
+	switch {
+	case o != nil && o.Purge:
+		return s.purge(ctx, t)
+	case o != nil && o.Version != "":
+		return s.removeVersion(ctx, t, o.Version)
+	}
+	latest, err := s.bucket.Head(ctx, t.key, "")
+	if o == nil || o.If == "" {
+		if err != nil {
+			return err
 		}
-		if simultaneous(err) {
-			if err = patience.wait(ctx, err); err == nil {
-				continue
-			}
-		}
-		switch {
-		case err == nil:
-			return nil
-		case doubt:
-			return s.settleRemoval(ctx, key, etag, err)
-		case errors.Is(err, awsclient.ErrConflict):
-			return fmt.Errorf("%w in %s", ErrChanged, s.location)
-		}
+		return s.removeSeen(ctx, t, latest, bucket.Condition{})
+	}
+	switch {
+	case isNotFound(err):
+		return s.changed()
+	case err != nil:
+		return err
+	case o.If != latest.Version && bucket.Quoted(o.If) != latest.ETag:
+		return s.changed()
+	}
+	condition, err := bucket.Matching(latest.ETag)
+	if err != nil {
 		return err
 	}
+	return s.removeSeen(ctx, t, latest, condition)
 }
 
-// settleRemoval finds out whether a deletion that failed has been acted on: if
-// nothing is there any more, that is what was wanted; if something is, the
-// history tells what came next after what was to be deleted.
-func (s *Store) settleRemoval(ctx context.Context, key, etag string, failure error) error {
-	if _, err := s.bucket.Head(ctx, key, ""); errors.Is(err, awsclient.ErrNotFound) {
-		return nil
+// removeSeen deletes what was seen. A deletion that meets another request is
+// repeated. One that was not answered may have been made, or may be made yet: it
+// is looked what became of it, and it is repeated on condition that what was seen
+// is still there.
+func (s *Store) removeSeen(ctx context.Context, t target, seen bucket.Info, c bucket.Condition) error {
+	backoff := s.newBackoff()
+	inDoubt, conditional := false, c != (bucket.Condition{})
+	for resent := 0; ; {
+		err := s.bucket.Delete(ctx, t.key, "", c)
+		if err == nil {
+			return nil
+		}
+		inDoubt = inDoubt || maybeApplied(err)
+		switch {
+		case inDoubt:
+			again, settled := s.settleRemoval(ctx, t, seen, conditional, err)
+			if !again {
+				return settled
+			}
+			if !isBusy(err) {
+				if resent++; resent >= s.client.MaxAttempts() || s.options.LastWriterWins {
+					return &uncertainError{"removed", err}
+				}
+			}
+			if c, err = bucket.Matching(seen.ETag); err != nil {
+				return &uncertainError{"removed", err}
+			}
+		case isBusy(err):
+		case isConflict(err):
+			return s.changed()
+		default:
+			return err
+		}
+		if err := backoff.wait(ctx, err); err != nil {
+			return err
+		}
 	}
-	var next bucket.Entry
-	for v, err := range s.bucket.History(ctx, key) {
+}
+
+// settleRemoval finds out whether a deletion that was not answered has been made.
+// If what was to be deleted is still there, again is true. Where nothing is there,
+// and where another secret is, the history tells what came next after it; without
+// one, nothing is what was wanted.
+func (s *Store) settleRemoval(ctx context.Context, t target, seen bucket.Info, conditional bool, failure error) (again bool, err error) {
+	latest, err := s.bucket.Head(ctx, t.key, "")
+	absent := isNotFound(err)
+	switch {
+	case ctx.Err() != nil:
+		return false, context.Cause(ctx)
+	case err != nil && !absent:
+		return false, &uncertainError{"removed", failure}
+	case !absent && latest.ETag == seen.ETag && latest.Version == seen.Version:
+		return true, nil
+	}
+	var next *bucket.Entry
+	found := false
+	for v, err := range s.bucket.History(ctx, t.key) {
 		switch {
 		case err != nil:
-			return fmt.Errorf("%w: %v", ErrUncertainRemoval, err)
-		case v.Deleted || v.ETag != etag:
-			if v.Latest && v.Version == nullVersion {
-				return fmt.Errorf("%w: %v", ErrUncertainRemoval, errOverwritten)
-			}
-		case v.Latest: // and may be deleted yet
-			return fmt.Errorf("%w: %v", ErrUncertainRemoval, failure)
-		case next.Deleted:
-			return nil
-		default:
-			return fmt.Errorf("%w in %s", ErrChanged, s.location)
+			return false, &uncertainError{"removed", err}
+		case v.Latest && v.Version == nullVersion && !v.Deleted:
+			return false, &uncertainError{"removed", errOverwritten}
+		case v.Deleted || v.ETag != seen.ETag:
+		case next != nil && next.Deleted:
+			return false, nil
+		default: // of a write that was made twice, an older one may be followed by the deletion
+			found = true
 		}
-		next = v
+		next = &v
 	}
-	return fmt.Errorf("%w: no version of it is left", ErrUncertainRemoval)
-}
-
-// RemoveVersion removes one version of a secret for good, or one deletion, which
-// brings what it hid back. An id that is none is an ErrNotFound.
-func (s *Store) RemoveVersion(ctx context.Context, name, version string) error {
-	return s.removal(name, func(key string) error {
-		for v, err := range s.bucket.History(ctx, key) {
-			switch {
-			case err != nil:
-				return err
-			case v.Version == version:
-				_, err := s.bucket.Delete(ctx, key, version, bucket.Condition{})
-				return err
-			}
-		}
-		return &advised{fmt.Errorf("%w in %s: no such version", ErrNotFound, s.location), "ms-ls -versions lists the versions"}
-	})
-}
-
-// Purge removes every version and every deletion of a secret for good, the
-// latest at last, so that no older one comes to light meanwhile. What is written
-// meanwhile stays, unless the bucket keeps no versions: all that is written there
-// has the same id, and S3 takes no condition beside one.
-func (s *Store) Purge(ctx context.Context, name string) error {
-	return s.removal(name, func(key string) error {
-		var versions []string
-		for v, err := range s.bucket.History(ctx, key) {
-			if err != nil {
-				return err
-			}
-			versions = append(versions, v.Version)
-		}
-		if len(versions) == 0 {
-			return awsclient.ErrNotFound
-		}
-		remove := func(ctx context.Context, version string) error {
-			_, err := s.bucket.Delete(ctx, key, version, bucket.Condition{})
-			return err
-		}
-		old, oldCtx := errgroup.WithContext(ctx)
-		old.SetLimit(removedAtOnce)
-		for _, version := range slices.Backward(versions[1:]) {
-			old.Go(func() error { return remove(oldCtx, version) })
-		}
-		if err := old.Wait(); err != nil {
-			return err
-		}
-		return remove(ctx, versions[0])
-	})
-}
-
-// removal does what removes a secret.
-func (s *Store) removal(name string, remove func(key string) error) error {
-	key, err := s.location.key(name)
 	switch {
-	case err != nil:
-		return s.named(name, err)
-	case s.options.Origin != "":
-		return s.named(name, ErrReplica)
+	case absent && next == nil: // no history
+		return false, nil
+	case next == nil:
+		return false, &uncertainError{"removed", errOverwritten}
+	case found && conditional:
+		return false, s.changed()
+	case absent:
+		return false, nil
 	}
-	return s.named(name, remove(key))
+	return false, &uncertainError{"removed", errors.New("another writer came after it")}
+}
+
+// removeVersion removes one version, or one deletion, for good.
+func (s *Store) removeVersion(ctx context.Context, t target, version string) error {
+	for v, err := range s.bucket.History(ctx, t.key) {
+		switch {
+		case err != nil:
+			return err
+		case v.Version == version:
+			return s.bucket.Delete(ctx, t.key, version, bucket.Condition{})
+		}
+	}
+	return hint.With(&kindError{errors.New(s.absent().Error() + ": no such version"), ErrNotFound}, "ms-ls -versions lists the versions")
+}
+
+func (s *Store) purge(ctx context.Context, t target) error {
+	var versions []string
+	for v, err := range s.bucket.History(ctx, t.key) {
+		if err != nil {
+			return err
+		}
+		versions = append(versions, v.Version)
+	}
+	if len(versions) == 0 {
+		return s.absent()
+	}
+	remove := func(ctx context.Context, version string) error {
+		return s.bucket.Delete(ctx, t.key, version, bucket.Condition{})
+	}
+	old, oldCtx := errgroup.WithContext(ctx)
+	old.SetLimit(removedAtOnce)
+	for _, version := range slices.Backward(versions[1:]) {
+		old.Go(func() error { return remove(oldCtx, version) })
+	}
+	if err := old.Wait(); err != nil {
+		return err
+	}
+	return remove(ctx, versions[0])
 }

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
+	"microsecrets/lib/internal/bucket"
 	"microsecrets/lib/internal/keyring"
 	"microsecrets/lib/message"
 )
@@ -20,32 +20,36 @@ const (
 	contextRotatedAt = "ms-rotated-at"
 )
 
-// rotateTries is how often a secret that others change meanwhile is taken up
-// again.
-const rotateTries = 8
-
-// rotatedAlone is the size of a message in bytes above which no two are rotated
+// largeRotation is the size of a message in bytes above which no two are rotated
 // at once, for the memory that an upload takes.
-const rotatedAlone = 1 << 20
+const largeRotation = 1 << 20
 
-// Rotator encrypts secrets anew under the keys that the store's setting key
+// RotateOptions say under which keys the secrets may be that are rotated.
+type RotateOptions struct {
+	From string // keys beside the store's, in the form of Options.Key
+}
+
+// Rotator encrypts secrets anew under the keys that the store's Options.Key
 // names today. It is safe for concurrent use.
 type Rotator struct {
 	store *Store
 	from  string
-	alone sync.Mutex
+	large chan struct{} // holds a value while a large secret is rotated
 
 	mu    sync.Mutex
 	today map[string]func() ([]string, error) // the ARNs of today's keys, by their names in the setting
 }
 
-// Rotator returns a Rotator that reads what is under the keys of the store, and
-// under those of from, further ones in the form of Options.Key; it may be empty.
-func (s *Store) Rotator(from string) *Rotator {
-	return &Rotator{store: s, from: from, today: map[string]func() ([]string, error){}}
+// NewRotator returns a Rotator. It asks KMS once for today's keys of a service.
+func (s *Store) NewRotator(o *RotateOptions) *Rotator {
+	r := &Rotator{store: s, large: make(chan struct{}, 1), today: map[string]func() ([]string, error){}}
+	if o != nil {
+		r.from = o.From
+	}
+	return r
 }
 
-// Rotation tells what became of a secret, or would.
+// Rotation says what became of a secret, or would.
 type Rotation struct {
 	Name    string
 	Current bool     // it is under today's keys: nothing was done
@@ -63,44 +67,55 @@ var errCurrent = errors.New("under today's keys")
 // as it is. The first of a service takes one more GenerateDataKey, whose answer
 // tells the ARNs of today's keys.
 func (r *Rotator) Rotate(ctx context.Context, name string) (*Rotation, error) {
-	for tries := 1; ; tries++ {
-		rotation, err := r.rotate(ctx, name)
-		if !errors.Is(err, ErrChanged) || tries == rotateTries {
-			return rotation, err
+	t, ring, err := r.resolve(name)
+	if err != nil {
+		return nil, r.store.fail("rotate", name, err)
+	}
+	for try := 1; ; try++ {
+		rotation, err := r.rotate(ctx, t, ring)
+		if try == attempts || !isConflict(err) && !errors.Is(err, ErrChanged) {
+			return rotation, r.store.fail("rotate", name, err)
 		}
 	}
 }
 
-func (r *Rotator) rotate(ctx context.Context, name string) (*Rotation, error) {
+// resolve resolves a name, and the keyring of those keys to rotate from, the
+// likelier ones, and of today's.
+func (r *Rotator) resolve(name string) (target, *keyring.Keyring, error) {
 	s := r.store
-	if err := s.writable(name, PutOptions{}); err != nil {
-		return nil, s.named(name, err)
-	}
-	today, err := r.keys(ctx, name)
+	t, err := s.resolveToWrite(name)
 	if err != nil {
-		return nil, s.named(name, err)
+		return t, nil, err
 	}
-	ring, err := r.reading(name)
+	keys := t.kms
+	if r.from != "" {
+		from, err := s.keys(r.from, name)
+		if err != nil {
+			return t, nil, err
+		}
+		keys = append(from, keys...)
+	}
+	return t, keyring.New(s.client, keys), nil
+}
+
+func (r *Rotator) rotate(ctx context.Context, t target, ring *keyring.Keyring) (*Rotation, error) {
+	s := r.store
+	today, err := r.keys(ctx, t)
 	if err != nil {
-		return nil, s.named(name, err)
+		return nil, err
 	}
-	var h *message.Header
-	rotation := &Rotation{Name: name, New: today}
-	opened, err := s.open(ctx, name, func(opened *Secret) error {
-		reader, err := message.NewReader(stored{opened}, message.ReaderOptions{AcceptUnsigned: s.options.Unsigned},
-			func(header *message.Header) ([]byte, error) {
-				h = header
-				if err := s.bound(h, name); err != nil {
-					return nil, err
-				}
-				if slices.Equal(wrappedBy(h), today) {
-					return nil, errCurrent
-				}
-				return ring.Unwrap(ctx, h)
-			})
-		opened.content = reader
-		return err
-	})
+	object, err := s.bucket.Get(ctx, t.key, "")
+	if err != nil {
+		return nil, err
+	}
+	old, err := s.decrypt(ctx, t, object, nil, message.ReaderOptions{AcceptUnsigned: s.options.Unsigned},
+		func(ctx context.Context, h *message.Header) ([]byte, error) {
+			if slices.Equal(wrappedBy(h), today) {
+				return nil, errCurrent
+			}
+			return ring.Unwrap(ctx, h)
+		})
+	rotation := &Rotation{Name: t.name, New: today}
 	switch {
 	case errors.Is(err, errCurrent):
 		rotation.Current, rotation.Old = true, today
@@ -108,30 +123,52 @@ func (r *Rotator) rotate(ctx context.Context, name string) (*Rotation, error) {
 	case err != nil:
 		return nil, err
 	}
-	defer opened.Close()
-	if opened.Size > rotatedAlone {
-		r.alone.Lock()
-		defer r.alone.Unlock()
+	defer object.Close()
+	if old.Size > largeRotation {
+		select {
+		case r.large <- struct{}{}:
+			defer func() { <-r.large }()
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
 	}
-	rotation.Old = shown(wrappedBy(h))
-	_, err = s.PutWith(ctx, name, opened, PutOptions{If: opened.ETag, Claims: r.claims(h)})
-	return rotation, err
-}
-
-// Look tells what Rotate would do, by the header alone, of the latest version or
-// of the one that At was given.
-func (r *Rotator) Look(ctx context.Context, name, version string) (*Rotation, error) {
-	s := r.store.At(version)
-	today, err := r.keys(ctx, name)
-	if err != nil {
-		return nil, s.named(name, err)
-	}
-	_, h, err := s.Inspect(ctx, name)
+	rotation.Old = shown(wrappedBy(old.header))
+	condition, err := bucket.Matching(object.ETag)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.bound(h, name); err != nil {
-		return nil, s.named(name, err)
+	w, err := s.seal(ctx, t, old.content, condition, r.claims(old.header))
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.commit(ctx); err != nil {
+		return nil, w.abort(err)
+	}
+	return rotation, nil
+}
+
+// Plan says what Rotate would do, by the header alone, of the latest version or
+// of the one that is given.
+func (r *Rotator) Plan(ctx context.Context, name, version string) (*Rotation, error) {
+	rotation, err := r.plan(ctx, name, version)
+	return rotation, r.store.fail("rotate", name, err)
+}
+
+func (r *Rotator) plan(ctx context.Context, name, version string) (*Rotation, error) {
+	t, err := r.store.resolve(name)
+	if err != nil {
+		return nil, err
+	}
+	today, err := r.keys(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	_, h, err := r.store.Inspect(ctx, name, &GetOptions{Version: version})
+	if err != nil {
+		return nil, err
+	}
+	if err := r.store.bound(h, name); err != nil {
+		return nil, err
 	}
 	old := wrappedBy(h)
 	return &Rotation{Name: name, Current: slices.Equal(old, today), Old: shown(old), New: today}, nil
@@ -139,19 +176,15 @@ func (r *Rotator) Look(ctx context.Context, name, version string) (*Rotation, er
 
 // keys are the ARNs of today's keys for a name. KMS tells them when it makes a
 // data key, which whoever rotates may have it do anyway.
-func (r *Rotator) keys(ctx context.Context, name string) ([]string, error) {
-	named, err := keyring.Keys(r.store.options.Key, Service(name))
-	if err != nil {
-		return nil, err
-	}
-	id := strings.Join(named, ",")
+func (r *Rotator) keys(ctx context.Context, t target) ([]string, error) {
+	id := strings.Join(t.kms, ",")
 	r.mu.Lock()
 	today := r.today[id]
 	if today == nil {
 		today = sync.OnceValues(func() ([]string, error) {
-			key, wrapped, err := keyring.New(r.store.cloud, named).Wrap(ctx, r.store.context(name, nil))
-			clear(key)
-			return wrappedBy(&message.Header{DataKeys: wrapped}), err
+			wrapped, err := keyring.New(r.store.client, t.kms).Wrap(ctx, r.store.context(t.name, nil, 0))
+			clear(wrapped.Key)
+			return wrappedBy(&message.Header{DataKeys: wrapped.DataKeys}), err
 		})
 		r.today[id] = today
 	}
@@ -159,26 +192,15 @@ func (r *Rotator) keys(ctx context.Context, name string) ([]string, error) {
 	return today()
 }
 
-// reading is a keyring of those to rotate from, the likelier ones, and of
-// today's keys.
-func (r *Rotator) reading(name string) (*keyring.Keyring, error) {
-	setting := r.store.options.Key
-	if r.from != "" {
-		setting = r.from + "," + setting
-	}
-	keys, err := keyring.Keys(setting, Service(name))
-	if err != nil {
-		return nil, err
-	}
-	return keyring.New(r.store.cloud, keys), nil
-}
-
 // claims are those of the old message, and who rotates it when.
 func (r *Rotator) claims(h *message.Header) map[string]string {
 	claims := maps.Clone(h.Context)
 	delete(claims, message.PublicKey)
-	claims[contextRotatedBy] = r.store.options.By
-	claims[contextRotatedAt] = time.Now().UTC().Format(time.RFC3339)
+	delete(claims, contextRotatedBy)
+	if by := *r.store.options.By; by != "" {
+		claims[contextRotatedBy] = by
+	}
+	claims[contextRotatedAt] = timestamp(0)
 	return claims
 }
 
@@ -193,7 +215,7 @@ func wrappedBy(h *message.Header) []string {
 	return arns
 }
 
-// shown quotes what is no ARN: anybody may have written a header.
+// shown quotes what is not an ARN: anybody may have written a header.
 func shown(arns []string) []string {
 	safe := make([]string, len(arns))
 	for i, arn := range arns {

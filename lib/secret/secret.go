@@ -2,46 +2,39 @@
 // encrypted and signed on the client as an AWS Encryption SDK message with a
 // data key from KMS. A secret is bound to its store, its name and its key.
 //
-// What was put is what is got, byte for byte:
+// What was put is what is got, byte for byte, and nothing unverified is released:
 //
-//	store, err := secret.Open(ctx, secret.Options{Store: "s3://example-microsecrets/prod"})
+//	store, err := secret.Open(ctx, "s3://example-microsecrets/prod", nil)
 //	…
-//	_, err = store.Put(ctx, "myservice/tls.key", bytes.NewReader(key))
+//	_, err = store.Put(ctx, "myservice/tls.key", bytes.NewReader(key), nil)
 //	…
-//	key, err := store.Get(ctx, "myservice/tls.key")
+//	key, err := store.Get(ctx, "myservice/tls.key", nil)
+//
+// Options, wherever they are taken, may be nil.
 package secret
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"microsecrets/lib/internal/awsclient"
 	"microsecrets/lib/internal/bucket"
 	"microsecrets/lib/internal/keyring"
+	"microsecrets/lib/internal/whoami"
 	"microsecrets/lib/message"
 )
 
-// The failures that callers tell apart, by errors.Is. Any other, a disabled key
-// for one, is for a person to judge.
-var (
-	ErrNotFound     = errors.New("no such secret")
-	ErrConflict     = awsclient.ErrConflict // it has changed meanwhile
-	ErrIgnored      = bucket.ErrIgnored     // by a server that Options.LastWriterWins does not allow for
-	ErrDenied       = awsclient.ErrDenied
-	ErrNotAuthentic = message.ErrNotAuthentic
-	ErrUnreachable  = awsclient.ErrUnreachable
-)
-
-// DefaultKey is the setting key where none is given.
+// DefaultKey is Options.Key where none is given.
 const DefaultKey = "alias/microsecrets-{service}"
 
-// Held is how many bytes of a secret Get holds in memory until all of them are
-// verified, and so the largest secret that it returns.
-const Held = 64 << 20
+// DefaultTimeout is Options.Timeout where none is given.
+const DefaultTimeout = 30 * time.Second
+
+// MaxInMemory is how many bytes of secrets a Store holds in memory until they are
+// verified, and so the largest secret that Get returns.
+const MaxInMemory = 64 << 20
 
 // The encryption context's keys. All of them are stored in clear in the
 // object's header and are sent to KMS.
@@ -52,121 +45,204 @@ const (
 	contextAt    = "ms-at"
 )
 
-// Options say where secrets are, under which keys, and how they are reached.
-// Only Store is needed.
+// Options say under which keys secrets are, and how they are reached.
 type Options struct {
-	Store string // s3://BUCKET or s3://BUCKET/PREFIX
-
 	// Key is a KMS key in any form that KMS takes, or several with commas:
 	// the first makes data keys, every further one wraps them too, and any one
-	// of them is enough to read. {service} in it is the name's service. Empty
-	// means DefaultKey.
+	// of them is enough to read. {service} in it is the name's service, its first
+	// segment. Empty means DefaultKey.
 	Key string
 
-	// Origin is the store that the objects were written for, where Store is a
+	// Origin is the store that the objects were written for, where the store is a
 	// replica of it. With it set nothing can be put.
 	Origin string
 
-	By       string // who writes: a claim of at most 256 bytes, stored in clear
-	Unsigned bool   // write and accept messages without a signature; see doc/threats.md
+	BucketOwner string // the account that must own the bucket, 12 digits
+	SSE         string // the server-side encryption header, aws:kms or AES256
 
-	Owner string // the account that must own the bucket, 12 digits
-	SSE   string // the server-side encryption header, aws:kms or AES256
+	// By is who writes: a claim of at most 256 bytes, stored in clear. Nil means
+	// user@host, and an empty text no claim.
+	By *string
 
-	// LastWriterWins goes on at a server that ignores the conditions of writes,
-	// where the writer that comes last silently undoes what others wrote.
+	Unsigned bool // write and accept messages without a signature; see doc/threats.md
+
+	// LastWriterWins sends no conditions, for a server that ignores them: the writer
+	// that comes last silently undoes what others wrote.
 	LastWriterWins bool
 
-	awsclient.Options
+	// PathStyle puts the bucket into the path instead of the host name. Nil
+	// means automatic: for any configured endpoint outside amazonaws.com.
+	PathStyle *bool
+
+	// Timeout is the longest wait without progress, not a bound on a whole
+	// transfer. 0 means DefaultTimeout, below 0 no bound.
+	Timeout time.Duration
+
+	// Trace, unless nil, is given each request when it has ended, from several
+	// goroutines at once. It never sees a secret.
+	Trace func(Request)
+
+	Region  string // of Open alone: overrides AWS_REGION and the profile's region
+	Profile string // of Open alone: overrides AWS_PROFILE
 }
+
+// Request is one request to S3 or KMS, by what is public of it.
+type Request struct {
+	What      string        // method and URL, or the KMS operation and host, with the number of the attempt
+	Status    string        // the HTTP status, empty without an answer
+	RequestID string        // the service's, if it answered
+	Err       error         // why there is no answer
+	Took      time.Duration // from its beginning to the answer's header
+}
+
+// String is the request in one printable line.
+func (r Request) String() string { return awsclient.Request(r).String() }
 
 // Store is a store of secrets. It is safe for concurrent use.
 type Store struct {
-	location Location
-	origin   Location
-	options  Options
-	cloud    *awsclient.Cloud
-	bucket   *bucket.Bucket
-	version  string // to read, of every secret; empty: the latest
-	anyKey   bool
+	location
+	origin  location
+	options Options
+	client  *awsclient.Client
+	bucket  *bucket.Bucket
+	memory  *memory
 }
 
-// Open returns a store. It obtains credentials, but makes no request to S3 or
-// KMS. An Options.Store that is none is an ErrBadName, no region a
-// awsclient.ErrConfig, no credentials an ErrDenied.
-func Open(ctx context.Context, o Options) (*Store, error) {
-	location, err := ParseLocation(o.Store)
+// Open returns a store, with the AWS configuration and credentials that the SDK
+// finds: environment, profiles, SSO, web identity, container, instance. It obtains
+// credentials, but makes no request to S3 or KMS. A store or an option that cannot
+// be used, or no region, is an ErrInvalid; no credentials are an ErrDenied.
+func Open(ctx context.Context, store string, o *Options) (*Store, error) {
+	s, err := newStore(store, o)
 	if err != nil {
 		return nil, err
 	}
-	origin := location
+	cfg, err := awsclient.Load(ctx, s.options.Region, s.options.Profile, s.options.Timeout)
+	if err != nil {
+		return nil, s.fail("open", "", err)
+	}
+	s.connect(cfg)
+	return s, nil
+}
+
+// New returns a store, with an AWS configuration of the caller's, whose Region must
+// be set. It makes no request of any kind. The configuration's Logger and
+// ClientLogMode are not used: they would print data keys.
+func New(cfg aws.Config, store string, o *Options) (*Store, error) {
+	s, err := newStore(store, o)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Region == "" {
+		return nil, &Error{Op: "open", Err: invalidf("the AWS configuration has no region")}
+	}
+	s.connect(cfg)
+	return s, nil
+}
+
+func newStore(store string, o *Options) (*Store, error) {
+	s := &Store{memory: newMemory()}
+	if o != nil {
+		s.options = *o
+	}
+	o = &s.options
+	var err error
+	if s.location, err = parseLocation(store); err != nil {
+		return nil, &Error{Op: "open", Err: err}
+	}
+	s.origin = s.location
 	if o.Origin != "" {
-		if origin, err = ParseLocation(o.Origin); err != nil {
-			return nil, err
+		if s.origin, err = parseLocation(o.Origin); err != nil {
+			return nil, &Error{Op: "open", Err: err}
 		}
 	}
 	if o.Key == "" {
 		o.Key = DefaultKey
 	}
-	c, err := awsclient.Open(ctx, o.Options)
+	if o.Timeout == 0 {
+		o.Timeout = DefaultTimeout
+	}
+	if o.By == nil {
+		by := whoami.UserAtHost()
+		o.By = &by
+	}
+	if !whoami.Valid(*o.By) {
+		return nil, &Error{Op: "open", Err: invalidf("Options.By has over %d bytes, or a control character", whoami.Max)}
+	}
+	return s, nil
+}
+
+func (s *Store) connect(cfg aws.Config) {
+	o := s.options
+	ao := awsclient.Options{PathStyle: o.PathStyle, Timeout: o.Timeout}
+	if o.Trace != nil {
+		ao.Trace = func(r awsclient.Request) { o.Trace(Request(r)) }
+	}
+	s.client = awsclient.New(cfg, ao)
+	s3 := s.client.S3()
+	s.bucket = bucket.New(s3, s.location.bucket, bucket.Options{
+		Owner:         o.BucketOwner,
+		SSE:           o.SSE,
+		Trusted:       s3.Options().BaseEndpoint == nil, // S3 itself, found by the SDK
+		Unconditional: o.LastWriterWins,
+	})
+}
+
+// Check reports what Open with these options, and then any method with this name,
+// would refuse before it sends anything: an ErrInvalid. It makes no request.
+func Check(store string, o *Options, name string) error {
+	s, err := newStore(store, o)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	client := c.S3()
-	return &Store{
-		location: location,
-		origin:   origin,
-		options:  o,
-		cloud:    c,
-		bucket: bucket.New(client, location.Bucket, bucket.Options{
-			Owner:   o.Owner,
-			SSE:     o.SSE,
-			Trusted: resolvedBySDK(client) || o.LastWriterWins,
-		}),
-	}, nil
+	_, err = s.resolve(name)
+	return s.fail("check", name, err)
 }
 
-// resolvedBySDK tells whether a client goes to S3 itself, which honours
-// conditions: no endpoint was configured.
-func resolvedBySDK(c *s3.Client) bool { return c.Options().BaseEndpoint == nil }
+// String is the store in its canonical form: s3://BUCKET or s3://BUCKET/PREFIX.
+func (s *Store) String() string { return s.location.String() }
 
-// Location is where the store is.
-func (s *Store) Location() Location { return s.location }
-
-// CheckKey tells whether a secret of this name can have a key: whether the
-// setting key, with the name's service in it, names KMS keys.
-func CheckKey(key, name string) error {
-	_, err := keyring.Keys(key, Service(name))
-	return err
+// target is a name, resolved once: what the requests need of it.
+type target struct {
+	name string
+	key  string   // of the object
+	kms  []string // the KMS keys
 }
 
-// At returns a store that reads this version of a secret in place of the latest
-// one: a version id, as Versions lists it. A version that is none, or that is a
-// deletion, is an ErrNotFound.
-func (s *Store) At(version string) *Store {
-	at := *s
-	at.version = version
-	return &at
+// locate resolves a name where no KMS key is needed.
+func (s *Store) locate(name string) (target, error) {
+	key, err := s.location.key(name)
+	return target{name: name, key: key}, err
 }
 
-// AnyKey returns a store that reads whatever KMS decrypts for the caller, under
-// whichever key it was made, an attacker's own included.
-func (s *Store) AnyKey() *Store {
-	lifted := *s
-	lifted.anyKey = true
-	return &lifted
-}
-
-func (s *Store) keyring(name string) (*keyring.Keyring, error) {
-	if s.anyKey {
-		return keyring.New(s.cloud, nil).AnyKey(), nil
-	}
-	keys, err := keyring.Keys(s.options.Key, Service(name))
+// resolve resolves a name.
+func (s *Store) resolve(name string) (target, error) {
+	t, err := s.locate(name)
 	if err != nil {
-		return nil, err
+		return t, err
 	}
-	return keyring.New(s.cloud, keys), nil
+	t.kms, err = s.keys(s.options.Key, name)
+	return t, err
 }
+
+// keys are the KMS keys of a setting for a name.
+func (s *Store) keys(setting, name string) ([]string, error) {
+	return keyring.Keys(setting, service(name))
+}
+
+// resolveToWrite resolves the name of a secret that is to be changed.
+func (s *Store) resolveToWrite(name string) (target, error) {
+	if s.options.Origin != "" {
+		return target{}, errReplica
+	}
+	t, err := s.resolve(name)
+	if err == nil && len(t.kms) > message.MaxDataKeys {
+		err = invalidf("%d keys in the setting key: a secret is under at most %d", len(t.kms), message.MaxDataKeys)
+	}
+	return t, err
+}
+
+var errReplica = invalidf("a store with an origin is a replica: it can only be read")
 
 func (s *Store) suite() message.Suite {
 	if s.options.Unsigned {
@@ -175,41 +251,8 @@ func (s *Store) suite() message.Suite {
 	return message.Signed
 }
 
-// nameError is a failure of one secret. Its text begins with the name.
-type nameError struct {
-	name string
-	err  error
-}
-
-func (e *nameError) Error() string { return e.name + ": " + e.err.Error() }
-func (e *nameError) Unwrap() error { return e.err }
-
-// named puts the secret's name before its error, once, and says in the words of
-// secrets what S3 says in those of objects.
-func (s *Store) named(name string, err error) error {
-	var done *nameError
-	if err == nil || errors.As(err, &done) {
-		return err
-	}
-	var e *awsclient.Error
-	switch {
-	case !errors.Is(err, awsclient.ErrNotFound):
-	case s.version != "" && errors.As(err, &e):
-		err = &advised{fmt.Errorf("%w in %s: %s", ErrNotFound, s.location, e.Detail), "ms-ls -versions lists the versions"}
-	default:
-		err = fmt.Errorf("%w in %s", ErrNotFound, s.location)
-	}
-	return &nameError{name, err}
-}
-
-// Claims are what a secret's writer says of the writing. They are authentic:
-// written by somebody who had the key. They are not proof of who that was.
-type Claims struct {
-	By string
-	At time.Time // zero if absent or not RFC 3339
-}
-
-func claims(h *message.Header) Claims {
-	at, _ := time.Parse(time.RFC3339, h.Context[contextAt])
-	return Claims{By: h.Context[contextBy], At: at}
+// claims are what a header says of the writing.
+func claims(h *message.Header) (by string, at time.Time) {
+	at, _ = time.Parse(time.RFC3339, h.Context[contextAt])
+	return h.Context[contextBy], at
 }

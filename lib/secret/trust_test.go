@@ -9,8 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-
 	"microsecrets/lib/internal/awsclient"
 	"microsecrets/lib/internal/bucket"
 )
@@ -20,8 +18,12 @@ type counted struct{ requests []string }
 
 func (c *counted) Do(r *http.Request) (*http.Response, error) {
 	c.requests = append(c.requests, r.Method+" "+r.URL.Host)
+	status := http.StatusOK
+	if r.Method == http.MethodDelete {
+		status = http.StatusNoContent
+	}
 	return &http.Response{
-		StatusCode: http.StatusOK,
+		StatusCode: status,
 		Header:     http.Header{"Etag": {`"0123456789abcdef0123456789abcdef"`}},
 		Body:       io.NopCloser(strings.NewReader("")),
 		Request:    r,
@@ -57,19 +59,22 @@ func TestTrust(t *testing.T) {
 			for name, value := range test.env {
 				t.Setenv(name, value)
 			}
-			c, err := awsclient.Open(context.Background(), awsclient.Options{Profile: test.profile})
+			cfg, err := awsclient.Load(context.Background(), "", test.profile, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
 			var http counted
-			client := s3.New(c.S3().Options(), func(o *s3.Options) { o.HTTPClient = &http })
-			b := bucket.New(client, "example", bucket.Options{Trusted: resolvedBySDK(client)})
-			_, err = b.Upload(context.Background(), "a", bucket.Condition{IfMatch: `"0"`}).Close()
+			cfg.HTTPClient = &http
+			store, err := New(cfg, "example", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = store.bucket.Upload(context.Background(), "a", bucket.Condition{IfMatch: `"0"`}).Close()
 			trusted := test.requests == 1
 			if (err == nil) != trusted {
 				t.Errorf("a server that refuses nothing: %v", err)
 			}
-			// Elsewhere the trial is accepted, and what it stored removed.
+			// Elsewhere the probe is accepted, and what it stored removed.
 			if len(http.requests) != test.requests {
 				t.Errorf("requests: %q", http.requests)
 			}

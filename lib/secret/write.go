@@ -1,20 +1,20 @@
 package secret
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"math"
-	"math/rand/v2"
 	"net/http"
-	"regexp"
+	"strings"
 	"time"
 
 	"microsecrets/lib/internal/awsclient"
 	"microsecrets/lib/internal/bucket"
+	"microsecrets/lib/internal/keyring"
 	"microsecrets/lib/message"
 )
 
@@ -22,40 +22,43 @@ import (
 // request that makes it appear.
 type write struct {
 	store     *Store
-	key       string // of the object
+	target    target
 	condition bucket.Condition
 	upload    *bucket.Upload
+	began     time.Time         // before anything was sent
 	id        [sha256.Size]byte // of the message, which no other one has
 	size      int64             // of the message, in bytes
 	receipt   Receipt           // but for what the store will answer
-	doubt     bool              // a request that failed may have been acted on
+	rereads   bool              // whoever writes begins anew at a conflict
 }
 
-// seal encrypts what src yields, to its end, and sends it.
-func (s *Store) seal(ctx context.Context, name string, src io.Reader, c bucket.Condition, claims map[string]string) (*write, error) {
-	key, err := s.location.key(name)
+const (
+	// firstPart is how many bytes of plaintext are read before the time of the
+	// writing is taken, and a data key asked for.
+	firstPart = 8 << 20
+
+	// skewMax is how far this machine's clock may be off KMS's.
+	skewMax = 5 * time.Minute
+)
+
+// seal encrypts what src yields, to its end, and sends it. Claims are the
+// encryption context, but for the store and the name; nil is who writes, and when.
+func (s *Store) seal(ctx context.Context, t target, src io.Reader, c bucket.Condition, claims map[string]string) (*write, error) {
+	head, err := io.ReadAll(io.LimitReader(src, firstPart))
+	defer clear(head)
 	if err != nil {
 		return nil, err
 	}
-	w := &write{store: s, key: key, condition: c, upload: s.bucket.Upload(ctx, key, c)}
-	if err := w.encrypt(ctx, name, src, claims); err != nil {
+	w := &write{store: s, target: t, condition: c, began: time.Now()}
+	if err := w.encrypt(ctx, io.MultiReader(bytes.NewReader(head), src), claims); err != nil {
 		return nil, w.abort(err)
 	}
 	return w, nil
 }
 
-func (w *write) encrypt(ctx context.Context, name string, src io.Reader, claims map[string]string) error {
-	ring, err := w.store.keyring(name)
-	if err != nil {
-		return err
-	}
+func (w *write) encrypt(ctx context.Context, src io.Reader, claims map[string]string) error {
 	hash := sha256.New()
-	m, err := message.NewWriter(io.MultiWriter(w.upload, hash), message.WriterOptions{
-		Suite:   w.store.suite(),
-		Context: w.store.context(name, claims),
-	}, func(encryptionContext map[string]string) ([]byte, []message.EncryptedDataKey, error) {
-		return ring.Wrap(ctx, encryptionContext)
-	})
+	m, err := w.begin(ctx, hash, claims)
 	if err != nil {
 		return err
 	}
@@ -67,203 +70,242 @@ func (w *write) encrypt(ctx context.Context, name string, src io.Reader, claims 
 		return err
 	}
 	w.id, w.size = m.Header().MessageID, m.Size(size)
-	w.receipt = Receipt{
-		Name:   name,
-		SHA256: [sha256.Size]byte(hash.Sum(nil)),
-		Size:   size,
-		Key:    m.Header().DataKeys[0].Info,
-	}
+	w.receipt.Name, w.receipt.Size = w.target.name, size
+	w.receipt.SHA256 = [sha256.Size]byte(hash.Sum(nil))
+	w.receipt.Key = m.Header().DataKeys[0].Info
 	return nil
+}
+
+// begin begins the message, which goes to the upload and the hash. Where this
+// machine's clock is wrong another data key is asked for, with KMS's time.
+func (w *write) begin(ctx context.Context, hash io.Writer, claims map[string]string) (*message.Writer, error) {
+	s := w.store
+	ring := keyring.New(s.client, w.target.kms)
+	for {
+		var wrapped keyring.Wrapped
+		w.upload = s.bucket.Upload(ctx, w.target.key, w.condition)
+		m, err := message.NewWriter(io.MultiWriter(w.upload, hash), message.WriterOptions{
+			Suite:   s.suite(),
+			Context: s.context(w.target.name, claims, w.receipt.ClockSkew),
+		}, func(encryptionContext map[string]string) (key []byte, keys []message.EncryptedDataKey, err error) {
+			wrapped, err = ring.Wrap(ctx, encryptionContext)
+			return wrapped.Key, wrapped.DataKeys, err
+		})
+		if err != nil || claims != nil || w.receipt.ClockSkew != 0 || wrapped.Skew.Abs() <= skewMax {
+			return m, err
+		}
+		w.receipt.ClockSkew = wrapped.Skew
+		hash.(interface{ Reset() }).Reset()
+	}
 }
 
 // context is the encryption context of a new message: who writes it and when,
 // or other claims, and what it is bound to.
-func (s *Store) context(name string, claims map[string]string) map[string]string {
-	all := map[string]string{
-		contextBy: s.options.By,
-		contextAt: time.Now().UTC().Format(time.RFC3339),
+func (s *Store) context(name string, claims map[string]string, skew time.Duration) map[string]string {
+	all := map[string]string{contextAt: timestamp(skew)}
+	if *s.options.By != "" {
+		all[contextBy] = *s.options.By
 	}
 	if claims != nil {
 		all = maps.Clone(claims)
 	}
-	all[contextStore], all[contextName] = s.location.String(), name
+	all[contextStore], all[contextName] = s.String(), name
 	return all
 }
 
-// commit makes the message appear. A condition that does not hold is a
-// awsclient.ErrConflict; what may or may not have appeared is an ErrUncertain.
+func timestamp(skew time.Duration) string { return time.Now().Add(skew).UTC().Format(time.RFC3339) }
+
+// commit makes the message appear. A condition that does not hold is an
+// awsclient.ErrConflict; what may or may not have appeared is an uncertainError.
+//
+// An attempt that was not answered may have been acted on, or may be yet. So it is
+// looked what became of it; while nothing has, the same message is sent again, on
+// condition that the object is still the one that was seen. Then whatever others
+// did meanwhile stays, and the message is stored once at most.
 func (w *write) commit(ctx context.Context) (*Receipt, error) {
-	written, err := w.upload.Close()
-	var e *awsclient.Error
-	if errors.As(err, &e) {
-		if w.doubt = w.doubt || e.Doubt; w.doubt {
-			written, err = w.settle(ctx, err)
+	backoff := w.store.newBackoff()
+	inDoubt := false
+	var refusal error // by another request that was under way
+	for resent := 0; ; {
+		written, err := w.upload.Close()
+		if err == nil {
+			return w.done(ctx, written)
+		}
+		inDoubt = inDoubt || maybeApplied(err)
+		switch {
+		case inDoubt:
+			landed, again, doubt := w.settle(ctx, err)
+			switch {
+			case landed != nil:
+				return w.landed(*landed), nil
+			case doubt != nil:
+				return nil, doubt
+			case !again && isConflict(err):
+				return nil, err
+			case !again:
+				return nil, awsclient.Overtaken()
+			case !isBusy(err):
+				if resent++; resent >= w.store.client.MaxAttempts() {
+					return nil, &uncertainError{"written", err}
+				}
+			}
+		case isGone(err) && refusal != nil:
+			return nil, refusal
+		case !isBusy(err) || w.rereads:
+			return nil, err
+		default:
+			refusal = err
+		}
+		if err := backoff.wait(ctx, err); err != nil {
+			return nil, err
 		}
 	}
-	if err != nil {
-		return nil, err
+}
+
+// isBusy reports whether a write was refused since it met another request, which
+// S3 wants to be repeated.
+func isBusy(err error) bool {
+	var e *awsclient.Error
+	return errors.As(err, &e) && e.Kind == awsclient.ErrConflict && e.Status == http.StatusConflict
+}
+
+// isGone reports whether S3 has dropped an upload in parts.
+func isGone(err error) bool {
+	var e *awsclient.Error
+	return errors.As(err, &e) && e.Code == "NoSuchUpload"
+}
+
+// done is the receipt of what was written. What was written in parts and without a
+// condition is looked for once more: S3 keeps as the latest version the one whose
+// upload began last.
+func (w *write) done(ctx context.Context, written bucket.Written) (*Receipt, error) {
+	if w.upload.InParts() && w.condition == (bucket.Condition{}) {
+		latest, err := w.store.bucket.Head(ctx, w.target.key, "")
+		if err == nil && latest.ETag != written.ETag {
+			return nil, &kindError{errors.New("stored, but not as the latest version: another upload, begun later, has overtaken it"), ErrChanged}
+		}
 	}
-	receipt := w.receipt
-	receipt.ETag, receipt.Version = unquote(written.ETag), written.Version
-	return &receipt, nil
+	return w.landed(written), nil
+}
+
+func (w *write) landed(written bucket.Written) *Receipt {
+	r := w.receipt
+	r.ETag, r.Version = unquote(written.ETag), written.Version
+	return &r
 }
 
 // abort removes what has been sent, and returns why.
 func (w *write) abort(err error) error {
+	if w.upload == nil {
+		return err
+	}
 	if left := w.upload.Abort(); left != nil {
 		err = fmt.Errorf("%w; stored parts are left behind: %w", err, left)
 	}
 	return err
 }
 
-// settle finds out whether a request that failed has been acted on. If so, the
-// write has not failed.
-func (w *write) settle(ctx context.Context, failure error) (bucket.Written, error) {
-	landed, err := w.landed(ctx)
+// settle finds out whether an attempt has been acted on. If it has not, and a
+// further one could be, again is true, and the upload requires what was seen. An
+// error means that nobody can tell.
+func (w *write) settle(ctx context.Context, failure error) (landed *bucket.Written, again bool, doubt error) {
+	latest, ours, err := w.isIn(ctx, "")
+	isAbsent := isNotFound(err)
 	switch {
-	case err == errGone && simultaneous(failure):
-		return bucket.Written{}, failure // which is to be repeated, and then is the last one
-	case landed != nil:
-		return bucket.Written{ETag: landed.ETag, Version: landed.Version}, nil
-	case errors.Is(failure, awsclient.ErrUnreachable): // and may be acted on yet
-		return bucket.Written{}, fmt.Errorf("%w: %v", ErrUncertain, failure)
-	case err != nil:
-		return bucket.Written{}, fmt.Errorf("%w: %v", ErrUncertain, err)
+	case ours:
+		return &bucket.Written{ETag: latest.ETag, Version: latest.Version}, false, nil
+	case ctx.Err() != nil:
+		return nil, false, context.Cause(ctx)
+	case w.store.options.LastWriterWins: // it has been repeated already
+		return nil, false, &uncertainError{"written", failure}
+	case err != nil && !isAbsent:
+		// Who may not read cannot look, and repeats as S3's own clients do.
+		if w.condition == (bucket.Condition{}) && errors.Is(err, awsclient.ErrDenied) && !isConflict(failure) {
+			return nil, true, nil
+		}
+		return nil, false, &uncertainError{"written", failure}
+	case !isAbsent && w.condition.IfMatch != "" && latest.ETag == w.condition.IfMatch:
+		return nil, true, nil // what was to be replaced is still there
 	}
-	return bucket.Written{}, failure
+	found, kept, err := w.inHistory(ctx)
+	switch {
+	case found != nil:
+		return &bucket.Written{ETag: found.ETag, Version: found.Version}, false, nil
+	case err != nil:
+		return nil, false, &uncertainError{"written", err}
+	}
+	switch {
+	case isAbsent && w.condition.IfMatch != "" && kept: // removed by another
+		return nil, false, nil
+	case isAbsent && w.condition.IfMatch != "":
+		return nil, false, &uncertainError{"written", errGone}
+	case isAbsent:
+		w.upload.Require(bucket.Condition{IfAbsent: true})
+		return nil, true, nil
+	case w.condition != (bucket.Condition{}) && kept: // replaced, or made, by another
+		return nil, false, nil
+	case w.condition != (bucket.Condition{}), !kept && !w.isOlder(latest):
+		return nil, false, &uncertainError{"written", errOverwritten}
+	}
+	seen, err := bucket.Matching(latest.ETag)
+	if err != nil {
+		return nil, false, &uncertainError{"written", failure}
+	}
+	w.upload.Require(seen)
+	return nil, true, nil
 }
 
-// Why nobody can tell whether a message ever was in the store.
-var (
-	errOverwritten = errors.New("another writer came after it, and the store keeps no versions")
-	errGone        = errors.New("nothing is there now, and no version of it")
-)
+// isOlder reports whether an object was stored before the write began, by the
+// server's own clock, which counts seconds: it is then not one that another has put
+// on top.
+func (w *write) isOlder(i bucket.Info) bool {
+	return !i.Modified.IsZero() && i.Age > time.Since(w.began)+2*time.Second
+}
 
-// landed returns the version that holds the message: the latest one, or, where
-// the bucket keeps them, one since that which was to be replaced. Without an
-// error nil means that the message is in none of them.
-func (w *write) landed(ctx context.Context) (*bucket.Info, error) {
-	latest, ours, err := w.isIn(ctx, "")
-	switch {
-	case err != nil && !errors.Is(err, awsclient.ErrNotFound):
-		return nil, err
-	case ours:
-		return &latest, nil
-	case err == nil && latest.ETag == w.condition.IfMatch:
-		return nil, nil
-	}
-	kept := false
-	for v, err := range w.store.bucket.History(ctx, w.key) {
+// inHistory looks for the message in the versions that there are since the one that
+// was to be replaced, and reports whether the bucket keeps any.
+func (w *write) inHistory(ctx context.Context) (found *bucket.Info, kept bool, err error) {
+	for v, err := range w.store.bucket.History(ctx, w.target.key) {
 		switch {
 		case err != nil:
-			return nil, err
+			return nil, kept, err
 		case v.Latest && v.Version == nullVersion:
-			return nil, errOverwritten
+			return nil, false, nil
 		case !v.Deleted && v.ETag == w.condition.IfMatch:
-			return nil, nil
+			return nil, true, nil
 		case !v.Deleted && v.Size == w.size:
 			info, ours, err := w.isIn(ctx, v.Version)
 			if err != nil {
-				return nil, err
+				return nil, kept, err
 			}
 			if ours {
-				return &info, nil
+				return &info, true, nil
 			}
 		}
 		kept = true
 	}
-	if !kept {
-		return nil, errGone
-	}
-	return nil, nil
+	return nil, kept, nil
 }
 
-// isIn tells whether a version of the object holds the message.
+// isIn reports whether a version of the object holds the message.
 func (w *write) isIn(ctx context.Context, version string) (bucket.Info, bool, error) {
 	const before = 3 // the format's version, and the suite
-	head, info, err := w.store.bucket.Peek(ctx, w.key, version, before+len(w.id))
+	head, info, err := w.store.bucket.Peek(ctx, w.target.key, version, before+len(w.id))
 	return info, len(head) == before+len(w.id) && [sha256.Size]byte(head[before:]) == w.id, err
 }
 
-// nullVersion is the id of what is written while a bucket keeps no versions.
-const nullVersion = "null"
-
-// condition makes of what PutOptions ask for what S3 can compare.
-func (s *Store) condition(ctx context.Context, name string, o PutOptions) (bucket.Condition, error) {
-	switch {
-	case o.Create:
-		return bucket.Condition{IfAbsent: true}, nil
-	case o.If == "":
-		return bucket.Condition{}, nil
-	case etagForm.MatchString(o.If):
-		return bucket.Condition{IfMatch: quote(o.If)}, nil
+// commitIfVersion is for a server whose version ids have the form of an ETag: what
+// was taken for an ETag may be the id of the latest version.
+func (w *write) commitIfVersion(ctx context.Context, version string, refusal error) (*Receipt, error) {
+	latest, err := w.store.bucket.Head(ctx, w.target.key, "")
+	if err != nil || latest.Version != version {
+		return nil, refusal
 	}
-	key, err := s.location.key(name)
-	if err != nil {
-		return bucket.Condition{}, err
+	if w.condition, err = bucket.Matching(latest.ETag); err != nil {
+		return nil, err
 	}
-	latest, err := s.bucket.Head(ctx, key, "")
-	switch {
-	case errors.Is(err, awsclient.ErrNotFound):
-		return bucket.Condition{}, ErrChanged
-	case err != nil:
-		return bucket.Condition{}, hinted(err)
-	case o.If != latest.Version && unquote(o.If) != unquote(latest.ETag):
-		return bucket.Condition{}, ErrChanged
-	}
-	return bucket.Condition{IfMatch: latest.ETag}, nil
+	w.upload.Require(w.condition)
+	return w.commit(ctx)
 }
 
-// etagForm is the form of an ETag of S3, which no version id has.
-var etagForm = regexp.MustCompile(`^"?[0-9a-f]{32}(-[0-9]+)?"?$`)
-
-func quote(etag string) string { return `"` + unquote(etag) + `"` }
-
-// simultaneous tells whether a write was refused since it met another request,
-// which S3 wants to be repeated.
-func simultaneous(err error) bool {
-	var e *awsclient.Error
-	return errors.As(err, &e) && errors.Is(err, awsclient.ErrConflict) && e.Status == http.StatusConflict
-}
-
-// patience paces the tries of a write that others are in the way of.
-type patience struct {
-	limit   time.Duration // without progress; 0 is none
-	since   time.Time     // the last progress
-	began   time.Time     // this try
-	fastest time.Duration // of the tries
-	tries   int
-}
-
-// triesApart bounds the wait between two tries, in the time that a try takes: so
-// many writers, and somewhat more, find room beside each other.
-const triesApart = 64
-
-func (s *Store) patience() *patience {
-	now := time.Now()
-	return &patience{limit: s.options.Timeout, since: now, began: now, fastest: math.MaxInt64}
-}
-
-// progress says that something has changed: somebody's write was made.
-func (p *patience) progress() { p.since = time.Now() }
-
-// wait waits until the next try: a random part of a span that grows by half from
-// twice the time that a try takes, so that writers come to be as far apart as
-// their number wants. The error is why it was to be tried again, if there was no
-// progress for too long.
-func (p *patience) wait(ctx context.Context, why error) error {
-	now := time.Now()
-	if p.limit > 0 && now.Sub(p.since) > p.limit {
-		return fmt.Errorf("%w: no progress for %v: %v", ErrUnreachable, p.limit, why)
-	}
-	p.fastest = max(time.Millisecond, min(p.fastest, now.Sub(p.began)))
-	span := min(triesApart, 2*math.Pow(1.5, float64(p.tries))) * float64(p.fastest)
-	p.tries++
-	select {
-	case <-time.After(rand.N(time.Duration(span))):
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	p.began = time.Now()
-	return nil
-}
+func unquote(etag string) string { return strings.Trim(etag, `"`) }

@@ -17,7 +17,6 @@ import (
 
 	"microsecrets/lib/environ"
 	"microsecrets/lib/fakeaws"
-	"microsecrets/lib/internal/awsclient"
 	"microsecrets/lib/secret"
 )
 
@@ -41,14 +40,37 @@ func start(t testing.TB) server {
 // open returns a store at the server.
 func (s server) open(t testing.TB, o secret.Options) *secret.Store {
 	t.Helper()
-	if o.Store == "" {
-		o.Store = "s3://" + fakeaws.DefaultBucket
-	}
-	store, err := secret.Open(context.Background(), o)
+	return s.openAt(t, fakeaws.DefaultBucket, o)
+}
+
+func (s server) openAt(t testing.TB, location string, o secret.Options) *secret.Store {
+	t.Helper()
+	store, err := secret.Open(context.Background(), location, &o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return store
+}
+
+// probed returns a store that knows that its server honours conditions.
+func (s server) probed(t testing.TB, o secret.Options) *secret.Store {
+	t.Helper()
+	store := s.open(t, o)
+	probe(t, store)
+	return store
+}
+
+// probe makes a first conditional write of each kind.
+func probe(t testing.TB, store *secret.Store) {
+	t.Helper()
+	for name, text := range map[string][]byte{"probe/small": nil, "probe/big": big} {
+		if _, err := store.Put(context.Background(), name, bytes.NewReader(text), &secret.PutOptions{Create: true}); err != nil {
+			t.Fatal(err)
+		}
+		if err := store.Remove(context.Background(), name, &secret.RemoveOptions{Purge: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // do runs lines of the server's control language and returns what the last one
@@ -82,7 +104,7 @@ func set(name, value string) func([]byte) ([]byte, error) {
 
 func variables(t testing.TB, store *secret.Store, name string) []string {
 	t.Helper()
-	text, err := store.Get(context.Background(), name)
+	text, err := store.Get(context.Background(), name, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +127,7 @@ func TestMerges(t *testing.T) {
 			if first == "deleted" {
 				do(t, s, "write app/env old", "rm app/env")
 			}
-			store := s.open(t, secret.Options{Options: awsclient.Options{Timeout: 20 * time.Second}})
+			store := s.open(t, secret.Options{Timeout: 20 * time.Second})
 			outcomes := mergeAtOnce(t, store, writers)
 			var want []string
 			for i := range writers {
@@ -130,7 +152,7 @@ func mergeAtOnce(t testing.TB, store *secret.Store, writers int) []secret.Outcom
 	outcomes := make([]secret.Outcome, writers)
 	for i := range writers {
 		group.Go(func() error {
-			r, err := store.Merge(context.Background(), "app/env", secret.PutOptions{}, set(variable(i), "value"))
+			r, err := store.Merge(context.Background(), "app/env", set(variable(i), "value"), nil)
 			if err == nil {
 				outcomes[i] = r.Outcome
 			}
@@ -148,7 +170,7 @@ func mergeAtOnce(t testing.TB, store *secret.Store, writers int) []secret.Outcom
 func BenchmarkMerges(b *testing.B) {
 	const writers = 100
 	s := start(b)
-	store := s.open(b, secret.Options{LastWriterWins: true})
+	store := s.probed(b, secret.Options{})
 	put(b, store, "app/env", "{}")
 	do(b, s, "fault delay 20ms *", "reset")
 	for b.Loop() {
@@ -182,7 +204,7 @@ func TestMergeAgain(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := start(t)
-			store := s.open(t, secret.Options{LastWriterWins: true})
+			store := s.probed(t, secret.Options{})
 			put(t, store, "app/env", "OLD=1")
 			// What another writer of app/env stores in between.
 			other := s.open(t, secret.Options{})
@@ -190,7 +212,7 @@ func TestMergeAgain(t *testing.T) {
 			do(t, s, "copy app/env other")
 			put(t, store, "app/env", "OLD=1")
 			do(t, s, test.lines...)
-			if _, err := store.Merge(context.Background(), "app/env", secret.PutOptions{}, set("NEW", "1")); err != nil {
+			if _, err := store.Merge(context.Background(), "app/env", set("NEW", "1"), nil); err != nil {
 				t.Fatal(err)
 			}
 			if got := variables(t, store, "app/env"); !slices.Equal(got, test.want) {
@@ -203,13 +225,13 @@ func TestMergeAgain(t *testing.T) {
 // A secret that nobody changes, and that cannot be written, is given up.
 func TestMergeWithoutProgress(t *testing.T) {
 	s := start(t)
-	store := s.open(t, secret.Options{LastWriterWins: true, Options: awsclient.Options{Timeout: 100 * time.Millisecond}})
+	store := s.probed(t, secret.Options{Timeout: 100 * time.Millisecond})
 	do(t, s, "fault answer 409 ConditionalRequestConflict PutObject")
-	_, err := store.Merge(context.Background(), "app/env", secret.PutOptions{}, set("A", "1"))
+	_, err := store.Merge(context.Background(), "app/env", set("A", "1"), nil)
 	if !errors.Is(err, secret.ErrUnreachable) || !strings.HasPrefix(err.Error(), "app/env: not reachable: no progress for 100ms: ") {
 		t.Fatal(err)
 	}
-	_, err = store.PutWith(context.Background(), "app/env", strings.NewReader("x"), secret.PutOptions{Create: true})
+	_, err = store.Put(context.Background(), "app/env", strings.NewReader("x"), &secret.PutOptions{Create: true})
 	if !errors.Is(err, secret.ErrUnreachable) {
 		t.Fatal(err)
 	}
@@ -217,7 +239,7 @@ func TestMergeWithoutProgress(t *testing.T) {
 
 func put(t testing.TB, store *secret.Store, name, text string) *secret.Receipt {
 	t.Helper()
-	r, err := store.Put(context.Background(), name, strings.NewReader(text))
+	r, err := store.Put(context.Background(), name, strings.NewReader(text), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,7 +253,7 @@ var big = bytes.Repeat([]byte("0123456789abcdef"), 9<<16)
 // message's id.
 func TestLostAnswers(t *testing.T) {
 	ctx := context.Background()
-	create := secret.PutOptions{Create: true}
+	create := &secret.PutOptions{Create: true}
 	changes := []struct {
 		name   string
 		op     string
@@ -239,26 +261,26 @@ func TestLostAnswers(t *testing.T) {
 		do     func(*secret.Store) (*secret.Receipt, error)
 	}{
 		{"create", "PutObject", false, func(s *secret.Store) (*secret.Receipt, error) {
-			return s.PutWith(ctx, "app/env", strings.NewReader(`{"NEW":"1"}`), create)
+			return s.Put(ctx, "app/env", strings.NewReader(`{"NEW":"1"}`), create)
 		}},
 		{"create in parts", "CompleteMultipartUpload", false, func(s *secret.Store) (*secret.Receipt, error) {
-			return s.PutWith(ctx, "app/env", bytes.NewReader(big), create)
+			return s.Put(ctx, "app/env", bytes.NewReader(big), create)
 		}},
 		{"put in parts", "CompleteMultipartUpload", true, func(s *secret.Store) (*secret.Receipt, error) {
-			return s.Put(ctx, "app/env", bytes.NewReader(big))
+			return s.Put(ctx, "app/env", bytes.NewReader(big), nil)
 		}},
 		{"merge", "PutObject", true, func(s *secret.Store) (*secret.Receipt, error) {
-			return s.Merge(ctx, "app/env", secret.PutOptions{}, set("NEW", "1"))
+			return s.Merge(ctx, "app/env", set("NEW", "1"), nil)
 		}},
 		{"merge into nothing", "PutObject", false, func(s *secret.Store) (*secret.Receipt, error) {
-			return s.Merge(ctx, "app/env", secret.PutOptions{}, set("NEW", "1"))
+			return s.Merge(ctx, "app/env", set("NEW", "1"), nil)
 		}},
 		{"if", "PutObject", true, func(s *secret.Store) (*secret.Receipt, error) {
 			for e, err := range s.Versions(ctx, "app/env") {
 				if err != nil {
 					return nil, err
 				}
-				return s.PutWith(ctx, "app/env", strings.NewReader("new"), secret.PutOptions{If: e.ETag})
+				return s.Put(ctx, "app/env", strings.NewReader("new"), &secret.PutOptions{If: e.ETag})
 			}
 			return nil, errors.New("nothing there")
 		}},
@@ -287,7 +309,8 @@ func TestLostAnswers(t *testing.T) {
 			t.Setenv("AWS_MAX_ATTEMPTS", test.attempts)
 			bucket := fmt.Sprintf("example-%d-%d", i, j)
 			do(t, s, "bucket "+bucket+" versioned")
-			store := s.open(t, secret.Options{Store: "s3://" + bucket, LastWriterWins: true})
+			store := s.openAt(t, bucket, secret.Options{})
+			probe(t, store)
 			run := func(t *testing.T) {
 				put(t, store, "other", "FOREIGN=1")
 				if !test.history {
@@ -303,7 +326,8 @@ func TestLostAnswers(t *testing.T) {
 				do(t, s, "fault forget "+concerns)
 				r, err := change.do(store)
 				if test.uncertain {
-					if !errors.Is(err, secret.ErrUncertain) || errors.Is(err, secret.ErrConflict) || errors.Is(err, secret.ErrExists) {
+					var e *secret.Error
+					if !errors.As(err, &e) || !e.MaybeApplied || !errors.Is(err, secret.ErrUnreachable) || errors.Is(err, secret.ErrChanged) || errors.Is(err, secret.ErrExists) {
 						t.Fatalf("%+v, %v", r, err)
 					}
 					return
@@ -312,13 +336,13 @@ func TestLostAnswers(t *testing.T) {
 					t.Fatal(err)
 				}
 				if test.history {
-					raw, err := store.At(r.Version).OpenRaw(ctx, "app/env")
+					raw, err := store.NewRawReader(ctx, "app/env", &secret.GetOptions{Version: r.Version, Checksum: r.SHA256[:]})
 					if err != nil {
 						t.Fatal(err)
 					}
 					defer raw.Close()
-					if _, err := io.Copy(io.Discard, raw); err != nil || raw.MessageSum() != r.SHA256 || raw.ETag != r.ETag {
-						t.Errorf("the receipt is of another version: %v", err)
+					if raw.Info().ETag != r.ETag {
+						t.Error("the receipt is of another version")
 					}
 				}
 			}
@@ -334,17 +358,17 @@ func TestLostAnswers(t *testing.T) {
 func TestLostRequests(t *testing.T) {
 	t.Setenv("AWS_MAX_ATTEMPTS", "2")
 	s := start(t)
-	store := s.open(t, secret.Options{LastWriterWins: true})
+	store := s.probed(t, secret.Options{})
 	put(t, store, "other", "FOREIGN=1")
 	do(t, s, "fault do 'copy other app/env' PutObject times=1", "fault drop PutObject times=1")
-	_, err := store.PutWith(context.Background(), "app/env", strings.NewReader("x"), secret.PutOptions{Create: true})
+	_, err := store.Put(context.Background(), "app/env", strings.NewReader("x"), &secret.PutOptions{Create: true})
 	if !errors.Is(err, secret.ErrExists) || err.Error() != "app/env: exists already in s3://example-microsecrets" {
 		t.Fatal(err)
 	}
 	do(t, s, "clear", "fault do 'copy other app/env' PutObject times=1", "fault drop PutObject times=1")
 	first := put(t, store, "app/etag", "x")
 	do(t, s, "copy other app/env", "fault do 'copy other app/etag' PutObject times=1", "fault drop PutObject times=1")
-	_, err = store.PutWith(context.Background(), "app/etag", strings.NewReader("x"), secret.PutOptions{If: first.ETag})
+	_, err = store.Put(context.Background(), "app/etag", strings.NewReader("x"), &secret.PutOptions{If: first.ETag})
 	if !errors.Is(err, secret.ErrChanged) || err.Error() != "app/etag: has changed in s3://example-microsecrets" {
 		t.Fatal(err)
 	}
@@ -353,11 +377,11 @@ func TestLostRequests(t *testing.T) {
 func TestPutIf(t *testing.T) {
 	ctx := context.Background()
 	s := start(t)
-	store := s.open(t, secret.Options{LastWriterWins: true})
+	store := s.probed(t, secret.Options{})
 	first := put(t, store, "a", "1")
 	put(t, store, "b", "1")
 	write := func(o secret.PutOptions) (*secret.Receipt, error) {
-		return store.PutWith(ctx, "a", strings.NewReader("2"), o)
+		return store.Put(ctx, "a", strings.NewReader("2"), &o)
 	}
 	for _, refused := range []struct {
 		o   secret.PutOptions
@@ -367,8 +391,8 @@ func TestPutIf(t *testing.T) {
 		{secret.PutOptions{If: "0123456789abcdef0123456789abcdef"}, secret.ErrChanged},
 		{secret.PutOptions{If: "0123456789abcdef0123456789abcdef-2"}, secret.ErrChanged},
 		{secret.PutOptions{If: "none"}, secret.ErrChanged},
-		{secret.PutOptions{If: "null"}, secret.ErrBadName},
-		{secret.PutOptions{If: first.ETag, Create: true}, secret.ErrBadName},
+		{secret.PutOptions{If: "null"}, secret.ErrInvalid},
+		{secret.PutOptions{If: first.ETag, Create: true}, secret.ErrInvalid},
 	} {
 		if _, err := write(refused.o); !errors.Is(err, refused.err) {
 			t.Errorf("%+v: %v", refused.o, err)
@@ -395,21 +419,17 @@ func TestPutIf(t *testing.T) {
 	if r, err := write(secret.PutOptions{Create: true}); err != nil || r.Outcome != secret.Created {
 		t.Fatalf("%+v, %v", r, err)
 	}
-	if r, err := store.Merge(ctx, "a", secret.PutOptions{If: first.Version}, set("A", "1")); !errors.Is(err, secret.ErrChanged) {
+	if r, err := store.Merge(ctx, "a", set("A", "1"), &secret.PutOptions{If: first.Version}); !errors.Is(err, secret.ErrChanged) {
 		t.Fatalf("%+v, %v", r, err)
 	}
 	// S3 may forget an upload that met another request: it stays a conflict.
 	do(t, s, "fault answer 409 ConditionalRequestConflict CompleteMultipartUpload times=1",
 		"fault answer 404 NoSuchUpload CompleteMultipartUpload skip=1 times=1")
-	if _, err := store.PutWith(ctx, "c", bytes.NewReader(big), secret.PutOptions{Create: true}); !errors.Is(err, secret.ErrExists) {
+	if _, err := store.Put(ctx, "c", bytes.NewReader(big), &secret.PutOptions{Create: true}); !errors.Is(err, secret.ErrExists) {
 		t.Fatal(err)
 	}
 	if left := do(t, s, "uploads"); left != "" {
 		t.Errorf("parts are left: %s", left)
-	}
-	// What is read at a version is not written.
-	if _, err := store.At(first.Version).Put(ctx, "a", strings.NewReader("x")); err == nil {
-		t.Error("written at a version")
 	}
 	// Denied is not absent.
 	do(t, s, "deny s3:GetObject a")
@@ -418,7 +438,7 @@ func TestPutIf(t *testing.T) {
 			t.Errorf("%+v: %v", o, err)
 		}
 	}
-	if _, err := store.Merge(ctx, "a", secret.PutOptions{}, set("A", "1")); !errors.Is(err, secret.ErrDenied) {
+	if _, err := store.Merge(ctx, "a", set("A", "1"), nil); !errors.Is(err, secret.ErrDenied) {
 		t.Error(err)
 	}
 }
@@ -427,11 +447,11 @@ func TestChanged(t *testing.T) {
 	ctx := context.Background()
 	s := start(t)
 	store := s.open(t, secret.Options{})
-	changed := secret.PutOptions{Changed: true}
+	changed := &secret.PutOptions{Changed: true}
 	write := func(b []byte) *secret.Receipt {
 		t.Helper()
 		// A reader that gives little at a time, and its end apart.
-		r, err := store.PutWith(ctx, "a", io.MultiReader(bytes.NewReader(b[:len(b)/3]), bytes.NewReader(b[len(b)/3:])), changed)
+		r, err := store.Put(ctx, "a", io.MultiReader(bytes.NewReader(b[:len(b)/3]), bytes.NewReader(b[len(b)/3:])), changed)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -460,7 +480,7 @@ func TestChanged(t *testing.T) {
 			if r := write(other); r.Outcome != secret.Updated {
 				t.Errorf("%d bytes after %d: %s", len(other), n, r.Outcome)
 			}
-			if got, err := store.Get(ctx, "a"); err != nil || !bytes.Equal(got, other) {
+			if got, err := store.Get(ctx, "a", nil); err != nil || !bytes.Equal(got, other) {
 				t.Errorf("%d bytes after %d: %d are there: %v", len(other), n, len(got), err)
 			}
 			write(text)
@@ -474,36 +494,41 @@ func TestChanged(t *testing.T) {
 	do(t, s, "want 'GetObject 1' 'Decrypt 1'")
 	// What is stored and cannot be read is not the same, and not to be replaced.
 	do(t, s, "flip a -200")
-	if _, err := store.PutWith(ctx, "a", bytes.NewReader(text), changed); !errors.Is(err, secret.ErrNotAuthentic) {
+	if _, err := store.Put(ctx, "a", bytes.NewReader(text), changed); !errors.Is(err, secret.ErrNotAuthentic) {
 		t.Errorf("altered: %v", err)
 	}
 }
 
+// A rotation leaves the claims of who wrote a secret, and when, as they are.
 func TestClaims(t *testing.T) {
 	ctx := context.Background()
 	s := start(t)
-	store := s.open(t, secret.Options{By: "ada@example.com"})
-	put(t, store, "a", "1")
-	old, err := store.Open(ctx, "a")
+	by := func(name string) *string { return &name }
+	old := s.open(t, secret.Options{By: by("ada@example.com"), Key: "alias/microsecrets-old"})
+	put(t, old, "a", "1")
+	_, before, err := old.Inspect(ctx, "a", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer old.Close()
-	claims := old.Context()
-	if keys := slices.Sorted(maps.Keys(claims)); !slices.Equal(keys, []string{"ms-at", "ms-by"}) {
-		t.Fatalf("claims: %v", claims)
-	}
-	claims["ms-rotated-by"] = "bob"
-	if _, err := s.open(t, secret.Options{}).PutWith(ctx, "a", old, secret.PutOptions{If: old.ETag, Claims: claims}); err != nil {
+	now := s.open(t, secret.Options{By: by("bob"), Key: "alias/microsecrets-new"})
+	if _, err := now.NewRotator(&secret.RotateOptions{From: "alias/microsecrets-old"}).Rotate(ctx, "a"); err != nil {
 		t.Fatal(err)
 	}
-	now, err := store.Open(ctx, "a")
+	_, after, err := now.Inspect(ctx, "a", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer now.Close()
-	if !maps.Equal(now.Context(), claims) || now.By != "ada@example.com" || !now.At.Equal(old.At) {
-		t.Errorf("%v, not %v", now.Context(), claims)
+	want := maps.Clone(before.Context)
+	want["ms-rotated-by"], want["ms-rotated-at"] = "bob", after.Context["ms-rotated-at"]
+	want["aws-crypto-public-key"] = after.Context["aws-crypto-public-key"]
+	if !maps.Equal(after.Context, want) || want["ms-rotated-at"] == "" || want["ms-by"] != "ada@example.com" {
+		t.Errorf("%v, not %v", after.Context, want)
+	}
+	anonymous := s.open(t, secret.Options{By: by("")})
+	put(t, anonymous, "b", "1")
+	_, h, err := anonymous.Inspect(ctx, "b", nil)
+	if _, claimed := h.Context["ms-by"]; err != nil || claimed {
+		t.Errorf("%v, %v", h.Context, err)
 	}
 }
 
@@ -516,16 +541,16 @@ func TestServerThatIgnoresConditions(t *testing.T) {
 	do(t, s, "fault ignore-conditions PutObject,CompleteMultipartUpload")
 	for name, write := range map[string]func() (*secret.Receipt, error){
 		"merge": func() (*secret.Receipt, error) {
-			return store.Merge(context.Background(), "app/env", secret.PutOptions{}, set("A", "1"))
+			return store.Merge(context.Background(), "app/env", set("A", "1"), nil)
 		},
 		"create": func() (*secret.Receipt, error) {
-			return store.PutWith(context.Background(), "app/new", strings.NewReader("1"), secret.PutOptions{Create: true})
+			return store.Put(context.Background(), "app/new", strings.NewReader("1"), &secret.PutOptions{Create: true})
 		},
 		"create in parts": func() (*secret.Receipt, error) {
-			return store.PutWith(context.Background(), "app/new", bytes.NewReader(big), secret.PutOptions{Create: true})
+			return store.Put(context.Background(), "app/new", bytes.NewReader(big), &secret.PutOptions{Create: true})
 		},
 	} {
-		if _, err := write(); !errors.Is(err, secret.ErrIgnored) {
+		if _, err := write(); !errors.Is(err, secret.ErrConditionsIgnored) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if after := do(t, s, "uploads") + do(t, s, "versions"); after != before {
@@ -534,18 +559,19 @@ func TestServerThatIgnoresConditions(t *testing.T) {
 	}
 }
 
-// A trial that fails leaves no doubt of the write, which was not begun.
-func TestTrialFails(t *testing.T) {
+// A probe that fails leaves no doubt of the write, which was not begun.
+func TestProbeFails(t *testing.T) {
 	t.Setenv("AWS_MAX_ATTEMPTS", "1")
 	s := start(t)
 	store := s.open(t, secret.Options{})
 	do(t, s, "fault drop PutObject key=app/ms-probe-*")
-	_, err := store.PutWith(context.Background(), "app/new", strings.NewReader("1"), secret.PutOptions{Create: true})
-	if !errors.Is(err, secret.ErrUnreachable) || errors.Is(err, secret.ErrUncertain) {
+	_, err := store.Put(context.Background(), "app/new", strings.NewReader("1"), &secret.PutOptions{Create: true})
+	var e *secret.Error
+	if !errors.As(err, &e) || !errors.Is(err, secret.ErrUnreachable) || e.MaybeApplied {
 		t.Fatal(err)
 	}
 	do(t, s, "clear")
-	if _, err := store.PutWith(context.Background(), "app/new", strings.NewReader("1"), secret.PutOptions{Create: true}); err != nil {
-		t.Fatalf("the trial is not made again: %v", err)
+	if _, err := store.Put(context.Background(), "app/new", strings.NewReader("1"), &secret.PutOptions{Create: true}); err != nil {
+		t.Fatalf("the probe is not made again: %v", err)
 	}
 }

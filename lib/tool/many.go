@@ -3,6 +3,7 @@ package tool
 import (
 	"context"
 	"slices"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -40,9 +41,42 @@ func (t *Tool) Names(ctx context.Context, args []string, nul bool) ([]string, er
 // the order of the names. When the context ends no further one is begun, and
 // what is left fails with the context's error.
 func Each(ctx context.Context, names []string, do func(name string) error) Failures {
+	return each(ctx, ManyAtOnce, names, do)
+}
+
+// Gather calls get once for each distinct name, limit at a time, and returns what
+// it got by name. If any fails, the Failures say so of each that did, in the order
+// of the names, and what the others got is returned as well.
+func Gather[T any](ctx context.Context, limit int, names []string, get func(name string) (T, error)) (map[string]T, error) {
+	var distinct []string
+	got := make(map[string]T, len(names))
+	for _, name := range names {
+		if _, seen := got[name]; !seen {
+			got[name] = *new(T)
+			distinct = append(distinct, name)
+		}
+	}
+	clear(got)
+	var mu sync.Mutex
+	failed := each(ctx, limit, distinct, func(name string) error {
+		v, err := get(name)
+		if err == nil {
+			mu.Lock()
+			defer mu.Unlock()
+			got[name] = v
+		}
+		return err
+	})
+	if ctx.Err() != nil {
+		return got, context.Cause(ctx)
+	}
+	return got, failed.Err()
+}
+
+func each(ctx context.Context, limit int, names []string, do func(name string) error) Failures {
 	failed := make(Failures, len(names))
 	var group errgroup.Group
-	group.SetLimit(ManyAtOnce)
+	group.SetLimit(limit)
 	for i, name := range names {
 		group.Go(func() error {
 			if failed[i] = context.Cause(ctx); failed[i] == nil {

@@ -6,10 +6,9 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 
-	"microsecrets/lib/internal/awsclient"
 	"microsecrets/lib/internal/hint"
-	"microsecrets/lib/internal/keyring"
 	"microsecrets/lib/internal/settings"
 	"microsecrets/lib/message"
 	"microsecrets/lib/secret"
@@ -45,30 +44,19 @@ var statuses = []struct {
 	status int
 }{
 	{secret.ErrNotAuthentic, StatusNotGenuine},
-	{ErrMismatch, StatusNotGenuine},
 	{ErrUsage, StatusUsage},
-	{secret.ErrBadName, StatusUsage},
-	{secret.ErrReplica, StatusUsage},
-	{keyring.ErrUnnamable, StatusUsage},
-	{awsclient.ErrConfig, StatusUsage},
+	{secret.ErrInvalid, StatusUsage},
 	{secret.ErrDenied, StatusDenied},
 	{nil, StatusOther},
-	{secret.ErrUncertain, StatusUnreachable},
-	{secret.ErrUncertainRemoval, StatusUnreachable},
 	{secret.ErrUnreachable, StatusUnreachable},
 	{secret.ErrExists, StatusConflict},
 	{secret.ErrChanged, StatusConflict},
-	{awsclient.ErrConflict, StatusConflict},
 	{fs.ErrExist, StatusConflict},
 	{secret.ErrNotFound, StatusNotFound},
 }
 
 // ErrUsage is wrapped by errors in how a program was called.
 var ErrUsage = errors.New("usage")
-
-// ErrMismatch is wrapped by the errors of secrets that differ from the hash
-// that -c gave.
-var ErrMismatch = errors.New("wrong checksum")
 
 type usageError struct{ text string }
 
@@ -131,7 +119,9 @@ func (t *Tool) report(err error) int {
 		t.Notef("%s", e)
 		if advice := advice(e); advice != "" && !said[advice] {
 			said[advice] = true
-			t.Notef("hint: %s", advice)
+			for line := range strings.SplitSeq(advice, "\n") {
+				t.Notef("hint: %s", line)
+			}
 		}
 		gravest = min(gravest, gravity(e))
 	}
@@ -163,22 +153,20 @@ func gravity(err error) int {
 
 // advice is the hint of an error, or what the programs know about it.
 func advice(err error) string {
-	var h interface{ Hint() string }
+	var failed *secret.Error
 	switch {
 	case hint.Of(err) != "":
 		return hint.Of(err)
-	case errors.As(err, &h):
-		return h.Hint()
+	case errors.As(err, &failed) && failed.Hint != "":
+		return failed.Hint
+	case failed != nil && failed.MaybeApplied && failed.Op == "remove":
+		return "look what is stored before it is removed again: ms-ls -l, or ms-ls -versions"
+	case failed != nil && failed.MaybeApplied:
+		return "look what is stored before it is written again: ms-ls -l, or ms-ls -versions"
 	case errors.Is(err, message.ErrUnsigned):
 		return "unsigned messages are accepted with the setting unsigned; doc/threats.md says what that gives up"
-	case errors.Is(err, secret.ErrIgnored):
+	case errors.Is(err, secret.ErrConditionsIgnored):
 		return "-last-writer-wins goes on without conditions: the last of several writers then undoes what the others wrote"
-	case errors.Is(err, secret.ErrUncertain):
-		return "look what is stored before it is written again: ms-ls -l, or ms-ls -versions"
-	case errors.Is(err, secret.ErrUncertainRemoval):
-		return "look what is stored before it is removed again: ms-ls -l, or ms-ls -versions"
-	case errors.Is(err, keyring.ErrUnnamable):
-		return "name the key by -key"
 	}
 	return ""
 }

@@ -14,7 +14,6 @@ import (
 
 	"golang.org/x/term"
 
-	"microsecrets/lib/internal/awsclient"
 	"microsecrets/lib/internal/settings"
 	"microsecrets/lib/internal/version"
 	"microsecrets/lib/secret"
@@ -43,7 +42,6 @@ type Tool struct {
 	settings *settings.Flags
 	resolved *settings.Settings
 	terminal bool
-	location secret.Location
 	verbose  bool
 	version  bool
 }
@@ -137,10 +135,10 @@ func (t *Tool) Settings() (*settings.Settings, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t.location, err = secret.ParseLocation(s.Store); err != nil {
+	if err := secret.CheckStore(s.Store); err != nil {
 		return nil, &settings.Error{Source: s.Source("store"), Err: err}
 	}
-	if _, err := secret.ParseLocation(s.Origin); s.Origin != "" && err != nil {
+	if err := secret.CheckStore(s.Origin); s.Origin != "" && err != nil {
 		return nil, &settings.Error{Source: s.Source("origin"), Err: err}
 	}
 	for _, each := range s.Describe() {
@@ -156,28 +154,27 @@ func (t *Tool) Open(ctx context.Context) (*secret.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := secret.Options{
-		Store:    s.Store,
-		Key:      s.Key,
-		Origin:   s.Origin,
-		By:       s.By,
-		Unsigned: s.Unsigned,
-		Owner:    s.BucketOwner,
-		SSE:      s.SSE,
-
-		LastWriterWins: t.LastWriterWins,
-
-		Options: awsclient.Options{
-			Region:    s.Region,
-			Profile:   s.Profile,
-			PathStyle: s.PathStyle,
-			Timeout:   s.Timeout,
-		},
-	}
+	o := t.options(s)
 	if t.verbose {
-		o.Trace = func(line string) { t.Debugf("%s", line) }
+		o.Trace = func(r secret.Request) { t.Debugf("%s", r) }
 	}
-	return secret.Open(ctx, o)
+	return secret.Open(ctx, s.Store, o)
+}
+
+func (t *Tool) options(s *settings.Settings) *secret.Options {
+	return &secret.Options{
+		Key:            s.Key,
+		Origin:         s.Origin,
+		BucketOwner:    s.BucketOwner,
+		SSE:            s.SSE,
+		By:             &s.By,
+		Unsigned:       s.Unsigned,
+		LastWriterWins: t.LastWriterWins,
+		PathStyle:      s.PathStyle,
+		Timeout:        s.Timeout,
+		Region:         s.Region,
+		Profile:        s.Profile,
+	}
 }
 
 // CheckNames refuses names, and services that no key can be named after, before
@@ -189,13 +186,11 @@ func (t *Tool) CheckNames(names []string) error {
 	}
 	var failed Failures
 	for _, name := range names {
-		err := t.location.CheckName(name)
-		if err == nil && !t.KeyUnused {
-			if err = secret.CheckKey(s.Key, name); err != nil {
-				err = fmt.Errorf("%s: %w", name, err)
-			}
+		o := t.options(s)
+		if t.KeyUnused {
+			o.Key = "unused"
 		}
-		failed = append(failed, err)
+		failed = append(failed, secret.Check(s.Store, o, name))
 	}
 	return failed.Err()
 }
@@ -205,10 +200,12 @@ func (t *Tool) CheckNames(names []string) error {
 func (t *Tool) CheckWritable() error {
 	s, err := t.Settings()
 	if err == nil && s.Origin != "" {
-		err = &settings.Error{Source: s.Source("origin"), Err: secret.ErrReplica}
+		err = &settings.Error{Source: s.Source("origin"), Err: errReplica}
 	}
 	return err
 }
+
+var errReplica = errors.New("a store with an origin is a replica: it can only be read")
 
 // Debugf prints a line at -v. It never gets a secret.
 func (t *Tool) Debugf(format string, args ...any) {
@@ -221,8 +218,8 @@ func (t *Tool) Debugf(format string, args ...any) {
 func (t *Tool) OnTerminal() bool { return t.terminal }
 
 // Claims prints at -v who claims to have written a secret, and when.
-func (t *Tool) Claims(s *secret.Secret) {
-	t.Debugf("%s: written %s by %q, as its writer says", s.Name, s.At.Format(time.RFC3339), s.By)
+func (t *Tool) Claims(i secret.Info) {
+	t.Debugf("%s: written %s by %q, as its writer says", i.Name, i.At.Format(time.RFC3339), i.By)
 }
 
 // Notef prints a line on standard error.

@@ -1,6 +1,7 @@
 package awsclient
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -9,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"microsecrets/lib/internal/printable"
 )
 
 // requireProof makes a failure of every success that S3 cannot have meant: one
@@ -33,30 +36,47 @@ func requireProof(s *middleware.Stack) error {
 }
 
 // missingProof says what a success lacks, or is empty. A GetObject proves itself
-// by the message that it brings.
+// by the message that it brings. What others will compare, print and send on is
+// checked here as well: a version id, say, is one word.
 func missingProof(result any, status int) string {
 	switch out := result.(type) {
 	case *s3.PutObjectOutput:
-		return absent("ETag", out.ETag)
+		return cmp.Or(absent("ETag", out.ETag), odd("ETag", out.ETag), odd("version id", out.VersionId))
 	case *s3.HeadObjectOutput:
-		return absent("ETag", out.ETag)
+		return cmp.Or(absent("ETag", out.ETag), odd("ETag", out.ETag), odd("version id", out.VersionId))
+	case *s3.GetObjectOutput:
+		return cmp.Or(odd("ETag", out.ETag), odd("version id", out.VersionId))
 	case *s3.CreateMultipartUploadOutput:
-		return absent("UploadId", out.UploadId)
+		return cmp.Or(absent("UploadId", out.UploadId), odd("UploadId", out.UploadId))
 	case *s3.UploadPartOutput:
-		return absent("ETag", out.ETag)
+		return cmp.Or(absent("ETag", out.ETag), odd("ETag", out.ETag))
 	case *s3.CompleteMultipartUploadOutput:
-		return absent("ETag", out.ETag)
-	case *s3.DeleteObjectOutput, *s3.AbortMultipartUploadOutput:
-		if status != http.StatusNoContent {
-			return "the status of a removal, 204"
-		}
+		return cmp.Or(absent("ETag", out.ETag), odd("ETag", out.ETag), odd("version id", out.VersionId))
+	case *s3.DeleteObjectOutput:
+		return cmp.Or(notRemoved(status), odd("version id", out.VersionId))
+	case *s3.AbortMultipartUploadOutput:
+		return notRemoved(status)
 	}
 	return ""
 }
 
 func absent(field string, value *string) string {
 	if value == nil || *value == "" {
-		return field
+		return "lacks " + field
+	}
+	return ""
+}
+
+func odd(field string, value *string) string {
+	if value != nil && *value != "" && !printable.Token(*value) {
+		return "has an odd " + field
+	}
+	return ""
+}
+
+func notRemoved(status int) string {
+	if status != http.StatusNoContent {
+		return "lacks the status of a removal, 204"
 	}
 	return ""
 }
@@ -68,5 +88,5 @@ type unprovenError struct {
 }
 
 func (e *unprovenError) Error() string {
-	return fmt.Sprintf("the answer, of status %d, is not one of S3's: it lacks %s", e.status, e.missing)
+	return fmt.Sprintf("the answer, of HTTP status %d, is not one of S3's: it %s", e.status, e.missing)
 }

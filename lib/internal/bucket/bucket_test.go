@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"microsecrets/lib/fakeaws"
 	"microsecrets/lib/internal/awsclient"
@@ -24,10 +25,11 @@ func start(t *testing.T, o bucket.Options, env ...string) (*fakeaws.Server, *buc
 		name, value, _ := strings.Cut(kv, "=")
 		t.Setenv(name, value)
 	}
-	c, err := awsclient.Open(context.Background(), awsclient.Options{})
+	cfg, err := awsclient.Load(context.Background(), "", "", time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
+	c := awsclient.New(cfg, awsclient.Options{})
 	return s, bucket.New(c.S3(), fakeaws.DefaultBucket, o)
 }
 
@@ -95,7 +97,7 @@ func TestConditions(t *testing.T) {
 					if got := do(t, s, "cat k"); got != size.text {
 						t.Fatalf("stored %d bytes", len(got))
 					}
-				case !errors.As(err, &e) || !errors.Is(err, awsclient.ErrConflict) || e.Status != test.status || e.Doubt:
+				case !errors.As(err, &e) || !errors.Is(err, awsclient.ErrConflict) || e.Status != test.status || e.MaybeApplied:
 					t.Fatalf("%v, not a conflict of status %d", err, test.status)
 				case do(t, s, "versions") != before:
 					t.Fatal("refused, and changed")
@@ -139,28 +141,28 @@ func TestMatch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Delete(context.Background(), "k", "", bucket.Condition{IfMatch: first.ETag}); !errors.Is(err, awsclient.ErrConflict) {
+	if err := b.Delete(context.Background(), "k", "", bucket.Condition{IfMatch: first.ETag}); !errors.Is(err, awsclient.ErrConflict) {
 		t.Fatalf("deleted by an ETag that is no longer there: %v", err)
 	}
-	deletion, err := b.Delete(context.Background(), "k", "", bucket.Condition{IfMatch: second.ETag})
-	if err != nil || deletion == "" {
-		t.Fatalf("deletion %q: %v", deletion, err)
+	if err := b.Delete(context.Background(), "k", "", bucket.Condition{IfMatch: second.ETag}); err != nil {
+		t.Fatal(err)
 	}
 	if _, err := b.Head(context.Background(), "k", ""); !errors.Is(err, awsclient.ErrNotFound) {
 		t.Fatalf("after the deletion: %v", err)
 	}
 }
 
-// A refusal after an attempt that was not answered is in doubt, but not one
-// after an attempt that was refused, throttled or never sent.
-func TestDoubt(t *testing.T) {
+// A change that was not answered may have been made, and is not repeated; one that
+// was refused, throttled or never sent has not been made.
+func TestMaybeApplied(t *testing.T) {
 	for _, test := range []struct {
 		fault    string
 		attempts string
 		kind     error
 		doubt    bool
 	}{
-		{"forget PutObject times=1", "2", awsclient.ErrConflict, true},
+		{"forget PutObject times=1", "2", awsclient.ErrUnreachable, true}, // not repeated
+
 		{"forget PutObject", "1", awsclient.ErrUnreachable, true},
 		{"answer 500 InternalError PutObject", "1", awsclient.ErrUnreachable, true},
 		{"throttle PutObject", "1", awsclient.ErrUnreachable, false},
@@ -171,8 +173,8 @@ func TestDoubt(t *testing.T) {
 			do(t, s, "fault "+test.fault)
 			_, err := put(b, "k", "1", bucket.Condition{IfAbsent: true})
 			var e *awsclient.Error
-			if !errors.As(err, &e) || e.Kind != test.kind || e.Doubt != test.doubt {
-				t.Fatalf("%v (doubt: %v)", err, e != nil && e.Doubt)
+			if !errors.As(err, &e) || e.Kind != test.kind || e.MaybeApplied != test.doubt {
+				t.Fatalf("%v (doubt: %v)", err, e != nil && e.MaybeApplied)
 			}
 		})
 	}
@@ -180,7 +182,7 @@ func TestDoubt(t *testing.T) {
 	_, b := start(t, bucket.Options{Trusted: true}, "AWS_MAX_ATTEMPTS=1", "AWS_ENDPOINT_URL_S3=http://127.0.0.1:9")
 	_, err := put(b, "k", "1", bucket.Condition{IfAbsent: true})
 	var e *awsclient.Error
-	if !errors.As(err, &e) || e.Kind != awsclient.ErrUnreachable || e.Doubt {
+	if !errors.As(err, &e) || e.Kind != awsclient.ErrUnreachable || e.MaybeApplied {
 		t.Fatalf("never sent: %v", err)
 	}
 }
@@ -201,15 +203,14 @@ func TestServerThatIgnoresConditions(t *testing.T) {
 			return err
 		}, true, []string{"'CreateMultipartUpload 1'", "'UploadPart 1'", "'CompleteMultipartUpload 1'", "'DeleteObject 1'"}},
 		{"DeleteObject", func(b *bucket.Bucket) error {
-			_, err := b.Delete(context.Background(), "a/k", "", bucket.Condition{IfMatch: `"0"`})
-			return err
+			return b.Delete(context.Background(), "a/k", "", bucket.Condition{IfMatch: `"0"`})
 		}, true, []string{"'DeleteObject 2'"}},
 	} {
 		t.Run(test.operation, func(t *testing.T) {
 			s, b := start(t, bucket.Options{})
 			do(t, s, "fault ignore-conditions "+test.operation)
 			for range 2 {
-				if err := test.do(b); !errors.Is(err, bucket.ErrIgnored) {
+				if err := test.do(b); !errors.Is(err, bucket.ErrConditionsIgnored) {
 					t.Fatalf("not found out: %v", err)
 				}
 			}
@@ -231,7 +232,7 @@ func TestServerThatIgnoresConditions(t *testing.T) {
 func TestServerThatIgnoresIfNoneMatch(t *testing.T) {
 	s, b := start(t, bucket.Options{})
 	do(t, s, "fault ignore-conditions PutObject skip=1")
-	if _, err := put(b, "k", "1", bucket.Condition{IfAbsent: true}); !errors.Is(err, bucket.ErrIgnored) {
+	if _, err := put(b, "k", "1", bucket.Condition{IfAbsent: true}); !errors.Is(err, bucket.ErrConditionsIgnored) {
 		t.Fatalf("not found out: %v", err)
 	}
 }
@@ -243,7 +244,7 @@ func TestServerThatHonoursConditions(t *testing.T) {
 		if _, err := put(b, key, "1", bucket.Condition{IfAbsent: true}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := b.Delete(context.Background(), key, "", bucket.Condition{IfMatch: `"c4ca4238a0b923820dcc509a6f75849b"`}); err != nil {
+		if err := b.Delete(context.Background(), key, "", bucket.Condition{IfMatch: `"c4ca4238a0b923820dcc509a6f75849b"`}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"path"
 	"strings"
-	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
@@ -15,13 +14,24 @@ import (
 )
 
 // Condition is what must hold of the object at a key for a request to change
-// it; otherwise nothing is changed, and the error is a awsclient.ErrConflict. The
-// zero Condition always holds. S3 compares ETags only, and has no condition on a
-// deletion but IfMatch.
+// it; otherwise nothing is changed, and the error is an awsclient.ErrConflict.
+// The zero Condition always holds. S3 compares ETags only, and has no condition on
+// a deletion but IfMatch.
 type Condition struct {
-	IfMatch  string // this ETag, as S3 gives it, in quotes
+	IfMatch  string // this ETag, in quotes
 	IfAbsent bool   // there is none: If-None-Match: *
 }
+
+// Matching returns the condition that the object has this ETag. Without an
+// ETag there is no such condition.
+func Matching(etag string) (Condition, error) {
+	if etag == "" {
+		return Condition{}, awsclient.Unusable("", "the server gives no ETag, so no change can be made to depend on what is stored")
+	}
+	return Condition{IfMatch: Quoted(etag)}, nil
+}
+
+func (c Condition) ifMatch() *string { return optional(c.IfMatch) }
 
 func (c Condition) ifNoneMatch() *string {
 	if c.IfAbsent {
@@ -30,19 +40,19 @@ func (c Condition) ifNoneMatch() *string {
 	return nil
 }
 
-// refused makes a awsclient.ErrConflict of the 404 to an If-Match: the object is
-// absent, or its newest version is a deletion.
-func (c Condition) refused(err error) error {
-	var e *awsclient.Error
-	if c.IfMatch != "" && errors.As(err, &e) && e.Kind == awsclient.ErrNotFound {
-		e.Kind = awsclient.ErrConflict
+func (c Condition) precondition() awsclient.Precondition {
+	switch {
+	case c.IfMatch != "":
+		return awsclient.IfUnchanged
+	case c.IfAbsent:
+		return awsclient.IfAbsent
 	}
-	return err
+	return awsclient.Unconditional
 }
 
-// ErrIgnored is wrapped by the error of a server that changes an object though
-// the condition of the request does not hold.
-var ErrIgnored = errors.New("the server ignores conditions")
+// ErrConditionsIgnored is wrapped by the error of a server that changes an object
+// though the condition of the request does not hold.
+var ErrConditionsIgnored = errors.New("the server ignores conditions")
 
 // The requests that take a condition.
 const (
@@ -51,64 +61,107 @@ const (
 	deleteObject            = "DeleteObject"
 )
 
-// trials are what was found out of a server that is not trusted.
-type trials struct {
-	mu       sync.Mutex
-	honours  map[string]error // nil or an ErrIgnored, by operation
-	repeated bool
+// probes are what was found out of a server that is not trusted.
+type probes struct {
+	busy     chan struct{}    // holds a value while somebody finds out
+	verdicts map[string]error // nil or an ErrConditionsIgnored, by operation
+	absent   bool             // If-None-Match has been seen to be honoured
 }
 
-// honours finds out, once for each operation, whether the server refuses a
-// request whose If-Match cannot hold, at a key beside the one that is about to
-// be changed. What a server that ignores it has stored there is removed.
-func (b *Bucket) honours(ctx context.Context, operation, key string, c Condition) error {
-	if b.trusted || c == (Condition{}) {
+func newProbes() *probes {
+	return &probes{busy: make(chan struct{}, 1), verdicts: map[string]error{}}
+}
+
+func (p *probes) lock(ctx context.Context) error {
+	select {
+	case p.busy <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (p *probes) unlock() { <-p.busy }
+
+// trusting is the bucket without probes.
+func (b *Bucket) trusting() *Bucket {
+	trusting := *b
+	trusting.probes = nil
+	return &trusting
+}
+
+// probe finds out, once for each operation, whether the server refuses a request
+// whose If-Match cannot hold, at a key beside the one that is about to be changed.
+// What a server that ignores it has stored there is removed.
+func (b *Bucket) probe(ctx context.Context, operation, key string, c Condition) error {
+	if b.probes == nil || c == (Condition{}) {
 		return nil
 	}
-	b.tried.mu.Lock()
-	defer b.tried.mu.Unlock()
-	if verdict, known := b.tried.honours[operation]; known {
-		return verdict
-	}
-	err := b.try(ctx, operation, probeKey(key))
-	if err != nil && !errors.Is(err, ErrIgnored) {
+	if err := b.probes.lock(ctx); err != nil {
 		return err
 	}
-	if b.tried.honours == nil {
-		b.tried.honours = map[string]error{}
+	defer b.probes.unlock()
+	if verdict, known := b.probes.verdicts[operation]; known {
+		return verdict
 	}
-	b.tried.honours[operation] = err
+	err := b.trusting().probeMatch(ctx, operation, probeKey(key))
+	if err != nil && !errors.Is(err, ErrConditionsIgnored) {
+		return &unprobedError{err}
+	}
+	b.probes.verdicts[operation] = err
 	return err
 }
 
-func (b *Bucket) try(ctx context.Context, operation, key string) error {
-	trusting := &Bucket{client: b.client, name: b.name, owner: b.owner, sse: b.sse, trusted: true}
+// unprobedError is the error of a probe that failed. Nothing of what was to be
+// changed has been sent, so that nobody need wonder whether it was.
+type unprobedError struct{ err error }
+
+func (e *unprobedError) Error() string {
+	return "it cannot be found out whether the server honours conditions: " + e.err.Error()
+}
+
+func (e *unprobedError) Unwrap() error { return e.err }
+
+// As hides that the probe itself may have been applied.
+func (e *unprobedError) As(target any) bool {
+	to, ok := target.(**awsclient.Error)
+	if !ok || !errors.As(e.err, to) {
+		return false
+	}
+	of := **to
+	of.MaybeApplied = false
+	*to = &of
+	return true
+}
+
+func (b *Bucket) probeMatch(ctx context.Context, operation, key string) error {
 	never := Condition{IfMatch: fmt.Sprintf(`"%x"`, randomBytes())}
 	var version string
 	var err error
-	switch operation {
-	case deleteObject:
-		version, err = trusting.Delete(ctx, key, "", never)
-	default:
-		version, err = trusting.tryUpload(ctx, key, never, operation == completeMultipartUpload)
+	if operation == deleteObject {
+		version, err = b.delete(ctx, key, "", never)
+	} else {
+		version, err = b.probeUpload(ctx, key, never, operation == completeMultipartUpload)
 	}
 	switch {
 	case errors.Is(err, awsclient.ErrConflict):
 		return nil
 	case err != nil:
-		var e *awsclient.Error
-		if errors.As(err, &e) {
-			e.Doubt = false // of what is to be changed nothing has been sent
-		}
-		return fmt.Errorf("it cannot be found out whether the server honours conditions: %w", err)
+		return err
 	}
-	if _, err := trusting.Delete(ctx, key, version, Condition{}); err != nil {
-		return fmt.Errorf("%w on %s (%+q is left behind: %v)", ErrIgnored, operation, key, err)
-	}
-	return fmt.Errorf("%w on %s", ErrIgnored, operation)
+	return b.ignored(ctx, key, version, operation)
 }
 
-func (b *Bucket) tryUpload(ctx context.Context, key string, c Condition, parts bool) (version string, err error) {
+// ignored is the error of an operation on which the server ignores conditions,
+// when what the probe stored is removed.
+func (b *Bucket) ignored(ctx context.Context, key, version, operation string) error {
+	if err := b.Delete(ctx, key, version, Condition{}); err != nil {
+		return fmt.Errorf("%w on %s (%+q is left behind: %v)", ErrConditionsIgnored, operation, key, err)
+	}
+	return fmt.Errorf("%w on %s", ErrConditionsIgnored, operation)
+}
+
+func (b *Bucket) probeUpload(ctx context.Context, key string, c Condition, parts bool) (version string, err error) {
 	u := b.Upload(ctx, key, c)
 	if parts {
 		if err := u.begin(); err != nil {
@@ -128,44 +181,69 @@ func (b *Bucket) tryUpload(ctx context.Context, key string, c Condition, parts b
 // have removed what the write before has stored.
 const repeats = 3
 
-// repeat does the first write that was to be made only where there is nothing
-// once more: the server must refuse it, since now there is something. The trial
-// with an If-Match says nothing of If-None-Match. An upload in parts cannot be
-// repeated, and is taken on trust. Whatever else becomes of the repetition, what
-// was written is stored; then the next write tells.
-func (b *Bucket) repeat(ctx context.Context, key string, data *buffer, c Condition, written Written) (Written, error) {
-	if b.trusted || !c.IfAbsent {
-		return written, nil
+// probeAbsent makes the first write that was to be made only where there was
+// nothing once more: the server must refuse it, since now there is something. The
+// probe with an If-Match says nothing of If-None-Match. An upload in parts cannot
+// be repeated, and is taken on trust; so is a server that answers the repetition
+// with another failure, until the next write. What a repetition stored, where
+// others had removed the first, is removed again.
+func (b *Bucket) probeAbsent(ctx context.Context, key string, data *buffer) error {
+	if b.probes == nil {
+		return nil
 	}
-	b.tried.mu.Lock()
-	defer b.tried.mu.Unlock()
-	if b.tried.repeated {
-		return written, nil
+	if b.probes.lock(ctx) != nil {
+		return nil // the write itself has been made
 	}
-	trusting := &Bucket{client: b.client, name: b.name, owner: b.owner, sse: b.sse, trusted: true}
-	for range repeats {
-		again, err := trusting.put(ctx, key, data, c)
+	defer b.probes.unlock()
+	if b.probes.absent {
+		return nil
+	}
+	var stored []Written
+	trusting := b.trusting()
+	for len(stored) < repeats {
+		again, err := trusting.put(ctx, key, data, Condition{IfAbsent: true})
 		if err != nil {
-			b.tried.repeated = errors.Is(err, awsclient.ErrConflict)
-			return written, nil
+			b.probes.absent = errors.Is(err, awsclient.ErrConflict)
+			return trusting.undo(ctx, key, stored, true)
 		}
-		written = again
+		stored = append(stored, again)
 	}
-	return Written{}, fmt.Errorf("stored, perhaps in place of what was there: %w (If-None-Match) on %s", ErrIgnored, putObject)
+	if err := trusting.undo(ctx, key, stored, false); err != nil {
+		return err
+	}
+	return fmt.Errorf("stored, perhaps in place of what was there: %w (If-None-Match) on %s", ErrConditionsIgnored, putObject)
+}
+
+// undo removes what repetitions stored. Without versions they have left one
+// object, which is to be removed only where none was there before them.
+func (b *Bucket) undo(ctx context.Context, key string, stored []Written, recreated bool) error {
+	for i, w := range stored {
+		c := Condition{}
+		if w.Version == "" {
+			if !recreated || i < len(stored)-1 {
+				continue
+			}
+			c.IfMatch = w.ETag
+		}
+		if err := b.Delete(ctx, key, w.Version, c); err != nil && !errors.Is(err, awsclient.ErrConflict) {
+			return fmt.Errorf("what another removed meanwhile was stored again, and cannot be removed: %w", err)
+		}
+	}
+	return nil
 }
 
 // probeKey is a key that nobody uses, in the folder of another one.
 func probeKey(key string) string {
 	name := fmt.Sprintf("ms-probe-%x", randomBytes())
 	folder := path.Dir(key)
-	for len(folder)+1+len(name) > keyMax {
+	for len(folder)+1+len(name) > KeyMax {
 		folder = path.Dir(folder)
 	}
 	return strings.TrimPrefix(folder+"/"+name, "./")
 }
 
-// keyMax is S3's bound on a key, in bytes.
-const keyMax = 1024
+// KeyMax is S3's bound on a key, in bytes.
+const KeyMax = 1024
 
 func randomBytes() []byte {
 	b := make([]byte, 16)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"strconv"
 	"strings"
 
@@ -20,22 +19,31 @@ const (
 	// an object is one request.
 	rangeSize = 8 << 20
 
-	// rangesAhead is how many ranges are held, the one being read among them.
-	rangesAhead = 3
+	// prefetched is how many ranges are in memory, the one being read among them.
+	prefetched = 3
 
-	// lead is how much of an object is read before others are fetched ahead:
+	// prefetchAfter is how many bytes are read before ranges are prefetched:
 	// whoever stops after a message's header has fetched no more than a range.
-	lead = 128 << 10
+	prefetchAfter = 128 << 10
 
-	// resumes is how often a range is taken up again after its connection
-	// broke: as many tries in all as the SDK gives a request.
+	// resumes is how often a range is resumed after its connection broke: as many
+	// tries in all as the SDK gives a request.
 	resumes = 2
+
+	// sizeMax bounds the size that a server may claim, in bytes: twenty times what
+	// S3 keeps in an object.
+	sizeMax = 1 << 50
+)
+
+const (
+	getObject  = "GetObject"
+	headObject = "HeadObject"
 )
 
 // Object is an object that is being read, in order; of a large one several
 // ranges are fetched side by side. All of its bytes are of one version: if the
-// object changes meanwhile, reading it fails with a awsclient.ErrConflict. A
-// connection that breaks is taken up again where it broke.
+// object changes meanwhile, reading it fails with an awsclient.ErrConflict. A
+// connection that breaks is resumed where it broke.
 type Object struct {
 	Info
 	ctx    context.Context
@@ -43,29 +51,38 @@ type Object struct {
 	bucket *Bucket
 	err    error // of every Read from now on
 
-	version string  // that was asked for
-	current *stream // a range that is read as it comes
-	ahead   []*span // the ranges that follow it, in order
-	next    int64   // where the range after those begins
-	wide    bool    // has the bucket's memory for ranges ahead
+	version     string   // that was asked for
+	current     *stream  // a range that is read as it comes
+	waiting     []*chunk // the ranges that follow it, in order
+	next        int64    // where the range after those begins
+	prefetching bool     // has the bucket's memory for prefetched ranges
 }
 
 // Get begins to read a version of an object, or the latest; the caller closes
-// it. An absent one, or a deletion, is a awsclient.ErrNotFound.
+// it. An absent one, or a deletion, is an awsclient.ErrNotFound.
 func (b *Bucket) Get(ctx context.Context, key, version string) (*Object, error) {
-	return b.get(ctx, key, version, "", rangeSize)
+	return b.get(ctx, getObject, key, version, "", rangeSize)
 }
 
 // Again begins to read the object once more, from its start, on condition that
-// it has not changed: else the error is a awsclient.ErrConflict.
+// it has not changed: else the error is an awsclient.ErrConflict.
 func (o *Object) Again(ctx context.Context) (*Object, error) {
-	return o.bucket.get(ctx, o.Key, o.version, o.ETag, rangeSize)
+	if o.ETag == "" {
+		return nil, errNoETag
+	}
+	return o.bucket.get(ctx, getObject, o.Key, o.version, o.ETag, rangeSize)
 }
+
+var errNoETag = awsclient.Unusable(getObject, "the server gives no ETag, so no two requests can be held to one object")
 
 // Peek reads the first n bytes, or all if it is shorter, of a version of an
 // object, or of the latest.
 func (b *Bucket) Peek(ctx context.Context, key, version string, n int) ([]byte, Info, error) {
-	o, err := b.get(ctx, key, version, "", n)
+	return b.peek(ctx, getObject, key, version, n)
+}
+
+func (b *Bucket) peek(ctx context.Context, op, key, version string, n int) ([]byte, Info, error) {
+	o, err := b.get(ctx, op, key, version, "", n)
 	if err != nil {
 		return nil, Info{}, err
 	}
@@ -74,87 +91,80 @@ func (b *Bucket) Peek(ctx context.Context, key, version string, n int) ([]byte, 
 	return head, o.Info, err
 }
 
-// get begins with the first n bytes of an object.
-func (b *Bucket) get(ctx context.Context, key, version, etag string, n int) (*Object, error) {
-	in := b.getInput(key, version)
-	in.IfMatch = optional(etag)
+// get begins with the first n bytes of an object. What failed is told as op.
+func (b *Bucket) get(ctx context.Context, op, key, version, etagBefore string, n int) (*Object, error) {
+	in := b.getInput(key, version, etagBefore)
 	in.Range = aws.String(fmt.Sprintf("bytes=0-%d", n-1))
 	out, err := b.client.GetObject(ctx, in)
-	if isEmpty(err) {
+	facts := b.facts(version)
+	if etagBefore != "" {
+		facts.Precondition = awsclient.WhileReading
+	}
+	err = awsclient.Classify(ctx, op, err, facts)
+	var e *awsclient.Error
+	if errors.As(err, &e) && e.Code == "InvalidRange" { // an object of no bytes
 		in.Range = nil
 		out, err = b.client.GetObject(ctx, in)
+		err = awsclient.Classify(ctx, op, err, facts)
 	}
 	if err != nil {
-		return nil, changed(etag, absent(version, awsclient.Classify(ctx, "GetObject", err)))
+		return nil, err
+	}
+	first, size, err := extent(out)
+	if err != nil {
+		out.Body.Close()
+		return nil, err
 	}
 	o := &Object{
 		Info: Info{
 			Key:      key,
-			Size:     aws.ToInt64(out.ContentLength),
+			Size:     size,
 			Modified: aws.ToTime(out.LastModified),
-			ETag:     aws.ToString(out.ETag),
+			ETag:     etag(out.ETag),
 			Version:  aws.ToString(out.VersionId),
+			Age:      age(out.LastModified, out.ResultMetadata),
 		},
 		bucket:  b,
 		version: version,
-		next:    aws.ToInt64(out.ContentLength),
-	}
-	if _, size, ok := strings.Cut(aws.ToString(out.ContentRange), "/"); ok {
-		if o.Size, err = strconv.ParseInt(size, 10, 64); err != nil || o.Size < o.next {
-			out.Body.Close()
-			return nil, &awsclient.Error{Operation: "GetObject", Detail: "the answer does not tell the object's size"}
-		}
+		next:    first,
 	}
 	o.ctx, o.cancel = context.WithCancel(ctx)
-	o.current = &stream{object: o, body: out.Body, end: o.next, left: resumes}
+	o.current = &stream{object: o, body: out.Body, end: first, resumes: resumes}
 	return o, nil
 }
 
-func (b *Bucket) getInput(key, version string) *s3.GetObjectInput {
+func (b *Bucket) getInput(key, version, etagBefore string) *s3.GetObjectInput {
 	return &s3.GetObjectInput{
 		Bucket:              &b.name,
 		Key:                 &key,
 		VersionId:           optional(version),
 		ExpectedBucketOwner: b.owner,
+		IfMatch:             optional(etagBefore),
 	}
 }
 
-// absent makes a awsclient.ErrNotFound of the answers to a version that is none, or
-// a deletion.
-func absent(version string, err error) error {
-	var e *awsclient.Error
-	if version == "" || !errors.As(err, &e) {
-		return err
+// extent is how many bytes the answer to a first range holds, and the object. A
+// server that sends the whole object need not say how long it is: both are then
+// -1.
+func extent(out *s3.GetObjectOutput) (first, size int64, err error) {
+	if out.ContentRange == nil {
+		if out.ContentLength == nil {
+			return -1, -1, nil
+		}
+		return *out.ContentLength, *out.ContentLength, nil
 	}
-	switch {
-	case e.Status == http.StatusMethodNotAllowed:
-		e.Kind, e.Detail = awsclient.ErrNotFound, "that version is a deletion"
-	case e.Kind == awsclient.ErrNotFound, e.Code == "InvalidArgument":
-		e.Kind, e.Detail = awsclient.ErrNotFound, "no such version"
+	span, total, _ := strings.Cut(strings.TrimPrefix(*out.ContentRange, "bytes "), "/")
+	last, ok := strings.CutPrefix(span, "0-")
+	end, errEnd := strconv.ParseInt(last, 10, 64)
+	size, errSize := strconv.ParseInt(total, 10, 64)
+	if !ok || errEnd != nil || errSize != nil || end < 0 || size <= end || size > sizeMax {
+		return 0, 0, awsclient.Unusable(getObject, "the server answered with another range than was asked for")
 	}
-	return err
+	return end + 1, size, nil
 }
 
-// isEmpty tells whether S3 has refused a range since the object has no bytes.
-func isEmpty(err error) bool {
-	var e *awsclient.Error
-	return errors.As(awsclient.Classify(context.Background(), "GetObject", err), &e) && e.Code == "InvalidRange"
-}
-
-// changed makes of the failure of a request with an If-Match what it says of
-// the object: that it is another one, or gone.
-func changed(etag string, err error) error {
-	var e *awsclient.Error
-	if etag != "" && errors.As(err, &e) && (e.Kind == awsclient.ErrNotFound || e.Kind == awsclient.ErrConflict) {
-		e.Kind, e.Detail = awsclient.ErrConflict, detailChanged
-	}
-	return err
-}
-
-const detailChanged = "the object changed while it was being read"
-
-// Read reads the object's bytes. An error other than io.EOF is a *awsclient.Error,
-// or the context's.
+// Read reads the object's bytes. An error other than io.EOF is an
+// *awsclient.Error, or the context's.
 func (o *Object) Read(p []byte) (int, error) {
 	if o.err != nil {
 		return 0, o.err
@@ -163,8 +173,8 @@ func (o *Object) Read(p []byte) (int, error) {
 	switch {
 	case o.current != nil:
 		n, o.err = o.readCurrent(p)
-	case len(o.ahead) > 0:
-		n, o.err = o.readAhead(p)
+	case len(o.waiting) > 0:
+		n, o.err = o.readPrefetched(p)
 	case o.next < o.Size:
 		o.err = o.openNext()
 	default:
@@ -175,8 +185,8 @@ func (o *Object) Read(p []byte) (int, error) {
 
 func (o *Object) readCurrent(p []byte) (int, error) {
 	n, err := o.current.Read(p)
-	if o.current.at >= lead {
-		o.widen()
+	if o.current.at >= prefetchAfter {
+		o.prefetch()
 	}
 	if err == io.EOF {
 		o.current.Close()
@@ -185,14 +195,19 @@ func (o *Object) readCurrent(p []byte) (int, error) {
 	return n, err
 }
 
-// widen begins to fetch ranges ahead, unless another object of the bucket is
-// doing so: memory is bounded, however many objects are read.
-func (o *Object) widen() {
-	if o.wide || o.next >= o.Size || !o.bucket.wide.TryLock() {
+// prefetch begins to fetch ranges in advance, unless another object of the bucket
+// is doing so: memory is bounded, however many objects are read.
+func (o *Object) prefetch() {
+	if o.prefetching || o.next >= o.Size {
 		return
 	}
-	o.wide = true
-	for range rangesAhead {
+	select {
+	case o.bucket.prefetching <- struct{}{}:
+		o.prefetching = true
+	default:
+		return
+	}
+	for range prefetched {
 		o.fetch(nil)
 	}
 }
@@ -200,7 +215,7 @@ func (o *Object) widen() {
 // openNext begins to read the next range as it comes.
 func (o *Object) openNext() error {
 	end := min(o.next+rangeSize, o.Size)
-	s := &stream{object: o, at: o.next, end: end, left: resumes}
+	s := &stream{object: o, at: o.next, end: end, resumes: resumes}
 	if err := s.open(); err != nil {
 		return err
 	}
@@ -208,16 +223,16 @@ func (o *Object) openNext() error {
 	return nil
 }
 
-func (o *Object) readAhead(p []byte) (int, error) {
-	s := o.ahead[0]
-	<-s.fetched
-	if s.err != nil {
-		return 0, s.err
+func (o *Object) readPrefetched(p []byte) (int, error) {
+	c := o.waiting[0]
+	<-c.fetched
+	if c.err != nil {
+		return 0, c.err
 	}
-	n := copy(p, s.bytes[s.read:])
-	if s.read += n; s.read == len(s.bytes) {
-		o.ahead = o.ahead[1:]
-		o.fetch(s.bytes[:0])
+	n := copy(p, c.bytes[c.read:])
+	if c.read += n; c.read == len(c.bytes) {
+		o.waiting = o.waiting[1:]
+		o.fetch(c.bytes[:0])
 	}
 	return n, nil
 }
@@ -231,14 +246,14 @@ func (o *Object) fetch(buf []byte) {
 	if buf == nil {
 		buf = make([]byte, 0, size)
 	}
-	s := &span{bytes: buf[:size], fetched: make(chan struct{})}
-	from := &stream{object: o, at: o.next, end: o.next + size, left: resumes}
+	c := &chunk{bytes: buf[:size], fetched: make(chan struct{})}
+	from := &stream{object: o, at: o.next, end: o.next + size, resumes: resumes}
 	o.next += size
-	o.ahead = append(o.ahead, s)
+	o.waiting = append(o.waiting, c)
 	go func() {
-		defer close(s.fetched)
-		if s.err = from.open(); s.err == nil {
-			_, s.err = io.ReadFull(from, s.bytes)
+		defer close(c.fetched)
+		if c.err = from.open(); c.err == nil {
+			_, c.err = io.ReadFull(from, c.bytes)
 			from.Close()
 		}
 	}()
@@ -251,19 +266,19 @@ func (o *Object) Close() error {
 		o.current.Close()
 		o.current = nil
 	}
-	for _, s := range o.ahead {
-		<-s.fetched
+	for _, c := range o.waiting {
+		<-c.fetched
 	}
-	o.ahead = nil
-	if o.wide {
-		o.wide = false
-		o.bucket.wide.Unlock()
+	o.waiting = nil
+	if o.prefetching {
+		o.prefetching = false
+		<-o.bucket.prefetching
 	}
 	return nil
 }
 
-// span is a range of an object that is fetched ahead.
-type span struct {
+// chunk is a range of an object that is prefetched.
+type chunk struct {
 	bytes   []byte
 	read    int
 	fetched chan struct{} // closed when bytes or err are there
@@ -274,27 +289,31 @@ type span struct {
 type stream struct {
 	object  *Object
 	body    io.ReadCloser
-	at, end int64
-	left    int // resumes
+	at, end int64 // end is -1 where the server did not say
+	resumes int   // that are left
 }
 
 // open asks for what is left of the range.
 func (s *stream) open() error {
 	o := s.object
-	in := o.bucket.getInput(o.Key, o.version)
+	if o.ETag == "" {
+		return errNoETag
+	}
+	in := o.bucket.getInput(o.Key, o.version, o.ETag)
 	in.Range = aws.String(fmt.Sprintf("bytes=%d-%d", s.at, s.end-1))
-	in.IfMatch = &o.ETag
 	out, err := o.bucket.client.GetObject(o.ctx, in)
+	facts := o.bucket.facts(o.version)
+	facts.Precondition = awsclient.WhileReading
 	if err != nil {
-		return changed(o.ETag, awsclient.Classify(o.ctx, "GetObject", err))
+		return awsclient.Classify(o.ctx, getObject, err, facts)
 	}
 	s.body = out.Body
 	want := fmt.Sprintf("bytes %d-%d/%d", s.at, s.end-1, o.Size)
 	switch {
-	case aws.ToString(out.ETag) != o.ETag:
-		err = &awsclient.Error{Kind: awsclient.ErrConflict, Operation: "GetObject", Detail: detailChanged}
+	case etag(out.ETag) != o.ETag:
+		err = awsclient.Changed(getObject)
 	case aws.ToString(out.ContentRange) != want:
-		err = &awsclient.Error{Operation: "GetObject", Detail: "the server answered with another range than was asked for"}
+		err = awsclient.Unusable(getObject, "the server answered with another range than was asked for")
 	}
 	if err != nil {
 		s.Close()
@@ -303,11 +322,14 @@ func (s *stream) open() error {
 }
 
 func (s *stream) Read(p []byte) (int, error) {
+	if s.end >= 0 {
+		p = p[:min(int64(len(p)), s.end-s.at)]
+	}
 	for {
 		n, err := s.body.Read(p)
 		s.at += int64(n)
 		switch {
-		case s.at >= s.end:
+		case s.at == s.end, s.end < 0 && err == io.EOF:
 			return n, io.EOF
 		case n > 0, err == nil:
 			return n, nil
@@ -321,11 +343,11 @@ func (s *stream) Read(p []byte) (int, error) {
 }
 
 func (s *stream) resume(cause error) error {
-	failure := awsclient.Classify(s.object.ctx, "GetObject", cause)
-	if s.left == 0 || !errors.Is(failure, awsclient.ErrUnreachable) {
+	failure := awsclient.Classify(s.object.ctx, getObject, cause, s.object.bucket.facts(""))
+	if s.resumes == 0 || s.end < 0 || !errors.Is(failure, awsclient.ErrUnreachable) {
 		return failure
 	}
-	s.left--
+	s.resumes--
 	s.Close()
 	return s.open()
 }

@@ -57,7 +57,7 @@ func TestLaterRanges(t *testing.T) {
 		} {
 			lying := New(&liar{b.client, test.alter}, b.name, Options{})
 			if !ahead {
-				lying.wide.Lock()
+				lying.prefetching <- struct{}{}
 			}
 			o, err := lying.Get(t.Context(), "a", "")
 			if err != nil {

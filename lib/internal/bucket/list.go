@@ -95,7 +95,7 @@ func (l listing) pages(ctx context.Context, delimiter string, r keyRange) iter.S
 				err = p.check(listObjects, l.prefix, asked)
 			}
 			if err != nil {
-				yield(page{}, awsclient.Classify(ctx, listObjects, err))
+				yield(page{}, awsclient.Classify(ctx, listObjects, err, l.bucket.facts("")))
 				return
 			}
 			slices.SortFunc(p.entries, func(a, b Entry) int { return strings.Compare(a.Key, b.Key) })

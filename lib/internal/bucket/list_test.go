@@ -37,10 +37,11 @@ func emulated(t testing.TB) (*fakeaws.Server, *Bucket) {
 // opened returns the bucket of the S3 that the environment names.
 func opened(t testing.TB) *Bucket {
 	t.Helper()
-	c, err := awsclient.Open(context.Background(), awsclient.Options{Timeout: time.Minute})
+	cfg, err := awsclient.Load(context.Background(), "", "", time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
+	c := awsclient.New(cfg, awsclient.Options{Timeout: time.Minute})
 	return New(c.S3(), fakeaws.DefaultBucket, Options{})
 }
 

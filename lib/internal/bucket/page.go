@@ -20,6 +20,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"microsecrets/lib/internal/awsclient"
+	"microsecrets/lib/internal/printable"
 )
 
 // Bounds on an answer. S3 puts at most a thousand entries on a page, nests four
@@ -30,7 +31,6 @@ const (
 	pageEntries  = 1000
 	textBytes    = 16 << 10 // of one text, or of one tag
 	elementDepth = 8
-	tokenBytes   = 1024 // of an ETag or a version id
 )
 
 // Entry is a line of a listing: an object, a version of one, its deletion, or,
@@ -199,12 +199,12 @@ func (e *Entry) set(name, text string) (err error) {
 		e.Key = text
 	case "VersionId":
 		e.Version = text
-		if !isToken(text) {
+		if text != "" && !printable.Token(text) {
 			err = errors.New("it has a version id that is not one word of printable ASCII")
 		}
 	case "ETag":
-		e.ETag = text
-		if !isToken(text) {
+		e.ETag = Quoted(text)
+		if text != "" && !printable.Token(text) {
 			err = errors.New("it has an ETag that is not one word of printable ASCII")
 		}
 	case "IsLatest":
@@ -219,11 +219,6 @@ func (e *Entry) set(name, text string) (err error) {
 		}
 	}
 	return err
-}
-
-// isToken reports whether text can be an ETag or a version id.
-func isToken(text string) bool {
-	return len(text) <= tokenBytes && !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 // decodeKeys undoes the encoding of the keys, which a server need not have done
@@ -248,7 +243,7 @@ func (p *page) decodeKeys() (err error) {
 // or are longer than S3 allows, and one after which the same page would be asked
 // for again.
 func (p *page) check(operation, prefix string, asked position) error {
-	long := func(e Entry) bool { return len(e.Key) > keyMax }
+	long := func(e Entry) bool { return len(e.Key) > KeyMax }
 	foreign := func(e Entry) bool { return !strings.HasPrefix(e.Key, prefix) }
 	switch {
 	case p.err != nil:
@@ -265,7 +260,7 @@ func (p *page) check(operation, prefix string, asked position) error {
 
 // refused is the error of an answer that S3 would not give.
 func (p *page) refused(operation string, why error) error {
-	return &awsclient.Error{Operation: operation, Detail: fmt.Sprintf("the answer, of HTTP status %d, is not one of S3's: %v", p.status, why)}
+	return awsclient.Unusable(operation, fmt.Sprintf("the answer, of HTTP status %d, is not one of S3's: %v", p.status, why))
 }
 
 // entries returns the entries of pages.

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"microsecrets/lib/fakeaws"
 	"microsecrets/lib/internal/awsclient"
@@ -38,8 +39,7 @@ func TestSuccessWithoutProof(t *testing.T) {
 			func(b *bucket.Bucket) error { _, err := put(b, "s/x", large, bucket.Condition{}); return err }},
 		{"DeleteObject", func(r *http.Request) bool { return r.Method == http.MethodDelete },
 			func(b *bucket.Bucket) error {
-				_, err := b.Delete(context.Background(), "s/x", "", bucket.Condition{})
-				return err
+				return b.Delete(context.Background(), "s/x", "", bucket.Condition{})
 			}},
 		{"HeadObject", func(r *http.Request) bool { return r.Method == http.MethodHead },
 			func(b *bucket.Bucket) error { _, err := b.Head(context.Background(), "s/x", ""); return err }},
@@ -65,11 +65,11 @@ func TestSuccessWithoutProof(t *testing.T) {
 				}))
 				defer proxy.Close()
 				t.Setenv("AWS_ENDPOINT_URL_S3", proxy.URL)
-				client, err := awsclient.Open(context.Background(), awsclient.Options{})
+				cfg, err := awsclient.Load(context.Background(), "", "", time.Minute)
 				if err != nil {
 					t.Fatal(err)
 				}
-				err = c.do(bucket.New(client.S3(), fakeaws.DefaultBucket, bucket.Options{}))
+				err = c.do(bucket.New(awsclient.New(cfg, awsclient.Options{}).S3(), fakeaws.DefaultBucket, bucket.Options{}))
 				var e *awsclient.Error
 				if !errors.As(err, &e) || e.Status != http.StatusOK || e.Kind != nil {
 					t.Errorf("%v", err)

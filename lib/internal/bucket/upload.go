@@ -76,6 +76,9 @@ type sent struct {
 // Upload begins to write an object, which appears on a condition. No request is
 // made before a part is full.
 func (b *Bucket) Upload(ctx context.Context, key string, c Condition) *Upload {
+	if b.unconditional {
+		c = Condition{}
+	}
 	return &Upload{ctx: ctx, bucket: b, key: key, condition: c, part: new(buffer)}
 }
 
@@ -107,17 +110,21 @@ func (u *Upload) next() error {
 
 // begin starts the multipart upload.
 func (u *Upload) begin() error {
-	if err := u.bucket.honours(u.ctx, completeMultipartUpload, u.key, u.condition); err != nil {
+	if err := u.bucket.probe(u.ctx, completeMultipartUpload, u.key, u.condition); err != nil {
 		return err
 	}
-	out, err := u.bucket.client.CreateMultipartUpload(u.ctx, &s3.CreateMultipartUploadInput{
+	// An upload that has begun can be removed only by the id that the answer brings:
+	// a signal waits for it.
+	ctx, cancel := outlast(u.ctx, abortTimeout)
+	defer cancel()
+	out, err := u.bucket.client.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{
 		Bucket:               &u.bucket.name,
 		Key:                  &u.key,
 		ExpectedBucketOwner:  u.bucket.owner,
 		ServerSideEncryption: u.bucket.sse,
 	})
 	if err != nil {
-		return awsclient.Classify(u.ctx, "CreateMultipartUpload", err)
+		return awsclient.Classify(ctx, "CreateMultipartUpload", err, u.bucket.facts(""))
 	}
 	u.id = aws.ToString(out.UploadId)
 	u.sent = make(chan sent, partsHeld)
@@ -160,7 +167,7 @@ func (u *Upload) sendPart(number int32, b *buffer) (types.CompletedPart, error) 
 		ExpectedBucketOwner: u.bucket.owner,
 	})
 	if err != nil {
-		return types.CompletedPart{}, awsclient.Classify(u.partCtx, "UploadPart", err)
+		return types.CompletedPart{}, awsclient.Classify(u.partCtx, "UploadPart", err, u.bucket.facts(""))
 	}
 	// An upload with checksums is completed only if told those of the parts.
 	return types.CompletedPart{
@@ -187,8 +194,19 @@ func (u *Upload) await(limit int) error {
 	return u.err
 }
 
-// Close sends what is left and makes the object appear. When it was refused it
-// may be tried again.
+// Require changes the condition on which the object appears.
+func (u *Upload) Require(c Condition) {
+	if !u.bucket.unconditional {
+		u.condition = c
+	}
+}
+
+// InParts reports whether more than one request makes the object: S3 then keeps
+// as the latest version the one whose upload began last.
+func (u *Upload) InParts() bool { return u.id != "" || u.parts != nil }
+
+// Close sends what is left and makes the object appear. When that failed it may
+// be tried again, under another condition too.
 func (u *Upload) Close() (Written, error) {
 	if u.id == "" {
 		return u.bucket.put(u.ctx, u.key, u.part, u.condition)
@@ -201,22 +219,22 @@ func (u *Upload) Close() (Written, error) {
 	if err := u.await(0); err != nil {
 		return Written{}, err
 	}
-	var doubt awsclient.Doubt
+	attempts := u.bucket.attempts()
 	out, err := u.bucket.client.CompleteMultipartUpload(u.ctx, &s3.CompleteMultipartUploadInput{
 		Bucket:              &u.bucket.name,
 		Key:                 &u.key,
 		UploadId:            &u.id,
 		MultipartUpload:     &types.CompletedMultipartUpload{Parts: u.parts},
 		ExpectedBucketOwner: u.bucket.owner,
-		IfMatch:             optional(u.condition.IfMatch),
+		IfMatch:             u.condition.ifMatch(),
 		IfNoneMatch:         u.condition.ifNoneMatch(),
-	}, doubt.Watch)
+	}, attempts.Watch)
 	if err != nil {
-		return Written{}, u.condition.refused(doubt.Classify(u.ctx, completeMultipartUpload, err))
+		return Written{}, awsclient.Classify(u.ctx, completeMultipartUpload, err, u.bucket.changeFacts(u.condition, attempts))
 	}
 	u.cancel()
 	u.id = ""
-	return Written{ETag: aws.ToString(out.ETag), Version: aws.ToString(out.VersionId)}, nil
+	return Written{ETag: etag(out.ETag), Version: aws.ToString(out.VersionId)}, nil
 }
 
 // Abort removes the parts that an upload has stored, also after its context has
@@ -238,12 +256,23 @@ func (u *Upload) Abort() error {
 		ExpectedBucketOwner: u.bucket.owner,
 	})
 	u.id = ""
-	err = awsclient.Classify(ctx, "AbortMultipartUpload", err)
+	err = awsclient.Classify(ctx, "AbortMultipartUpload", err, u.bucket.facts(""))
 	var e *awsclient.Error
 	if errors.As(err, &e) && e.Code == "NoSuchUpload" {
 		return nil // a completion whose answer was lost
 	}
 	return err
+}
+
+// outlast returns a context that ends a while after ctx has, for what must not be
+// broken off.
+func outlast(ctx context.Context, while time.Duration) (context.Context, context.CancelFunc) {
+	outlasting, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(while, cancel) })
+	return outlasting, func() {
+		stop()
+		cancel()
+	}
 }
 
 // chunkSize is the unit, in bytes, in which memory for parts is kept.

@@ -28,7 +28,7 @@ func (b *Bucket) ListVersions(ctx context.Context, prefix string) iter.Seq2[Entr
 				err = p.check(listVersions, prefix, asked)
 			}
 			if err != nil {
-				yield(page{}, awsclient.Classify(ctx, listVersions, err))
+				yield(page{}, awsclient.Classify(ctx, listVersions, err, b.facts("")))
 				return
 			}
 			if !yield(p, nil) {

@@ -4,7 +4,8 @@ package hint
 
 import "errors"
 
-// Error is an error with a hint. Its text is that of the error alone.
+// Error is an error with a hint, of one line or several. Its text is that of the
+// error alone.
 type Error struct {
 	Err  error
 	Hint string

@@ -1,8 +1,9 @@
 package keyring
 
 import (
-	"strconv"
 	"strings"
+
+	"microsecrets/lib/internal/printable"
 )
 
 // arn is the name of a KMS key or alias, taken apart:
@@ -46,9 +47,6 @@ func (a arn) replicaOf(b arn) bool {
 	return a == b && a.kind == "key" && strings.HasPrefix(a.id, "mrk-")
 }
 
-// shownMax is how much of a string that is no key's name is shown.
-const shownMax = 64
-
 // Show returns s as it is if it is well-formed as the name of a KMS key, else
 // quoted and cut: it may come from whoever wrote the object.
 func Show(s string) string {
@@ -58,10 +56,7 @@ func Show(s string) string {
 	if len(s) <= 256 && consists(s, func(c byte) bool { return isAlphanumeric(c) || strings.IndexByte("-_/", c) >= 0 }) {
 		return s
 	}
-	if len(s) > shownMax {
-		return strconv.QuoteToASCII(s[:shownMax]) + "…"
-	}
-	return strconv.QuoteToASCII(s)
+	return printable.Quote(s)
 }
 
 func consists(s string, of func(byte) bool) bool {

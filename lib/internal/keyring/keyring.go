@@ -4,17 +4,21 @@
 package keyring
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"sort"
 	"strings"
+	"time"
 
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 	"golang.org/x/sync/errgroup"
 
 	"microsecrets/lib/internal/awsclient"
+	"microsecrets/lib/internal/hint"
 	"microsecrets/lib/message"
 )
 
@@ -24,9 +28,6 @@ const Provider = "aws-kms"
 
 // wrappedMax is how many bytes a ciphertext has that KMS takes.
 const wrappedMax = 6144
-
-// ErrUnnamable is wrapped by Keys where a service cannot be in a key's name.
-var ErrUnnamable = errors.New("no KMS alias can hold this service")
 
 type client interface {
 	GenerateDataKey(context.Context, *kms.GenerateDataKeyInput, ...func(*kms.Options)) (*kms.GenerateDataKeyOutput, error)
@@ -45,8 +46,8 @@ type Keyring struct {
 // New returns a keyring of the given keys, each a key id, a key ARN, an alias
 // or an alias ARN. The first makes data keys, every further one wraps them
 // too. A key given as an ARN is reached in the ARN's region, any other in the
-// cloud's own.
-func New(c *awsclient.Cloud, keys []string) *Keyring {
+// client's own.
+func New(c *awsclient.Client, keys []string) *Keyring {
 	return &Keyring{
 		clientIn: func(region string) client { return c.KMS(region) },
 		region:   c.Region(),
@@ -63,7 +64,7 @@ func (k *Keyring) AnyKey() *Keyring {
 }
 
 // Keys splits the setting key at its commas and puts the service in the place
-// of {service}. A service that no alias can hold is an ErrUnnamable: aliases
+// of {service}. A service that no alias can hold is an awsclient.ErrConfig: aliases
 // are made of letters, digits, "_", "-" and "/".
 func Keys(setting, service string) ([]string, error) {
 	var keys []string
@@ -74,7 +75,8 @@ func Keys(setting, service string) ([]string, error) {
 		}
 		if strings.Contains(key, "{service}") {
 			if !aliasable(service) {
-				return nil, fmt.Errorf("%w: %q has characters outside A-Z a-z 0-9 _ -", ErrUnnamable, service)
+				err := fmt.Sprintf("no KMS alias can hold this service: %q has characters outside A-Z a-z 0-9 _ -", service)
+				return nil, hint.With(&awsclient.Error{Kind: awsclient.ErrConfig, Detail: err}, "name the key by -key")
 			}
 			key = strings.ReplaceAll(key, "{service}", service)
 		}
@@ -100,32 +102,36 @@ func (k *Keyring) at(key string) client {
 	return k.clientIn("")
 }
 
+// Wrapped is a data key, as a message needs it.
+type Wrapped struct {
+	Key      []byte
+	DataKeys []message.EncryptedDataKey
+	Skew     time.Duration // how far KMS's clock is ahead of this machine's
+}
+
 // Wrap has KMS make a data key under the first key and wrap it under every
 // other, bound to the encryption context: one GenerateDataKey, then one Encrypt
 // for each further key, side by side. All must succeed.
-func (k *Keyring) Wrap(ctx context.Context, encryptionContext map[string]string) (key []byte, wrapped []message.EncryptedDataKey, err error) {
-	wrapped = make([]message.EncryptedDataKey, len(k.keys))
+func (k *Keyring) Wrap(ctx context.Context, encryptionContext map[string]string) (Wrapped, error) {
+	dataKeys := make([]message.EncryptedDataKey, len(k.keys))
 	made, err := k.at(k.keys[0]).GenerateDataKey(ctx, &kms.GenerateDataKeyInput{
 		KeyId:             &k.keys[0],
 		KeySpec:           types.DataKeySpecAes256,
 		EncryptionContext: encryptionContext,
 	})
 	if err != nil {
-		return nil, nil, k.failed(ctx, "GenerateDataKey", k.keys[0], err)
+		return Wrapped{}, k.failed(ctx, "GenerateDataKey", k.keys[0], err)
 	}
-	defer func() {
-		if err != nil {
-			clear(made.Plaintext)
-		}
-	}()
 	if len(made.Plaintext) != message.DataKeyLength {
-		return nil, nil, fmt.Errorf("KMS made a data key of %d bytes, not %d", len(made.Plaintext), message.DataKeyLength)
+		clear(made.Plaintext)
+		return Wrapped{}, fmt.Errorf("KMS made a data key of %d bytes, not %d", len(made.Plaintext), message.DataKeyLength)
 	}
-	if wrapped[0], err = encrypted(made.KeyId, made.CiphertextBlob); err != nil {
-		return nil, nil, err
-	}
+	dataKeys[0], err = encrypted(made.KeyId, made.CiphertextBlob)
 	others, ctx := errgroup.WithContext(ctx)
 	for i, id := range k.keys[1:] {
+		if err != nil {
+			break
+		}
 		others.Go(func() error {
 			out, err := k.at(id).Encrypt(ctx, &kms.EncryptInput{
 				KeyId:             &id,
@@ -135,14 +141,16 @@ func (k *Keyring) Wrap(ctx context.Context, encryptionContext map[string]string)
 			if err != nil {
 				return k.failed(ctx, "Encrypt", id, err)
 			}
-			wrapped[i+1], err = encrypted(out.KeyId, out.CiphertextBlob)
+			dataKeys[i+1], err = encrypted(out.KeyId, out.CiphertextBlob)
 			return err
 		})
 	}
-	if err := others.Wait(); err != nil {
-		return nil, nil, err
+	if err := cmp.Or(err, others.Wait()); err != nil {
+		clear(made.Plaintext)
+		return Wrapped{}, err
 	}
-	return made.Plaintext, wrapped, nil
+	skew, _ := awsmiddleware.GetAttemptSkew(made.ResultMetadata)
+	return Wrapped{made.Plaintext, dataKeys, skew}, nil
 }
 
 func encrypted(keyID *string, blob []byte) (message.EncryptedDataKey, error) {
@@ -291,11 +299,6 @@ func (k *Keyring) wrongKey(dataKeys []message.EncryptedDataKey) error {
 		message.ErrNotAuthentic, strings.Join(k.keys, ", "), under)
 }
 
-func (k *Keyring) failed(ctx context.Context, operation, key string, err error) error {
-	err = awsclient.Classify(ctx, operation, err)
-	var e *awsclient.Error
-	if errors.As(err, &e) {
-		e.Operation = operation + " with " + Show(key)
-	}
-	return err
+func (k *Keyring) failed(ctx context.Context, op, key string, err error) error {
+	return awsclient.Classify(ctx, op, err, awsclient.Facts{Key: Show(key)})
 }

@@ -255,7 +255,8 @@ func TestWrapClearsDataKey(t *testing.T) {
 		plaintext := bytes.Repeat([]byte{1}, test.length)
 		g := generator{made: &kms.GenerateDataKeyOutput{KeyId: &test.keyID, CiphertextBlob: []byte{1}, Plaintext: plaintext}, other: test.other}
 		k := &Keyring{clientIn: func(string) client { return g }, keys: []string{here, sibling}}
-		key, _, err := k.Wrap(t.Context(), nil)
+		wrapped, err := k.Wrap(t.Context(), nil)
+		key := wrapped.Key
 		cleared := bytes.Equal(plaintext, make([]byte, test.length))
 		if (err == nil) != test.ok || cleared == test.ok || (key == nil) == test.ok {
 			t.Errorf("%s: %v, cleared: %v", name, err, cleared)

@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/user"
 	"strconv"
 	"strings"
 	"time"
@@ -24,11 +23,8 @@ import (
 	"github.com/peterbourgon/ff/v3"
 
 	"microsecrets/lib/internal/hint"
+	"microsecrets/lib/internal/whoami"
 )
-
-// maxBy is the most bytes of the setting by: it is part of the encryption context,
-// which travels in the header of every message.
-const maxBy = 256
 
 // Settings are the settings of one call, checked. What has its own syntax
 // elsewhere (Store, Key, Origin, Region, Profile) is checked there; here it is
@@ -160,7 +156,7 @@ func (f *Flags) Resolve() (*Settings, error) {
 		return nil, noStore(file)
 	}
 	if _, given := all["by"]; !given {
-		s.By = userAtHost()
+		s.By = whoami.UserAtHost()
 	}
 	for _, each := range table {
 		s.described = append(s.described, Setting{each.name, each.place(s).String(), f.source(each, lines)})
@@ -215,20 +211,6 @@ func checkText(v string) error {
 		return errors.New("holds a control character")
 	}
 	return nil
-}
-
-// userAtHost is the default of by: empty where it would not be a valid value.
-func userAtHost() string {
-	name := strconv.Itoa(os.Geteuid())
-	if u, err := user.Current(); err == nil {
-		name = u.Username
-	}
-	host, err := os.Hostname()
-	by := name + "@" + host
-	if err != nil || len(by) > maxBy || checkText(by) != nil {
-		return ""
-	}
-	return by
 }
 
 // printable is a path that is safe to show: quoted where it holds what is not.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"microsecrets/lib/internal/hint"
+	"microsecrets/lib/internal/whoami"
 )
 
 // sandbox makes a folder tree with nothing set around it, and goes to its deepest
@@ -98,7 +99,7 @@ func TestPrecedence(t *testing.T) {
 		{"region", "eu-f-1", "eu-v-1", "eu-m-1", ""},
 		{"profile", "f", "v", "m m", ""},
 		{"bucket-owner", "111111111111", "222222222222", "333333333333", ""},
-		{"by", "f", "v", "m", userAtHost()},
+		{"by", "f", "v", "m", whoami.UserAtHost()},
 		{"sse", "aws:kms", "AES256", "aws:kms", ""},
 		{"unsigned", "false", "true", "false", "false"},
 		{"path-style", "false", "true", "false", "automatic"},

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"microsecrets/lib/internal/whoami"
 )
 
 const (
@@ -118,7 +120,7 @@ type claim string
 func (v *claim) String() string { return string(*v) }
 
 func (v *claim) Set(s string) error {
-	if len(s) > maxBy {
+	if len(s) > whoami.Max {
 		return errors.New("longer than 256 bytes")
 	}
 	*v = claim(s)

@@ -3,9 +3,9 @@ package exec
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"runtime"
@@ -14,6 +14,7 @@ import (
 
 	"microsecrets/lib/environ"
 	"microsecrets/lib/internal/hint"
+	"microsecrets/lib/secret"
 	"microsecrets/lib/tool"
 )
 
@@ -48,17 +49,17 @@ func (v *variables) list() []string {
 
 // environment puts together what COMMAND inherits. Everything that is wrong is
 // told at once: wrong begins with the sources that could not be had.
-func (o *options) environment(ctx context.Context, t *tool.Tool, got map[string]*tool.Fetched, wrong tool.Failures) (*variables, error) {
+func (o *options) environment(t *tool.Tool, got map[string]*secret.Reader, wrong tool.Failures) (*variables, error) {
 	v := &variables{values: map[string]string{}, from: map[string]string{}}
 	if !o.clean {
 		o.inherit(v)
 	}
 	for _, s := range o.sources {
-		f, ok := got[s.name]
+		r, ok := got[s.name]
 		if !ok {
 			continue
 		}
-		plaintext, err := held(ctx, f)
+		plaintext, err := readAll(r)
 		if err != nil {
 			wrong = append(wrong, err)
 			continue
@@ -79,18 +80,21 @@ func (o *options) environment(ctx context.Context, t *tool.Tool, got map[string]
 	return v, wrong.Err()
 }
 
-// held returns a secret for the environment, also if the others left no room to
-// hold it.
-func held(ctx context.Context, f *tool.Fetched) ([]byte, error) {
-	var b bytes.Buffer
-	switch {
-	case f.Plaintext != nil:
-		return f.Plaintext, nil
-	case f.Size > 2*environ.MaxSize:
-		return nil, hint.With(fmt.Errorf("%s: %d bytes are too large for the environment", f.Name, f.Size), "hand it over "+byFlags)
+// readAll returns a secret for the environment.
+func readAll(r *secret.Reader) ([]byte, error) {
+	if i := r.Info(); i.Size > 2*environ.MaxSize {
+		return nil, hint.With(fmt.Errorf("%s: %d bytes are too large for the environment", i.Name, i.Size), "hand it over "+byFlags)
 	}
-	err := f.CopyTo(ctx, &b)
+	var b bytes.Buffer
+	err := copyTo(&b, r)
 	return b.Bytes(), err
+}
+
+// copyTo writes a secret to w, which others may be given as well.
+func copyTo(w io.Writer, r *secret.Reader) error {
+	defer r.Rewind()
+	_, err := r.WriteTo(w)
+	return err
 }
 
 // override sets a variable of a source, over what came before.

@@ -9,7 +9,6 @@ import (
 
 	"microsecrets/lib/internal/hint"
 	"microsecrets/lib/secret"
-	"microsecrets/lib/tool"
 )
 
 // Where names that differ in case are one variable, COMMAND has it once, spelled
@@ -38,35 +37,22 @@ func TestCaseBlind(t *testing.T) {
 // What tells of the sources names each object as a URL without white space, and
 // is refused, with its own remedy, where it is more than Linux takes.
 func TestMetadata(t *testing.T) {
-	fetched := func(n int) (names []string, got map[string]*tool.Fetched) {
-		got = map[string]*tool.Fetched{}
+	read := func(n int) (infos []secret.Info) {
 		for i := range n {
-			name := fmt.Sprintf("my service/%d?", i)
-			names = append(names, name)
-			got[name] = &tool.Fetched{Secret: &secret.Secret{
-				Stored: secret.Stored{Name: name, Version: "v1"},
-				Claims: secret.Claims{By: strings.Repeat("x", 256)},
-			}}
+			infos = append(infos, secret.Info{
+				Name: fmt.Sprint("service/", i), URL: fmt.Sprint("s3://bucket/service/", i), By: strings.Repeat("x", 256),
+			})
 		}
-		return names, got
+		return infos
 	}
 	v := &variables{values: map[string]string{}, from: map[string]string{}}
-	names, got := fetched(2)
-	if err := addMetadata(v, secret.Location{Bucket: "bucket"}, names, got); err != nil {
+	if err := addMetadata(v, append(read(2), read(1)...)); err != nil {
 		t.Fatal(err)
 	}
-	if want := "s3://bucket/my%20service/0%3F?versionId=v1 s3://bucket/my%20service/1%3F?versionId=v1"; v.values[sourceVariable] != want {
+	if want := "s3://bucket/service/0 s3://bucket/service/1"; v.values[sourceVariable] != want {
 		t.Errorf("%s", v.values[sourceVariable])
 	}
-	names, got = fetched(1)
-	if err := addMetadata(v, secret.Location{Bucket: "bucket", Prefix: "my team"}, names, got); err != nil {
-		t.Fatal(err)
-	}
-	if want := "s3://bucket/my%20team/my%20service/0%3F?versionId=v1"; v.values[sourceVariable] != want {
-		t.Errorf("%s", v.values[sourceVariable])
-	}
-	names, got = fetched(500)
-	err := addMetadata(v, secret.Location{Bucket: "bucket"}, names, got)
+	err := addMetadata(v, read(500))
 	if runtime.GOOS == "linux" && (err == nil || !strings.HasPrefix(err.Error(), "too many sources: MICROSECRETS_METADATA, which tells of all of them, has ")) {
 		t.Errorf("%v", err)
 	}

@@ -8,9 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net/url"
 	"os/exec"
-	"path"
 	"slices"
 	"strings"
 	"syscall"
@@ -76,7 +74,7 @@ type options struct {
 	sources []source
 	mems    []source
 	files   []file
-	sums    tool.Checksums
+	sums    map[string]secret.Checksum
 }
 
 // source is a SOURCE of the command line, or a -mem flag.
@@ -277,31 +275,34 @@ func (o *options) exec(ctx context.Context, t *tool.Tool, command []string, run 
 }
 
 // fetch gets all sources and puts together what COMMAND inherits.
-func (o *options) fetch(ctx context.Context, t *tool.Tool) (*variables, map[string]*tool.Fetched, error) {
+func (o *options) fetch(ctx context.Context, t *tool.Tool) (*variables, map[string]*secret.Reader, error) {
 	store, err := t.Open(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	fetcher := tool.Fetcher{Store: store, Sums: o.sums, SideBySide: sideBySide, Large: true}
-	got, err := fetcher.Fetch(ctx, o.names())
+	got, err := tool.Gather(ctx, sideBySide, o.names(), func(name string) (*secret.Reader, error) {
+		return store.NewReader(ctx, name, &secret.GetOptions{Checksum: o.sums[name]})
+	})
 	var missing tool.Failures
 	if err != nil && !errors.As(err, &missing) {
 		return nil, nil, err
 	}
+	var infos []secret.Info
 	for _, name := range o.names() {
-		if f, ok := got[name]; ok {
-			t.Claims(f.Secret)
+		if r, ok := got[name]; ok {
+			infos = append(infos, r.Info())
+			t.Claims(r.Info())
 		}
 	}
-	env, err := o.environment(ctx, t, got, missing)
+	env, err := o.environment(t, got, missing)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := addMetadata(env, store.Location(), o.names(), got); err != nil {
+	if err := addMetadata(env, infos); err != nil {
 		return nil, nil, err
 	}
 	for _, m := range o.mems {
-		path, err := memory(func(w io.Writer) error { return got[m.name].CopyTo(ctx, w) })
+		path, err := memory(func(w io.Writer) error { return copyTo(w, got[m.name]) })
 		if errors.As(err, new(*fs.PathError)) {
 			err = hint.With(tool.FileError("flag -mem: the file for "+m.name, err), toFile)
 		}
@@ -369,24 +370,19 @@ func isOwn(variable string) bool {
 	return fold(variable) == sourceVariable || fold(variable) == metadataVariable
 }
 
-func addMetadata(env *variables, location secret.Location, names []string, got map[string]*tool.Fetched) error {
+func addMetadata(env *variables, infos []secret.Info) error {
 	var urls []string
 	objects := map[string]object{}
-	for _, name := range names {
-		if _, ok := objects[name]; ok {
+	for _, i := range infos {
+		if _, ok := objects[i.Name]; ok {
 			continue
 		}
-		f := got[name]
-		at := (&url.URL{Scheme: "s3", Host: location.Bucket, Path: path.Join("/", location.Prefix, name)}).String()
-		if f.Version != "" {
-			at += "?versionId=" + f.Version
+		urls = append(urls, i.URL)
+		o := object{Version: i.Version, ETag: i.ETag, By: i.By}
+		if !i.At.IsZero() {
+			o.At = i.At.Format(time.RFC3339)
 		}
-		urls = append(urls, at)
-		o := object{Version: f.Version, ETag: f.ETag, By: f.By}
-		if !f.At.IsZero() {
-			o.At = f.At.Format(time.RFC3339)
-		}
-		objects[name] = o
+		objects[i.Name] = o
 	}
 	metadata, err := json.Marshal(objects)
 	if err != nil {

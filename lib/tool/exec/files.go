@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"microsecrets/lib/secret"
 	"microsecrets/lib/tool"
 )
 
@@ -42,7 +43,7 @@ func (o *options) place(i int) string {
 }
 
 // write writes the files, all or none, and returns how to remove them.
-func (o *options) write(ctx context.Context, got map[string]*tool.Fetched) (remove func(), err error) {
+func (o *options) write(ctx context.Context, got map[string]*secret.Reader) (remove func(), err error) {
 	var made []string
 	var wrong tool.Failures
 	remove = func() {
@@ -54,7 +55,7 @@ func (o *options) write(ctx context.Context, got map[string]*tool.Fetched) (remo
 		out, err := os.OpenFile(f.path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		if err == nil {
 			made = append(made, f.path)
-			err = errors.Join(got[f.name].CopyTo(ctx, out), out.Close())
+			err = errors.Join(copyTo(out, got[f.name]), out.Close())
 		}
 		if errors.As(err, new(*fs.PathError)) {
 			err = tool.FileError(o.place(i), err)

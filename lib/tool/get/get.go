@@ -2,6 +2,7 @@
 package get
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -62,7 +63,7 @@ type options struct {
 
 	filter environ.Filter
 	form   environ.Format
-	sums   tool.Checksums
+	sums   map[string]secret.Checksum
 }
 
 // Run is one call of ms-get. It returns the exit status.
@@ -166,87 +167,102 @@ func (o *options) get(ctx context.Context, t *tool.Tool, names []string) error {
 	case o.dir != "":
 		return o.toFolder(ctx, t, names)
 	}
-	fetcher, err := o.fetcher(ctx, t)
+	store, err := t.Open(ctx)
 	if err != nil {
 		return err
 	}
 	out := t.Output(ctx)
 	switch {
 	case o.inspect:
-		return inspect(ctx, fetcher.Store, names, out)
+		return o.inspectAll(ctx, store, names, out)
 	case o.stream:
-		return o.streamed(ctx, t, fetcher, names, out)
+		return o.streamAll(ctx, t, store, names, out)
+	case o.environment():
+		return o.renderAll(ctx, t, store, names, out)
 	}
-	got, err := fetcher.Fetch(ctx, names)
+	got, err := tool.Gather(ctx, sideBySide, names, func(name string) (reader, error) {
+		return o.reader(ctx, t, store, name)
+	})
+	for _, r := range got {
+		defer r.Close()
+	}
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if _, err := got[name].WriteTo(out); err != nil {
+			return err
+		}
+		got[name].Rewind() // it may be named again
+	}
+	return nil
+}
+
+// reader is a secret that may be given out, or its message.
+type reader interface {
+	io.WriterTo
+	io.Closer
+	Rewind()
+}
+
+func (o *options) reader(ctx context.Context, t *tool.Tool, store *secret.Store, name string) (reader, error) {
+	if o.raw {
+		return store.NewRawReader(ctx, name, o.options(name))
+	}
+	r, err := store.NewReader(ctx, name, o.options(name))
+	if err != nil {
+		return nil, err
+	}
+	t.Claims(r.Info())
+	return r, nil
+}
+
+// options are those of one secret.
+func (o *options) options(name string) *secret.GetOptions {
+	return &secret.GetOptions{Version: string(o.at), AnyKey: o.anyKey, Checksum: o.sums[name]}
+}
+
+// streamAll writes secrets as they come, in order, until one fails.
+func (o *options) streamAll(ctx context.Context, t *tool.Tool, store *secret.Store, names []string, out io.Writer) error {
+	for _, name := range names {
+		info, err := store.Stream(ctx, name, out, o.options(name))
+		if err != nil {
+			return err
+		}
+		t.Claims(*info)
+	}
+	return nil
+}
+
+// renderAll writes what -k or -f asks for of environments, if all have it.
+func (o *options) renderAll(ctx context.Context, t *tool.Tool, store *secret.Store, names []string, out io.Writer) error {
+	got, err := tool.Gather(ctx, sideBySide, names, func(name string) ([]byte, error) {
+		return o.plaintext(ctx, t, store, name)
+	})
 	if err != nil {
 		return err
 	}
 	rendered := make([][]byte, len(names))
 	failed := make(tool.Failures, len(names))
 	for i, name := range names {
-		o.claims(t, got[name].Secret)
-		if o.environment() {
-			rendered[i], failed[i] = o.render(name, got[name].Plaintext)
-		}
+		rendered[i], failed[i] = o.render(name, got[name])
 	}
 	if err := failed.Err(); err != nil {
 		return err
 	}
-	for i, name := range names {
-		if o.environment() {
-			_, err = out.Write(rendered[i])
-		} else {
-			err = got[name].CopyTo(ctx, out)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err = out.Write(bytes.Join(rendered, nil))
+	return err
 }
 
-// claims tells at -v what the header says, unless it is not verified.
-func (o *options) claims(t *tool.Tool, opened *secret.Secret) {
-	if !o.raw {
-		t.Claims(opened)
-	}
-}
-
-func (o *options) fetcher(ctx context.Context, t *tool.Tool) (*tool.Fetcher, error) {
-	store, err := t.Open(ctx)
+// plaintext is an environment that may be given out.
+func (o *options) plaintext(ctx context.Context, t *tool.Tool, store *secret.Store, name string) ([]byte, error) {
+	r, err := store.NewReader(ctx, name, o.options(name))
 	if err != nil {
 		return nil, err
 	}
-	if o.at != "" {
-		store = store.At(string(o.at))
-	}
-	if o.anyKey {
-		store = store.AnyKey()
-	}
-	return &tool.Fetcher{
-		Store:      store,
-		Sums:       o.sums,
-		SideBySide: sideBySide,
-		Large:      !o.environment(),
-		Raw:        o.raw,
-	}, nil
-}
-
-// streamed writes secrets as they come, in order, until one fails.
-func (o *options) streamed(ctx context.Context, t *tool.Tool, fetcher *tool.Fetcher, names []string, out io.Writer) error {
-	for _, name := range names {
-		opened, err := fetcher.Open(ctx, name)
-		if err != nil {
-			return err
-		}
-		o.claims(t, opened)
-		err = o.copy(out, opened)
-		opened.Close()
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	defer r.Close()
+	t.Claims(r.Info())
+	return io.ReadAll(io.LimitReader(r, environ.MaxSize+1))
 }
 
 // render makes of an environment what -k or -f asks for.
@@ -290,11 +306,11 @@ func (o *options) toFile(ctx context.Context, t *tool.Tool, name string) error {
 	if err := folder.Check(base); err != nil {
 		return exists("flag -o: FILE", err)
 	}
-	fetcher, err := o.fetcher(ctx, t)
+	store, err := t.Open(ctx)
 	if err != nil {
 		return err
 	}
-	return exists("flag -o: FILE", o.save(ctx, t, fetcher, folder, name, base))
+	return exists("flag -o: FILE", o.save(ctx, t, store, folder, name, base))
 }
 
 func (o *options) toFolder(ctx context.Context, t *tool.Tool, names []string) error {
@@ -319,12 +335,12 @@ func (o *options) toFolder(ctx context.Context, t *tool.Tool, names []string) er
 	if err := failed.Err(); err != nil {
 		return err
 	}
-	fetcher, err := o.fetcher(ctx, t)
+	store, err := t.Open(ctx)
 	if err != nil {
 		return err
 	}
 	copy(failed, tool.Each(ctx, names, func(name string) error {
-		return exists(name, o.save(ctx, t, fetcher, folder, name, name))
+		return exists(name, o.save(ctx, t, store, folder, name, name))
 	}))
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -351,40 +367,33 @@ func exists(what string, err error) error {
 
 // save writes a secret to a file. What is not rendered goes there frame by
 // frame, at any size, since the file appears only when all is verified.
-func (o *options) save(ctx context.Context, t *tool.Tool, fetcher *tool.Fetcher, folder *tool.Folder, name, file string) error {
-	opened, err := fetcher.Open(ctx, name)
-	if err != nil {
-		return err
-	}
-	defer opened.Close()
-	o.claims(t, opened)
+func (o *options) save(ctx context.Context, t *tool.Tool, store *secret.Store, folder *tool.Folder, name, file string) error {
 	return folder.Write(file, func(w io.Writer) error {
-		if !o.environment() {
-			return o.copy(w, opened)
-		}
-		plaintext, err := opened.All(environ.MaxSize)
-		if err != nil {
+		switch {
+		case o.environment():
+			plaintext, err := o.plaintext(ctx, t, store, name)
+			if err != nil {
+				return err
+			}
+			text, err := o.render(name, plaintext)
+			if err != nil {
+				return err
+			}
+			_, err = w.Write(text)
+			return err
+		case o.raw:
+			r, err := store.NewRawReader(ctx, name, o.options(name))
+			if err != nil {
+				return err
+			}
+			defer r.Close()
+			_, err = r.WriteTo(w)
 			return err
 		}
-		check := o.sums.Check(opened)
-		check.Write(plaintext)
-		if err := check.Verify(); err != nil {
-			return err
+		info, err := store.Stream(ctx, name, w, o.options(name))
+		if err == nil {
+			t.Claims(*info)
 		}
-		text, err := o.render(name, plaintext)
-		if err != nil {
-			return err
-		}
-		_, err = w.Write(text)
 		return err
 	})
-}
-
-// copy writes all of a secret to w, which is not to be used if it fails.
-func (o *options) copy(w io.Writer, opened *secret.Secret) error {
-	check := o.sums.Check(opened)
-	if _, err := opened.WriteTo(io.MultiWriter(w, check)); err != nil {
-		return err
-	}
-	return check.Verify()
 }

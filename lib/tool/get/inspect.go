@@ -8,8 +8,6 @@ import (
 	"io"
 	"unicode/utf16"
 
-	"golang.org/x/sync/errgroup"
-
 	"microsecrets/lib/message"
 	"microsecrets/lib/secret"
 	"microsecrets/lib/tool"
@@ -36,31 +34,24 @@ type inspectedKey struct {
 	Key      string `json:"key"`
 }
 
-// inspect writes the headers of secrets, a line of JSON each, if all have one.
-func inspect(ctx context.Context, store *secret.Store, names []string, w io.Writer) error {
-	lines := make([][]byte, len(names))
-	failed := make(tool.Failures, len(names))
-	var group errgroup.Group
-	group.SetLimit(sideBySide)
-	for i, name := range names {
-		group.Go(func() error {
-			lines[i], failed[i] = inspectOne(ctx, store, name)
-			return nil
-		})
-	}
-	group.Wait()
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	if err := failed.Err(); err != nil {
+// inspectAll writes the headers of secrets, a line of JSON each, if all have one.
+func (o *options) inspectAll(ctx context.Context, store *secret.Store, names []string, w io.Writer) error {
+	lines, err := tool.Gather(ctx, sideBySide, names, func(name string) ([]byte, error) {
+		return inspect(ctx, store, name, o.options(name))
+	})
+	if err != nil {
 		return err
 	}
-	_, err := w.Write(bytes.Join(lines, nil))
-	return err
+	for _, name := range names {
+		if _, err := w.Write(lines[name]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-func inspectOne(ctx context.Context, store *secret.Store, name string) ([]byte, error) {
-	stored, h, err := store.Inspect(ctx, name)
+func inspect(ctx context.Context, store *secret.Store, name string, o *secret.GetOptions) ([]byte, error) {
+	stored, h, err := store.Inspect(ctx, name, o)
 	if err != nil {
 		return nil, err
 	}

@@ -129,10 +129,10 @@ func (o *options) list(ctx context.Context, t *tool.Tool, store *secret.Store, p
 		if left == 1 {
 			what = "key in %s is not the name of a secret and was left out"
 		}
-		t.Notef("%d "+what, left, store.Location())
+		t.Notef("%d "+what, left, store)
 	}
 	if o.versions && printed && !history {
-		t.Notef("%s keeps no versions, or kept none when these were written: what they replaced is gone", store.Location())
+		t.Notef("%s keeps no versions, or kept none when these were written: what they replaced is gone", store)
 	}
 	return out.Flush()
 }

@@ -22,14 +22,14 @@ func (o *options) change(ctx context.Context, t *tool.Tool, name string, over en
 		return err
 	}
 	var plain [sha256.Size]byte
-	receipt, err := store.Merge(ctx, name, o.condition, func(old []byte) ([]byte, error) {
+	receipt, err := store.Merge(ctx, name, func(old []byte) ([]byte, error) {
 		if old == nil && !o.merge {
-			return nil, fmt.Errorf("%w in %s", secret.ErrNotFound, store.Location())
+			return nil, fmt.Errorf("%w in %s", secret.ErrNotFound, store)
 		}
 		changed, err := o.merged(old, over)
 		plain = sha256.Sum256(changed)
 		return changed, err
-	})
+	}, &o.condition)
 	if err != nil {
 		return err
 	}

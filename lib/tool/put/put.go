@@ -183,7 +183,7 @@ func (o *options) put(ctx context.Context, t *tool.Tool, args []string, format e
 	if o.sum {
 		src = io.TeeReader(src, plain)
 	}
-	receipt, err := store.PutWith(ctx, name, src, o.condition)
+	receipt, err := store.Put(ctx, name, src, &o.condition)
 	if err != nil {
 		return err
 	}
@@ -276,16 +276,16 @@ func (o *options) environment(in *input, name string, format environ.Format) (en
 // foresee tells what a put of name will be. Whoever may write and not read is
 // told only that it is written.
 func foresee(ctx context.Context, store *secret.Store, name string) (secret.Outcome, error) {
-	exists, err := store.Exists(ctx, name)
+	_, err := store.Stat(ctx, name, nil)
 	switch {
 	case errors.Is(err, secret.ErrDenied):
 		return secret.Written, nil
+	case errors.Is(err, secret.ErrNotFound):
+		return secret.Created, nil
 	case err != nil:
 		return "", err
-	case exists:
-		return secret.Updated, nil
 	}
-	return secret.Created, nil
+	return secret.Updated, nil
 }
 
 // receipt is what -json prints.

@@ -79,7 +79,7 @@ func (o *options) check(t *tool.Tool, names []string) error {
 	case several && o.at != "":
 		return tool.Usagef("flag -at is for one NAME")
 	}
-	return secret.PutOptions{If: o.ifVersion}.Check()
+	return o.options().Check()
 }
 
 func (o *options) remove(ctx context.Context, t *tool.Tool, names []string) error {
@@ -96,12 +96,10 @@ func (o *options) remove(ctx context.Context, t *tool.Tool, names []string) erro
 	}
 	slices.Sort(names)
 	return tool.Each(ctx, slices.Compact(names), func(name string) error {
-		switch {
-		case o.purge:
-			return store.Purge(ctx, name)
-		case o.at != "":
-			return store.RemoveVersion(ctx, name, o.at)
-		}
-		return store.Remove(ctx, name, o.ifVersion)
+		return store.Remove(ctx, name, o.options())
 	}).Err()
+}
+
+func (o *options) options() *secret.RemoveOptions {
+	return &secret.RemoveOptions{If: o.ifVersion, Version: o.at, Purge: o.purge}
 }

@@ -99,12 +99,13 @@ func (o *options) check(t *tool.Tool, args []string) error {
 		if name != arg {
 			name += "/x"
 		}
-		err := secret.CheckName(name)
-		if err == nil {
-			err = secret.CheckKey(s.Key, name)
-		}
+		err := secret.Check(s.Store, &secret.Options{Key: s.Key}, name)
 		if err == nil && o.from != "" {
-			err = secret.CheckKey(o.from, name)
+			err = secret.Check(s.Store, &secret.Options{Key: o.from}, name)
+		}
+		var e *secret.Error
+		if name != arg && errors.As(err, &e) {
+			err = e.Err
 		}
 		refused = append(refused, err)
 	}
@@ -121,7 +122,7 @@ func (o *options) rotate(ctx context.Context, t *tool.Tool, store *secret.Store,
 	finish, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(finishTimeout, cancel) })()
-	rotator := store.Rotator(o.from)
+	rotator := store.NewRotator(&secret.RotateOptions{From: o.from})
 	return tool.Each(ctx, names, func(name string) error {
 		var r *secret.Rotation
 		var err error
@@ -130,7 +131,7 @@ func (o *options) rotate(ctx context.Context, t *tool.Tool, store *secret.Store,
 		case o.history:
 			err = o.versions(ctx, store, rotator, name)
 		case o.dry:
-			r, err = rotator.Look(ctx, name, "")
+			r, err = rotator.Plan(ctx, name, "")
 			outcome = "old"
 		default:
 			r, err = rotator.Rotate(finish, name)
@@ -189,7 +190,7 @@ func (o *options) versions(ctx context.Context, store *secret.Store, rotator *se
 		if v.Deleted {
 			continue
 		}
-		r, err := rotator.Look(ctx, name, v.ID)
+		r, err := rotator.Plan(ctx, name, v.ID)
 		if err != nil {
 			return err
 		}

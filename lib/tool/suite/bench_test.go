@@ -254,10 +254,11 @@ func plainGet(ctx context.Context, args []string, _ io.Reader, stdout, stderr io
 }
 
 func plainBucket(ctx context.Context) (*bucket.Bucket, error) {
-	c, err := awsclient.Open(ctx, awsclient.Options{Timeout: 30 * time.Second})
+	cfg, err := awsclient.Load(ctx, "", "", 0)
 	if err != nil {
 		return nil, err
 	}
+	c := awsclient.New(cfg, awsclient.Options{Timeout: 30 * time.Second})
 	return bucket.New(c.S3(), fakeaws.DefaultBucket, bucket.Options{}), nil
 }
 

@@ -61,17 +61,19 @@ func TestMemory(t *testing.T) {
 // putLong stores a secret of so many bytes in the longest frames that are read.
 func putLong(t *testing.T, name string, size int64) {
 	ctx := t.Context()
-	c, err := awsclient.Open(ctx, awsclient.Options{})
+	cfg, err := awsclient.Load(ctx, "", "", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
+	c := awsclient.New(cfg, awsclient.Options{})
 	u := bucket.New(c.S3(), fakeaws.DefaultBucket, bucket.Options{}).Upload(ctx, name, bucket.Condition{})
 	ring := keyring.New(c, []string{"alias/microsecrets-svc"})
 	w, err := message.NewWriter(u, message.WriterOptions{
 		Context:     map[string]string{"ms-store": "s3://" + fakeaws.DefaultBucket, "ms-name": name},
 		FrameLength: message.MaxFrameLength,
 	}, func(encryptionContext map[string]string) ([]byte, []message.EncryptedDataKey, error) {
-		return ring.Wrap(ctx, encryptionContext)
+		wrapped, err := ring.Wrap(ctx, encryptionContext)
+		return wrapped.Key, wrapped.DataKeys, err
 	})
 	if err == nil {
 		_, err = io.Copy(w, random(size))

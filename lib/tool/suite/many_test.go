@@ -46,7 +46,7 @@ func BenchmarkGetMany(b *testing.B) {
 	const secrets = 1000
 	program := built(b, "ms-get")
 	server := serve(b)
-	store, err := secret.Open(context.Background(), secret.Options{Store: os.Getenv("MS_STORE")})
+	store, err := secret.Open(context.Background(), os.Getenv("MS_STORE"), nil)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func BenchmarkGetMany(b *testing.B) {
 	for i := range secrets {
 		name := fmt.Sprintf("svc/name%04d", i)
 		fmt.Fprintln(&names, name)
-		if _, err := store.Put(context.Background(), name, bytes.NewReader(make([]byte, 300))); err != nil {
+		if _, err := store.Put(context.Background(), name, bytes.NewReader(make([]byte, 300)), nil); err != nil {
 			b.Fatal(err)
 		}
 	}

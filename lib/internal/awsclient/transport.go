@@ -1,22 +1,26 @@
 package awsclient
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"microsecrets/lib/internal/printable"
 )
 
-// client sends requests, gives up on one when no byte has moved for timeout,
+// transport sends requests, gives up on one when no byte has moved for timeout,
 // and traces each.
-type client struct {
+type transport struct {
 	next    aws.HTTPClient
 	timeout time.Duration
-	trace   func(string)
+	trace   func(Request)
 }
 
 // stalled is the error of a request that made no progress. It says that it is
@@ -26,16 +30,30 @@ type stalled struct{ after time.Duration }
 func (e stalled) Error() string { return fmt.Sprintf("no progress for %v", e.after) }
 func (e stalled) Timeout() bool { return true }
 
-func (c *client) Do(r *http.Request) (*http.Response, error) {
+func (c *transport) Do(r *http.Request) (*http.Response, error) {
 	start := time.Now()
+	sent := false
+	r = r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
+		WroteHeaderField: func(string, []string) { sent = true },
+	}))
 	resp, err := c.do(r)
+	if err != nil && !sent {
+		err = &notSentError{err}
+	}
 	if c.trace != nil {
-		c.trace(line(r, resp, err, time.Since(start)))
+		c.trace(describe(r, resp, err, time.Since(start)))
 	}
 	return resp, err
 }
 
-func (c *client) do(r *http.Request) (*http.Response, error) {
+// notSentError is the error of a request of which no byte was sent: nothing can
+// have acted on it.
+type notSentError struct{ err error }
+
+func (e *notSentError) Error() string { return e.err.Error() }
+func (e *notSentError) Unwrap() error { return e.err }
+
+func (c *transport) do(r *http.Request) (*http.Response, error) {
 	if c.timeout <= 0 {
 		return c.next.Do(r)
 	}
@@ -111,30 +129,41 @@ func (b *watchedResponse) Close() error {
 	return err
 }
 
-// line describes a request by what is public: method, host and path, the KMS
-// operation, the status, the attempt. Never a header's or a body's content.
-func line(r *http.Request, resp *http.Response, err error, took time.Duration) string {
-	what := r.Method + " " + r.URL.Scheme + "://" + r.URL.Host + r.URL.EscapedPath()
+// Request is what is public of a request: never a header's or a body's content.
+type Request struct {
+	What      string // method and URL, or the KMS operation and host, with the number of the attempt
+	Status    string // the HTTP status, empty without an answer
+	RequestID string
+	Err       error // why there is no answer
+	Took      time.Duration
+}
+
+// String is the request in one printable line.
+func (r Request) String() string {
+	outcome := r.Status
+	if r.Err != nil {
+		outcome = root(r.Err).Error()
+	}
+	if r.RequestID != "" {
+		outcome += ", request id " + r.RequestID
+	}
+	return printable.Line(fmt.Sprintf("%s: %s, %v", r.What, outcome, r.Took.Round(time.Microsecond)))
+}
+
+func describe(r *http.Request, resp *http.Response, err error, took time.Duration) Request {
+	d := Request{What: r.Method + " " + r.URL.Scheme + "://" + r.URL.Host + r.URL.EscapedPath(), Err: err, Took: took}
 	if r.URL.RawQuery != "" {
-		what += "?" + r.URL.RawQuery
+		d.What += "?" + r.URL.RawQuery
 	}
 	if _, op, ok := strings.Cut(r.Header.Get("X-Amz-Target"), "."); ok {
-		what = "kms " + op + " " + r.URL.Host
-	}
-	outcome := ""
-	switch {
-	case err != nil:
-		outcome = printable(root(err).Error())
-	default:
-		outcome = resp.Status
-		for _, h := range []string{"X-Amz-Request-Id", "X-Amzn-Requestid"} {
-			if id := resp.Header.Get(h); id != "" {
-				outcome += ", request id " + printable(id)
-			}
-		}
+		d.What = "kms " + op + " " + r.URL.Host
 	}
 	if attempt := r.Header.Get("Amz-Sdk-Request"); attempt != "" {
-		what += " (" + attempt + ")"
+		d.What += " (" + attempt + ")"
 	}
-	return fmt.Sprintf("%s: %s, %v", what, outcome, took.Round(time.Microsecond))
+	if err == nil {
+		d.Status = strings.TrimSpace(fmt.Sprint(resp.StatusCode, " ", http.StatusText(resp.StatusCode)))
+		d.RequestID = printable.Line(cmp.Or(resp.Header.Get("X-Amz-Request-Id"), resp.Header.Get("X-Amzn-Requestid")))
+	}
+	return d
 }

@@ -23,7 +23,7 @@ var errSlowDown = &smithy.GenericAPIError{Code: "SlowDown"}
 
 // attempts begins n attempts side by side, each of which lasts a millisecond,
 // reports outcome for each, and tells when the first and the last began.
-func attempts(t *testing.T, p *pace, n int, outcome error) (first, last time.Duration) {
+func attempts(t *testing.T, p *sharedBackoff, n int, outcome error) (first, last time.Duration) {
 	start := time.Now()
 	var mu sync.Mutex
 	var group sync.WaitGroup
@@ -48,7 +48,7 @@ func attempts(t *testing.T, p *pace, n int, outcome error) (first, last time.Dur
 
 func TestPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := paced(retry.NewStandard()).(*pace)
+		p := withSharedBackoff(retry.NewStandard()).(*sharedBackoff)
 		if _, last := attempts(t, p, 16, nil); last != 0 {
 			t.Errorf("nobody throttles: %v", last)
 		}
@@ -137,7 +137,7 @@ func TestThrottled(t *testing.T) {
 		t.Run(fmt.Sprintf("%d of %d", c.throttles, c.names), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				server := &throttling{left: c.throttles}
-				client := (&Cloud{cfg: aws.Config{
+				client := (&Client{cfg: aws.Config{
 					Region:      "us-east-1",
 					HTTPClient:  server,
 					Credentials: credentials.NewStaticCredentialsProvider("k", "s", ""),

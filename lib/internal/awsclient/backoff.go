@@ -18,12 +18,12 @@ const (
 	backoffMax = 2 * time.Second
 )
 
-// pace is the retryer of a client whose requests back off together: when one of
+// sharedBackoff is the retryer of a client whose requests back off together: when one of
 // them is told that they are too many, none is sent for a while, be it a repeated
 // one or a new one. The SDK's own delay is for the one request alone, and the rest
 // would go on asking. An attempt waits once and then is made, throttled or not:
 // so the number of attempts bounds the time that all take.
-type pace struct {
+type sharedBackoff struct {
 	aws.RetryerV2
 
 	mu      sync.Mutex
@@ -37,18 +37,18 @@ type pace struct {
 var throttles = retry.IsErrorThrottles(append(slices.Clone(retry.DefaultThrottles),
 	retry.ThrottleErrorCode{Codes: map[string]struct{}{"ServiceUnavailable": {}}}))
 
-// paced gives a client's retryer a common pace.
-func paced(r aws.Retryer) aws.Retryer {
+// withSharedBackoff has a client's requests back off together.
+func withSharedBackoff(r aws.Retryer) aws.Retryer {
 	v2, ok := r.(aws.RetryerV2)
 	if !ok {
 		return r
 	}
-	return &pace{RetryerV2: v2}
+	return &sharedBackoff{RetryerV2: v2}
 }
 
 // GetAttemptToken waits until an attempt may be made. The attempt's outcome is
 // reported to what it returns.
-func (p *pace) GetAttemptToken(ctx context.Context) (func(error) error, error) {
+func (p *sharedBackoff) GetAttemptToken(ctx context.Context) (func(error) error, error) {
 	asked := time.Now()
 	if err := p.wait(ctx); err != nil {
 		return nil, err
@@ -64,7 +64,7 @@ func (p *pace) GetAttemptToken(ctx context.Context) (func(error) error, error) {
 }
 
 // wait returns when the pause that the client makes now, if any, is over.
-func (p *pace) wait(ctx context.Context) error {
+func (p *sharedBackoff) wait(ctx context.Context) error {
 	p.mu.Lock()
 	left := time.Until(p.until)
 	p.mu.Unlock()
@@ -84,7 +84,7 @@ func (p *pace) wait(ctx context.Context) error {
 // learn takes the outcome of an attempt into account, unless it was asked for
 // before the client backed off: then it says nothing of whether that was enough.
 // How long the pause is differs from process to process.
-func (p *pace) learn(asked time.Time, succeeded, throttled bool) {
+func (p *sharedBackoff) learn(asked time.Time, succeeded, throttled bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {

@@ -1,0 +1,44 @@
+// Package printable makes text that others wrote safe to show: nothing that a
+// server or the writer of an object sends may move a terminal's cursor, add a
+// line, or pass for another text.
+package printable
+
+import (
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// The bounds on what others can put on the user's terminal, in bytes.
+const (
+	lineMax  = 400
+	quoteMax = 64
+	tokenMax = 1024
+)
+
+// Line returns text as one printable line of at most 400 bytes.
+func Line(text string) string {
+	if len(text) > lineMax {
+		text = text[:lineMax] + "…"
+	}
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(text, "?"))
+}
+
+// Quote returns text as a Go string of ASCII, cut after 64 bytes.
+func Quote(text string) string {
+	if len(text) > quoteMax {
+		return strconv.QuoteToASCII(text[:quoteMax]) + "…"
+	}
+	return strconv.QuoteToASCII(text)
+}
+
+// Token reports whether text can be an ETag, a version id, an upload id or the
+// like: 1 to 1,024 characters of printable ASCII without a space.
+func Token(text string) bool {
+	return text != "" && len(text) <= tokenMax && !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r >= 0x7f })
+}

@@ -1,0 +1,53 @@
+package secret
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"time"
+)
+
+// backoff spaces the tries of a change that others are in the way of.
+type backoff struct {
+	timeout time.Duration // without progress; 0 or below is none
+	since   time.Time     // the last progress
+	began   time.Time     // this try
+	fastest time.Duration // of the tries
+	tries   int
+}
+
+// backoffMax bounds the wait between two tries, in the time that a try takes: so
+// many writers, and somewhat more, find room beside each other.
+const backoffMax = 64
+
+func (s *Store) newBackoff() *backoff {
+	now := time.Now()
+	return &backoff{timeout: s.options.Timeout, since: now, began: now, fastest: math.MaxInt64}
+}
+
+// progress says that something has changed: somebody's write was made.
+func (b *backoff) progress() { b.since = time.Now() }
+
+// wait waits until the next try: a random part of a span that grows by half from
+// twice the time that a try takes, so that writers come to be as far apart as
+// their number wants. The error is why it was to be tried again, if there was no
+// progress for too long.
+func (b *backoff) wait(ctx context.Context, why error) error {
+	now := time.Now()
+	if b.timeout > 0 && now.Sub(b.since) > b.timeout {
+		return fmt.Errorf("%w: no progress for %v: %v", ErrUnreachable, b.timeout, why)
+	}
+	b.fastest = max(time.Millisecond, min(b.fastest, now.Sub(b.began)))
+	span := min(backoffMax, 2*math.Pow(1.5, float64(b.tries))) * float64(b.fastest)
+	b.tries++
+	timer := time.NewTimer(rand.N(time.Duration(span)))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	b.began = time.Now()
+	return nil
+}

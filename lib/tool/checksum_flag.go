@@ -1,0 +1,70 @@
+package tool
+
+import (
+	"slices"
+	"strings"
+
+	"microsecrets/lib/secret"
+)
+
+// ChecksumFlag is the flag -c, which may be given again: HASH, or NAME=HASH.
+type ChecksumFlag struct {
+	unnamed secret.Checksum
+	named   map[string]secret.Checksum
+}
+
+// String is part of flag.Value.
+func (f *ChecksumFlag) String() string { return "" }
+
+// Set is part of flag.Value.
+func (f *ChecksumFlag) Set(s string) error {
+	name, digits := "", s
+	if i := strings.LastIndexByte(s, '='); i >= 0 {
+		name, digits = s[:i], s[i+1:]
+	}
+	sum, err := secret.ParseChecksum(digits)
+	if err != nil {
+		return &Refusal{"HASH is a SHA-1, 256, 384 or 512 in hexadecimal digits, or NAME=HASH"}
+	}
+	if name == "" {
+		if digits != s {
+			return &Refusal{"an empty NAME before the HASH"}
+		}
+		if f.unnamed != nil {
+			return &Refusal{"given twice without a name: write NAME=HASH"}
+		}
+		f.unnamed = sum
+		return nil
+	}
+	if f.named[name] != nil {
+		return &Refusal{"given twice for one name"}
+	}
+	if f.named == nil {
+		f.named = map[string]secret.Checksum{}
+	}
+	f.named[name] = sum
+	return nil
+}
+
+// For returns the checksums by name. A HASH alone is for the one name in alone;
+// where that has none or several it is a usage error, as is a NAME that is not
+// among names.
+func (f *ChecksumFlag) For(alone, names []string) (map[string]secret.Checksum, error) {
+	sums := map[string]secret.Checksum{}
+	for name, sum := range f.named {
+		if !slices.Contains(names, name) {
+			return nil, Usagef("flag -c is given for a name that is not asked for")
+		}
+		sums[name] = sum
+	}
+	switch {
+	case f.unnamed == nil:
+		return sums, nil
+	case len(alone) != 1:
+		return nil, Usagef("flag -c HASH is for one secret: where there are several write -c NAME=HASH")
+	case sums[alone[0]] != nil:
+		return nil, Usagef("flag -c is given twice for one name")
+	}
+	sums[alone[0]] = f.unnamed
+	return sums, nil
+}
