@@ -166,3 +166,51 @@ func TestWeakETags(t *testing.T) {
 	_, err = c.PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), Body: strings.NewReader("y"), IfMatch: aws.String("W/" + *head.ETag)})
 	want(t, "weak", err, "412 PreconditionFailed")
 }
+
+func TestBucketDocuments(t *testing.T) {
+	s := fakeawstest.Start(t)
+	c, b := s3Client(s), aws.String(bucket)
+	access, err := c.GetPublicAccessBlock(ctx, &s3.GetPublicAccessBlockInput{Bucket: b})
+	if err != nil || !*access.PublicAccessBlockConfiguration.BlockPublicAcls || !*access.PublicAccessBlockConfiguration.RestrictPublicBuckets {
+		t.Errorf("of a new bucket: %v, %v", access, err)
+	}
+	_, err = c.PutPublicAccessBlock(ctx, &s3.PutPublicAccessBlockInput{Bucket: b, PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{IgnorePublicAcls: aws.Bool(true)}})
+	want(t, "put", err, "ok")
+	access, err = c.GetPublicAccessBlock(ctx, &s3.GetPublicAccessBlockInput{Bucket: b})
+	if err != nil || *access.PublicAccessBlockConfiguration.BlockPublicAcls || !*access.PublicAccessBlockConfiguration.IgnorePublicAcls {
+		t.Errorf("%v, %v", access, err)
+	}
+	_, err = c.DeletePublicAccessBlock(ctx, &s3.DeletePublicAccessBlockInput{Bucket: b})
+	want(t, "delete", err, "ok")
+	_, err = c.GetPublicAccessBlock(ctx, &s3.GetPublicAccessBlockInput{Bucket: b})
+	want(t, "deleted", err, "404 NoSuchPublicAccessBlockConfiguration")
+
+	ownership := func(o types.ObjectOwnership) error {
+		_, err := c.PutBucketOwnershipControls(ctx, &s3.PutBucketOwnershipControlsInput{Bucket: b,
+			OwnershipControls: &types.OwnershipControls{Rules: []types.OwnershipControlsRule{{ObjectOwnership: o}}}})
+		return err
+	}
+	want(t, "owner enforced", ownership("BucketOwnerEnforced"), "ok")
+	want(t, "access control lists", ownership("ObjectWriter"), "501 NotImplemented")
+
+	_, err = c.GetBucketLifecycleConfiguration(ctx, &s3.GetBucketLifecycleConfigurationInput{Bucket: b})
+	want(t, "no lifecycle", err, "404 NoSuchLifecycleConfiguration")
+	rules := []types.LifecycleRule{{ID: aws.String("uploads"), Status: "Enabled", Filter: &types.LifecycleRuleFilter{Prefix: aws.String("a/")},
+		AbortIncompleteMultipartUpload: &types.AbortIncompleteMultipartUpload{DaysAfterInitiation: aws.Int32(7)}}}
+	lifecycle := func(rules []types.LifecycleRule) error {
+		_, err := c.PutBucketLifecycleConfiguration(ctx, &s3.PutBucketLifecycleConfigurationInput{Bucket: b, LifecycleConfiguration: &types.BucketLifecycleConfiguration{Rules: rules}})
+		return err
+	}
+	want(t, "lifecycle", lifecycle(rules), "ok")
+	want(t, "twice the same rule", lifecycle(append(rules, rules...)), "400 InvalidArgument")
+	kept, err := c.GetBucketLifecycleConfiguration(ctx, &s3.GetBucketLifecycleConfigurationInput{Bucket: b})
+	if err != nil || len(kept.Rules) != 1 || *kept.Rules[0].AbortIncompleteMultipartUpload.DaysAfterInitiation != 7 || *kept.Rules[0].Filter.Prefix != "a/" {
+		t.Errorf("%v, %v", kept, err)
+	}
+	for _, request := range []string{"GET /" + bucket + "?policy", "PUT /" + bucket + "?encryption", "GET /" + bucket + "/k?acl&versionId=null"} {
+		method, path, _ := strings.Cut(request, " ")
+		if got := raw(t, s, method, path, emptyHash, "", nil); got != "501 NotImplemented" {
+			t.Errorf("%s: %s", request, got)
+		}
+	}
+}

@@ -233,6 +233,10 @@ func TestKMSValidates(t *testing.T) {
 	want(t, "Encrypt", err, "400 ValidationException")
 	_, err = c.GenerateDataKey(ctx, &kms.GenerateDataKeyInput{KeyId: aws.String("arn:x"), KeySpec: "AES_256"})
 	want(t, "an ARN that is none", err, "400 InvalidArnException")
+	_, err = c.CreateKey(ctx, &kms.CreateKeyInput{Policy: aws.String("{}")})
+	want(t, "a parameter that is not emulated", err, "400 SerializationException")
+	_, err = c.GenerateDataKey(ctx, &kms.GenerateDataKeyInput{KeyId: key, KeySpec: "AES_256", DryRun: aws.Bool(true)})
+	want(t, "a dry run", err, "400 DryRunOperationException")
 	_, err = c.GenerateRandom(ctx, &kms.GenerateRandomInput{NumberOfBytes: aws.Int32(1)})
 	want(t, "an operation that is not emulated", err, "400 UnknownOperationException")
 }

@@ -6,6 +6,7 @@
 package fakekms
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -35,7 +36,8 @@ const autoKeyPrefix = "alias/microsecrets-"
 // maxKMSRequest bounds the body of a request to KMS.
 const maxKMSRequest = 1 << 20
 
-// input is the union of the operations' parameters.
+// input is the union of the operations' parameters. Grants, and so their tokens,
+// there are none.
 type input struct {
 	KeyId                          string
 	SourceKeyId                    string
@@ -56,6 +58,8 @@ type input struct {
 	DestinationEncryptionContext   map[string]string
 	SourceEncryptionAlgorithm      string
 	DestinationEncryptionAlgorithm string
+	GrantTokens                    []string
+	DryRun                         bool
 	Limit                          *int
 	Marker                         string
 }
@@ -86,7 +90,9 @@ func (c *call) Parse() error {
 	}
 	sum := sha256.Sum256(data)
 	c.Payload = hex.EncodeToString(sum[:])
-	if err := json.Unmarshal(data, &c.args); err != nil {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields() // what is not emulated is refused, not ignored
+	if err := decoder.Decode(&c.args); err != nil {
 		return service.Errorf(http.StatusBadRequest, "SerializationException", "Could not deserialize the request: %v", err)
 	}
 	c.Resource = c.args.KeyId
@@ -114,6 +120,9 @@ func (c *call) Act() error {
 	out, err := operations[c.Op](c.h, c)
 	if err != nil {
 		return err
+	}
+	if c.args.DryRun {
+		return errorf("DryRunOperationException", "The request would have succeeded, but the DryRun option is set.")
 	}
 	if out == nil {
 		c.writeJSON(http.StatusOK, nil)

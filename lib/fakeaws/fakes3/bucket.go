@@ -41,7 +41,7 @@ func (c *call) createBucket() error {
 	if !bucketName.MatchString(c.bucketName) {
 		return errInvalidBucketName.With("BucketName", c.bucketName)
 	}
-	if owner := c.Request.Header.Get("X-Amz-Object-Ownership"); owner != "" && owner != "BucketOwnerEnforced" {
+	if owner := c.Request.Header.Get("X-Amz-Object-Ownership"); owner != "" && owner != ownerEnforced {
 		return errNotImplemented.With("Header", "x-amz-object-ownership")
 	}
 	var in struct {
@@ -69,7 +69,7 @@ func (c *call) createBucket() error {
 		case c.Sig.Region != global:
 			return errBucketOwned.With("BucketName", c.bucketName)
 		}
-	} else if err := c.store.configure(bucketConf{Name: c.bucketName, Account: c.Caller.Account, Region: c.Sig.Region}); err != nil {
+	} else if err := c.store.configure(bucketConf{Name: c.bucketName, Account: c.Caller.Account, Region: c.Sig.Region, Documents: initialDocuments}); err != nil {
 		return err
 	}
 	c.Header().Set("Location", "/"+c.bucketName)

@@ -58,7 +58,7 @@ func (h *Handler) key(l *control.Line) (*bucket, string) {
 
 func (h *Handler) doBucket(l *control.Line) (string, error) {
 	name := l.Next("NAME")
-	conf := bucketConf{Name: name, Account: iam.DefaultAccount}
+	conf := bucketConf{Name: name, Account: iam.DefaultAccount, Documents: initialDocuments}
 	if b := h.store.bucket(name); b != nil {
 		conf = h.store.conf(b)
 	}

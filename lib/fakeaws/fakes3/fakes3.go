@@ -54,7 +54,7 @@ func New(o Options) (*Handler, error) {
 		}
 	}
 	if h.store.bucket(DefaultBucket) == nil {
-		conf := bucketConf{Name: DefaultBucket, Account: iam.DefaultAccount, Versioning: versioned}
+		conf := bucketConf{Name: DefaultBucket, Account: iam.DefaultAccount, Versioning: versioned, Documents: initialDocuments}
 		if err := h.store.configure(conf); err != nil {
 			return nil, errors.Join(err, h.Close())
 		}
@@ -124,6 +124,15 @@ var operations = []operation{
 	{"GET", serviceLevel, "", "", "ListBuckets", "s3:ListAllMyBuckets", (*call).listBuckets},
 
 	{"PUT", bucketLevel, "versioning", "", "PutBucketVersioning", "s3:PutBucketVersioning", (*call).putBucketVersioning},
+	{"PUT", bucketLevel, "publicAccessBlock", "", "PutPublicAccessBlock", "s3:PutBucketPublicAccessBlock", (*call).putDocument},
+	{"GET", bucketLevel, "publicAccessBlock", "", "GetPublicAccessBlock", "s3:GetBucketPublicAccessBlock", (*call).getDocument},
+	{"DELETE", bucketLevel, "publicAccessBlock", "", "DeletePublicAccessBlock", "s3:PutBucketPublicAccessBlock", (*call).deleteDocument},
+	{"PUT", bucketLevel, "ownershipControls", "", "PutBucketOwnershipControls", "s3:PutBucketOwnershipControls", (*call).putDocument},
+	{"GET", bucketLevel, "ownershipControls", "", "GetBucketOwnershipControls", "s3:GetBucketOwnershipControls", (*call).getDocument},
+	{"DELETE", bucketLevel, "ownershipControls", "", "DeleteBucketOwnershipControls", "s3:PutBucketOwnershipControls", (*call).deleteDocument},
+	{"PUT", bucketLevel, "lifecycle", "", "PutBucketLifecycleConfiguration", "s3:PutLifecycleConfiguration", (*call).putDocument},
+	{"GET", bucketLevel, "lifecycle", "", "GetBucketLifecycleConfiguration", "s3:GetLifecycleConfiguration", (*call).getDocument},
+	{"DELETE", bucketLevel, "lifecycle", "", "DeleteBucketLifecycle", "s3:PutLifecycleConfiguration", (*call).deleteDocument},
 	{"PUT", bucketLevel, "", "", "CreateBucket", "s3:CreateBucket", (*call).createBucket},
 	{"GET", bucketLevel, "versioning", "", "GetBucketVersioning", "s3:GetBucketVersioning", (*call).getBucketVersioning},
 	{"GET", bucketLevel, "location", "", "GetBucketLocation", "s3:GetBucketLocation", (*call).getBucketLocation},
@@ -138,6 +147,7 @@ var operations = []operation{
 	{"PUT", keyLevel, "uploadId", "", "UploadPart", "s3:PutObject", (*call).uploadPart},
 	{"PUT", keyLevel, "", "X-Amz-Copy-Source", "CopyObject", "s3:PutObject", (*call).copyObject},
 	{"PUT", keyLevel, "", "", "PutObject", "s3:PutObject", (*call).putObject},
+	{"GET", keyLevel, "tagging", "", "GetObjectTagging", "s3:GetObjectTagging", (*call).getObjectTagging},
 	{"GET", keyLevel, "versionId", "", "GetObject", "s3:GetObjectVersion", (*call).getObject},
 	{"GET", keyLevel, "", "", "GetObject", "s3:GetObject", (*call).getObject},
 	{"HEAD", keyLevel, "versionId", "", "HeadObject", "s3:GetObjectVersion", (*call).getObject},
@@ -149,9 +159,9 @@ var operations = []operation{
 	{"POST", keyLevel, "uploadId", "", "CompleteMultipartUpload", "s3:PutObject", (*call).completeMultipartUpload},
 }
 
-// foreignParameters name the sub-resources that are not emulated; without this
-// list they would pass for the plain operation.
-var foreignParameters = []string{"accelerate", "acl", "analytics", "attributes", "cors", "encryption", "intelligent-tiering",
+// subresources are those of S3; without this list one that is not emulated would
+// pass for the plain operation.
+var subresources = []string{"accelerate", "acl", "analytics", "attributes", "cors", "encryption", "intelligent-tiering",
 	"inventory", "legal-hold", "lifecycle", "logging", "metrics", "notification", "object-lock", "ownershipControls", "policy",
 	"policyStatus", "publicAccessBlock", "renameObject", "replication", "requestPayment", "restore", "retention", "select",
 	"tagging", "torrent", "website"}
@@ -169,14 +179,12 @@ func (c *call) find() *operation {
 	case c.key == "":
 		level = bucketLevel
 	}
-	for _, name := range foreignParameters {
-		if c.query.Has(name) {
-			return nil
-		}
-	}
 	for i := range operations {
 		op := &operations[i]
 		name, value, valued := strings.Cut(op.query, "=")
+		if slices.ContainsFunc(subresources, func(other string) bool { return other != name && c.query.Has(other) }) {
+			continue
+		}
 		if op.method == c.Request.Method && op.level == level && (op.query == "" || c.query.Has(name)) &&
 			(!valued || c.query.Get(name) == value) && (op.header == "" || c.Request.Header.Get(op.header) != "") {
 			return op

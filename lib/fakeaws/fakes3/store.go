@@ -40,6 +40,8 @@ type bucketConf struct {
 	Versioning string    `json:"versioning,omitempty"`
 	RequireSSE string    `json:"requireSSE,omitempty"` // the x-amz-server-side-encryption that writes must ask for
 	Created    time.Time `json:"created"`
+
+	Documents map[string]string `json:"documents,omitempty"` // by the parameter that names them; never changed
 }
 
 type bucket struct {
