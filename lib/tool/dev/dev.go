@@ -25,12 +25,14 @@ import (
 // Usage is what ms-dev -h prints.
 const Usage = `usage: ms-dev [flags] [-- COMMAND [ARG...]]
 
-Starts an emulated S3 and KMS on the loopback interface, with a versioned bucket,
-and runs COMMAND (default: the shell) with AWS_… and MS_STORE set to use them and
-every other AWS_ and MS_ variable cleared. The key of an alias/microsecrets-… is
-made on first use. When COMMAND ends, so do they.
+Starts an emulated S3, KMS and STS on the loopback interface, with a versioned
+bucket, and runs COMMAND (default: the shell) with AWS_… and MS_STORE set to use
+them and every other AWS_ and MS_ variable cleared. The credentials are made for
+this run, and the key of an alias/microsecrets-… on its first use. When COMMAND
+ends, so do they.
 
-  -dir DIR         keep buckets and keys in DIR between runs
+  -dir DIR         keep buckets and keys in DIR between runs; nobody else may be
+                   able to write there
   -do LINE         run a line of the control language before COMMAND starts
                    (again for more)
   -tell LINE       start nothing: run LINE in the ms-dev that this command runs
@@ -167,7 +169,7 @@ func serve(o fakeaws.Options, before, command []string, stdin io.Reader, stdout,
 	}
 	if len(command) == 0 {
 		command = []string{shell()}
-		fmt.Fprintf(stderr, "ms-dev: S3 and KMS are at %s until this shell ends\n", server.URL())
+		fmt.Fprintf(stderr, "ms-dev: S3, KMS and STS are at %s until this shell ends\n", server.URL())
 	}
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, stderr
