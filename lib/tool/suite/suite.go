@@ -32,7 +32,7 @@ var Programs = []Program{
 	{"ms-exec", "run a command with secrets in its environment, in memory or in files", exec.Usage, exec.Run},
 	{"ms-rm", "remove secrets", rm.Usage, rm.Run},
 	{"ms-rotate", "encrypt secrets again under the current key", rotate.Usage, rotate.Run},
-	{"ms-dev", "run a command against an emulated S3 and KMS", dev.Usage, dev.Run},
+	{"ms-dev", "run a command against an emulated S3, KMS and STS", dev.Usage, dev.Run},
 }
 
 // Find returns the program of that name.
