@@ -21,11 +21,13 @@ import (
 // roundTrip is what the emulator adds to every request of a benchmark.
 const roundTrip = 20 * time.Millisecond
 
-// built builds a program as it is installed: the test's own binary is larger.
-func built(b *testing.B, name string) string {
+// built builds a package as make does, and calls it by a name: the test's own
+// binary is larger.
+func built(b *testing.B, name, pkg string) string {
 	path := filepath.Join(b.TempDir(), name)
-	out, err := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, "./cmd/"+name).CombinedOutput()
-	if err != nil {
+	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, pkg)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
 		b.Fatalf("%v: %s", err, out)
 	}
 	return path
@@ -44,7 +46,7 @@ func count(b *testing.B, server *fakeawstest.Server, line string) (n float64) {
 // compared with is their round trips alone, one after the other.
 func BenchmarkGetMany(b *testing.B) {
 	const secrets = 1000
-	program := built(b, "ms-get")
+	program := built(b, "ms-get", "./cmd/ms")
 	server := serve(b)
 	store, err := secret.Open(context.Background(), os.Getenv("MS_STORE"), nil)
 	if err != nil {
@@ -78,7 +80,7 @@ func BenchmarkGetMany(b *testing.B) {
 // the system knows of a process counts that of the one that began it.
 func BenchmarkLs(b *testing.B) {
 	const names = 1_000_000
-	program := built(b, "ms-ls")
+	program := built(b, "ms-ls", "./cmd/ms")
 	args := []string{"--", "sh", "-c", "env; echo; cat"}
 	for service := range 100 {
 		args = append([]string{"-do", fmt.Sprintf("fill %d svc%03d/", names/100, service)}, args...)
