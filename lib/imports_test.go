@@ -28,6 +28,7 @@ type room struct {
 var law = []room{
 	{name: "lib/message"},
 	{name: "lib/environ"},
+	{name: "lib/internal/atomicfile"},
 	{name: "lib/internal/become"},
 	{name: "lib/internal/hint"},
 	{name: "lib/internal/printable"},
@@ -51,7 +52,7 @@ var law = []room{
 		"lib/secret", "lib/environ", "lib/internal/settings", "lib/internal/hint", "lib/internal/printable", "lib/internal/version",
 	}},
 	{name: "lib/tool/put", may: []string{"lib/tool", "lib/secret", "lib/environ", "lib/internal/hint"}},
-	{name: "lib/tool/get", may: []string{"lib/tool", "lib/secret", "lib/environ", "lib/internal/hint"}},
+	{name: "lib/tool/get", may: []string{"lib/tool", "lib/secret", "lib/environ", "lib/internal/atomicfile", "lib/internal/hint"}},
 	{name: "lib/tool/ls", may: []string{"lib/tool", "lib/secret", "lib/internal/hint"}},
 	{name: "lib/tool/exec", may: []string{"lib/tool", "lib/secret", "lib/environ", "lib/internal/hint", "lib/internal/become"}},
 	{name: "lib/tool/rm", may: []string{"lib/tool", "lib/secret", "lib/internal/hint"}},

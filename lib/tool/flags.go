@@ -63,8 +63,7 @@ func (l *Strings) String() string { return "" }
 func (l *Strings) Set(s string) error { *l = append(*l, s); return nil }
 
 // Variables is a flag of variables' names with white space between them, which
-// may be given again. With Patterns they name what may already be in an
-// environment: any name, and a trailing "*" matches.
+// may be given again. With Patterns a trailing "*" matches.
 type Variables struct {
 	Names    []string
 	Patterns bool
@@ -76,17 +75,15 @@ func (v *Variables) String() string { return "" }
 // Set is part of flag.Value.
 func (v *Variables) Set(s string) error {
 	for name := range strings.FieldsSeq(s) {
+		prefix, isPattern := strings.CutSuffix(name, "*")
 		switch {
-		case v.Patterns && strings.Contains(name, "="):
-			return &Refusal{"no variable's name has an \"=\""}
-		case v.Patterns && strings.Contains(name[:len(name)-1], "*"):
-			return &Refusal{"a \"*\" stands at the end of a name"}
-		case v.Patterns && name == "-":
-			return &Refusal{"\"-\" is no variable's name: flag -clean inherits nothing"}
-		case !v.Patterns && !environ.ValidName(name):
+		case v.Patterns && isPattern && (prefix == "" || environ.ValidName(prefix)), environ.ValidName(name):
+			v.Names = append(v.Names, name)
+		case v.Patterns:
+			return &Refusal{"names are [A-Za-z_][A-Za-z0-9_]*, with spaces between them; only a \"*\" at the end of one matches others"}
+		default:
 			return &Refusal{"a variable's name is [A-Za-z_][A-Za-z0-9_]*"}
 		}
-		v.Names = append(v.Names, name)
 	}
 	if v.Names == nil {
 		v.Names = []string{}
@@ -122,7 +119,7 @@ func (f *FilterFlags) Register(fs *flag.FlagSet) {
 	fs.BoolVar(&f.filter.AllowUnsafe, "allow-unsafe", false, "")
 }
 
-// Given tells whether any of the flags was.
+// Given reports whether any of the flags was given.
 func (f *FilterFlags) Given() bool {
 	return f.only.Names != nil || f.filter.DropOthers || f.filter.AllowUnsafe
 }

@@ -160,7 +160,7 @@ func reason(err error) error {
 	return err
 }
 
-// parse reads a file in the form that its name stands for.
+// parse reads a file: its name says which format.
 func parse(path string, b []byte) ([]line, error) {
 	if filepath.Base(path) == lazycred {
 		return parseLazycred(printable(path), b)
@@ -170,7 +170,7 @@ func parse(path string, b []byte) ([]line, error) {
 
 // parseMsrc reads ff's plain syntax: a setting a line, its name, spaces, its
 // value; blank lines and those that begin with "#" are skipped, and " #" ends a
-// value; a name alone switches on what can only be on or off. Beyond that it is
+// value; a switch needs no value. Beyond that it is
 // strict, where ff takes anything.
 func parseMsrc(path string, b []byte) ([]line, error) {
 	var lines []line

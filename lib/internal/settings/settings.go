@@ -38,7 +38,7 @@ type Settings struct {
 	BucketOwner string        // an account, 12 digits; empty: any
 	By          string        // at most 256 bytes; user@host unless set, and may be set to nothing
 	SSE         string        // "aws:kms", "AES256" or empty
-	Unsigned    bool          // write messages without a signature, and accept those too
+	Unsigned    bool          // write messages without a signature, and accept them as well
 	PathStyle   *bool         // nil: automatic
 	Timeout     time.Duration // the longest wait without progress; above zero
 	Config      string        // the file that -config or MS_CONFIG names; empty: none
@@ -47,7 +47,7 @@ type Settings struct {
 	described []Setting
 }
 
-// A Setting is one setting as it stands, to be shown to a person.
+// A Setting is one setting as resolved, for a person to read.
 type Setting struct {
 	Name   string
 	Value  string // holds no control characters; empty where there is neither value nor default

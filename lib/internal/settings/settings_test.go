@@ -77,13 +77,13 @@ func wantError(t *testing.T, err error, parts ...string) {
 	if err == nil {
 		t.Fatal("no error")
 	}
-	said := err.Error()
+	text := err.Error()
 	if e := (*Error)(nil); errors.As(err, &e) {
-		said += "\nhint: " + hint.Of(e)
+		text += "\nhint: " + hint.Of(e)
 	}
 	for _, part := range parts {
-		if !strings.Contains(said, part) {
-			t.Errorf("error %q, want %q in it", said, part)
+		if !strings.Contains(text, part) {
+			t.Errorf("error %q, want %q in it", text, part)
 		}
 	}
 }

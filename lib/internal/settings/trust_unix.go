@@ -34,15 +34,15 @@ func trusted(info fs.FileInfo) error {
 		return hint.With(errors.New("may be written by anybody"), "chmod go-w it, or name it by -config")
 	}
 	if info.Mode().Perm()&0o020 != 0 && !privateGroup(strconv.Itoa(caller), strconv.Itoa(int(st.Gid))) {
-		return hint.With(fmt.Errorf("may be written by group %d, which is not yours alone", st.Gid), "chmod g-w it, or name it by -config")
+		return hint.With(fmt.Errorf("may be written by group %d, which others belong to", st.Gid), "chmod g-w it, or name it by -config")
 	}
 	return nil
 }
 
 // privateGroup reports whether gid is the group that a system makes for one user
 // alone: the user's primary group, with the user's name, with no other member in
-// /etc/group and primary to nobody else in /etc/passwd. What cannot be told is
-// not private.
+// /etc/group and primary to nobody else in /etc/passwd. If that cannot be found
+// out, it is not private.
 func privateGroup(uid, gid string) bool {
 	u, err := user.LookupId(uid)
 	if err != nil || u.Gid != gid {

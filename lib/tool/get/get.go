@@ -13,6 +13,7 @@ import (
 	"slices"
 
 	"microsecrets/lib/environ"
+	"microsecrets/lib/internal/atomicfile"
 	"microsecrets/lib/internal/hint"
 	"microsecrets/lib/secret"
 	"microsecrets/lib/tool"
@@ -298,7 +299,7 @@ func (o *options) toFile(ctx context.Context, t *tool.Tool, name string) error {
 	if base == "" || base == "." || base == ".." {
 		return tool.Usagef("flag -o: FILE is a folder; -d takes one")
 	}
-	folder, err := tool.OpenFolder(dir, false, o.force)
+	folder, err := atomicfile.Open(dir, false, o.force)
 	if err != nil {
 		return tool.FileError("flag -o", err)
 	}
@@ -314,7 +315,7 @@ func (o *options) toFile(ctx context.Context, t *tool.Tool, name string) error {
 }
 
 func (o *options) toFolder(ctx context.Context, t *tool.Tool, names []string) error {
-	folder, err := tool.OpenFolder(o.dir, true, o.force)
+	folder, err := atomicfile.Open(o.dir, true, o.force)
 	if err != nil {
 		return tool.FileError("flag -d: DIR", err)
 	}
@@ -328,7 +329,7 @@ func (o *options) toFolder(ctx context.Context, t *tool.Tool, names []string) er
 		asked[name] = true
 		for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
 			if asked[dir] {
-				failed[i] = exists(name, tool.ErrCollides)
+				failed[i] = exists(name, atomicfile.ErrCollides)
 			}
 		}
 	}
@@ -359,7 +360,7 @@ func exists(what string, err error) error {
 		return nil
 	case errors.Is(err, fs.ErrExist):
 		return hint.With(fmt.Errorf("%s: %w", what, fs.ErrExist), "-force replaces it")
-	case errors.As(err, &named), errors.Is(err, tool.ErrCollides), errors.Is(err, tool.ErrNotRegular):
+	case errors.As(err, &named), errors.Is(err, atomicfile.ErrCollides), errors.Is(err, atomicfile.ErrNotRegular):
 		return tool.FileError(what, err)
 	}
 	return err
@@ -367,7 +368,7 @@ func exists(what string, err error) error {
 
 // save writes a secret to a file. What is not rendered goes there frame by
 // frame, at any size, since the file appears only when all is verified.
-func (o *options) save(ctx context.Context, t *tool.Tool, store *secret.Store, folder *tool.Folder, name, file string) error {
+func (o *options) save(ctx context.Context, t *tool.Tool, store *secret.Store, folder *atomicfile.Folder, name, file string) error {
 	return folder.Write(file, func(w io.Writer) error {
 		switch {
 		case o.environment():

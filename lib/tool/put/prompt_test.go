@@ -103,7 +103,7 @@ func (term *terminal) typed(keys string) (*os.ProcessState, string) {
 		term.Fatal(err)
 	}
 	term.cmd.Wait()
-	// What the program has written stands before this.
+	// What the program has written comes before this.
 	if _, err := io.WriteString(term.screen, "THE END"); err != nil {
 		term.Fatal(err)
 	}
@@ -144,8 +144,8 @@ func TestPrompt(t *testing.T) {
 	}
 }
 
-// A store that a file names is told with the file.
-func TestPromptTellsFile(t *testing.T) {
+// A store that a file names is announced with the file.
+func TestPromptNamesFile(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "settings")
 	if err := os.WriteFile(file, []byte("store s3://example-microsecrets/prod\n"), 0o600); err != nil {

@@ -16,14 +16,14 @@ import (
 
 	"microsecrets/lib/fakeaws"
 	"microsecrets/lib/fakeaws/fakeawstest"
+	"microsecrets/lib/internal/atomicfile"
 	"microsecrets/lib/internal/awsclient"
 	"microsecrets/lib/internal/bucket"
-	"microsecrets/lib/tool"
 )
 
 // BenchmarkPut1GiB and BenchmarkGet1GiB run the programs as a shell does, on
 // the loopback interface, beside programs that make the same calls of the SDK
-// and encrypt nothing. They tell the peak of each one's memory, and how its
+// and encrypt nothing. They report the peak of each one's memory, and how its
 // time compares with the unencrypted one's.
 
 const gib = 1 << 30
@@ -152,8 +152,8 @@ func spent(tb testing.TB, cmd *exec.Cmd) usage {
 	return usage{n}
 }
 
-// peakVariable names the file in which a program that a test runs tells the
-// peak of its memory, in bytes. (A parent cannot ask: what the system tells it
+// peakVariable names the file to which a program that a test runs writes the
+// peak of its memory, in bytes. (A parent cannot ask: what the system reports
 // includes what the child was before it became the program.)
 const peakVariable = "TEST_PEAK_FILE"
 
@@ -242,7 +242,7 @@ func plainGet(ctx context.Context, args []string, _ io.Reader, stdout, stderr io
 	}
 	if len(args) == 1 {
 		err = file(stdout)
-	} else if folder, opened := tool.OpenFolder(filepath.Dir(args[1]), false, true); opened != nil {
+	} else if folder, opened := atomicfile.Open(filepath.Dir(args[1]), false, true); opened != nil {
 		err = opened
 	} else {
 		err = folder.Write(filepath.Base(args[1]), file)

@@ -27,7 +27,7 @@ var leaks = func() [][]byte {
 	sum := sha256.Sum256([]byte(canary))
 	found := []string{canary, hex.EncodeToString([]byte(canary)), hex.EncodeToString(sum[:])}
 	for offset := range 3 {
-		// Without the characters that also depend on what stands around.
+		// Without the characters that also depend on what is around it.
 		text := base64.RawStdEncoding.EncodeToString([]byte(strings.Repeat("x", offset) + canary))
 		found = append(found, text[(offset*8+5)/6:len(text)-1])
 	}
@@ -42,7 +42,7 @@ func leaky(b []byte) bool {
 	return slices.ContainsFunc(leaks, func(form []byte) bool { return bytes.Contains(b, form) })
 }
 
-// An attempt is a call that must fail and tell nothing of the canary.
+// An attempt is a call that must fail without a word of the canary.
 type attempt struct {
 	args   []string
 	stdin  string
@@ -119,7 +119,7 @@ func (w *workspace) fails(f attempt, because string) {
 		w.Errorf("%q %s: status %d, not %d: %s", f.args, because, status, f.status, stderr)
 	}
 	if len(stdout) > 0 || leaky(stderr) {
-		w.Errorf("%q %s tells too much:\n%s%s", f.args, because, stdout, stderr)
+		w.Errorf("%q %s says too much:\n%s%s", f.args, because, stdout, stderr)
 	}
 	err := filepath.WalkDir(filepath.Join(w.dir, "work"), func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -294,7 +294,7 @@ func TestCanaryMistakes(t *testing.T) {
 	add(5, "ms-get", "-v", "-o", "out", "-c", strings.Repeat("0", 40), "s/pass")
 	add(125, "ms-exec", "-v", "-c", strings.Repeat("0", 64), "s/env", "--", "env")
 
-	// Secrets that are no environments, or not those that are wanted.
+	// Secrets that are not environments, or not those that are wanted.
 	for _, name := range []string{"s/pass", "s/lines"} {
 		add(1, "ms-get", "-v", "-k", "A", name)
 		add(1, "ms-get", "-v", "-f", "sh", name)
@@ -361,7 +361,7 @@ func TestCanaryMistakes(t *testing.T) {
 		}
 	}
 
-	// Input that is no environment.
+	// Input that is not an environment.
 	for _, text := range []string{
 		canary, "A=1\n" + canary, canary + " =1", "A=" + canary + "\nA=" + canary, "A=\"" + canary + "\"", "A=" + canary + "\x00",
 		`{"A":"` + canary, `{"A":{"B":"` + canary + `"}}`, `{"` + canary + `-":"1"}`, `{"A":"` + canary + `","A":"` + canary + `"}`, `{} ` + canary,

@@ -76,7 +76,7 @@ func BenchmarkGetMany(b *testing.B) {
 }
 
 // BenchmarkLs lists a million names: the processor time for a thousand of them,
-// and the memory in all, as the test's own binary tells it: the greatest size that
+// and the memory in all, as the test's own binary reports it: the greatest size that
 // the system knows of a process counts that of the one that began it.
 func BenchmarkLs(b *testing.B) {
 	const names = 1_000_000

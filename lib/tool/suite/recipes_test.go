@@ -44,7 +44,7 @@ func TestRecipes(t *testing.T) {
 				r.block(b)
 			}
 			if r.printed.Len() > 0 || r.start != nil {
-				t.Errorf("no block tells what is printed: %s", &r.printed)
+				t.Errorf("no block says what is printed: %s", &r.printed)
 			}
 		})
 	}
@@ -74,7 +74,7 @@ func TestReadme(t *testing.T) {
 	}
 }
 
-// block is a fenced block with two words behind its fence: its language, and
+// block is a fenced block with two words after its fence: its language, and
 // what it is for.
 type block struct{ role, text string }
 
@@ -296,7 +296,7 @@ func (r *recipe) gitlab(text string) {
 		for line := range strings.Lines(r.read(j.Artifacts.Reports.Dotenv)) {
 			key, value, ok := strings.Cut(line, "=")
 			if !ok || !regexp.MustCompile(`^[A-Za-z0-9_]+$`).MatchString(key) {
-				r.Fatal("a line of the report is no variable")
+				r.Fatal("a line of the report is not a variable")
 			}
 			reports[name][key] = strings.TrimSpace(value)
 		}

@@ -1,4 +1,4 @@
-package tool
+package atomicfile
 
 import (
 	"errors"
@@ -19,7 +19,7 @@ func write(text string) func(io.Writer) error {
 
 func open(t *testing.T, dir string, force bool) *Folder {
 	t.Helper()
-	d, err := OpenFolder(dir, true, force)
+	d, err := Open(dir, true, force)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,6 @@
-package tool
+// Package atomicfile writes files that appear under their names when they are
+// whole, and never outside the folder that they are for.
+package atomicfile
 
 import (
 	"errors"
@@ -18,7 +20,7 @@ var ErrCollides = errors.New("collides with another name on this file system")
 
 // ErrNotRegular is the error of a folder, a device or the like where a file is
 // to be.
-var ErrNotRegular = errors.New("is no regular file: not replaced")
+var ErrNotRegular = errors.New("not a regular file, so not replaced")
 
 // Folder is where files appear under their names when they are whole. No name,
 // and no link that is there, leads out of it.
@@ -30,9 +32,9 @@ type Folder struct {
 	files map[string]fs.FileInfo // what was written, by name
 }
 
-// OpenFolder opens a folder to write files into, made with mode 0700 if it is
+// Open opens a folder to write files into, made with mode 0700 if it is
 // absent and create is set. An existing file is replaced only with force.
-func OpenFolder(dir string, create, force bool) (*Folder, error) {
+func Open(dir string, create, force bool) (*Folder, error) {
 	if create {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, err
@@ -48,7 +50,7 @@ func OpenFolder(dir string, create, force bool) (*Folder, error) {
 // Close closes the folder.
 func (d *Folder) Close() error { return d.root.Close() }
 
-// Check tells early what Write would refuse: an existing file, an fs.ErrExist.
+// Check returns early what Write would: fs.ErrExist for an existing file.
 func (d *Folder) Check(name string) error {
 	at, err := d.root.Lstat(filepath.FromSlash(name))
 	switch {
@@ -66,7 +68,7 @@ func (d *Folder) Check(name string) error {
 
 // Write makes the file name with what fill writes: in a temporary file beside
 // it, 0600, that gets its name when fill has succeeded and the bytes are on
-// disk. Where anything fails nothing is left behind. Folders on the way are
+// disk. If anything fails, nothing is left. Folders on the way are
 // made with mode 0700.
 func (d *Folder) Write(name string, fill func(io.Writer) error) (err error) {
 	file := filepath.FromSlash(name)
