@@ -67,10 +67,8 @@ var law = []room{
 
 // exceptions are imports beside the law, each with its reason.
 var exceptions = map[string]string{
-	"lib/tool/get lib/message":        "-inspect prints a message's header",
-	"lib/tool lib/message":            "the hint of the setting unsigned",
-	"lib/tool lib/internal/keyring":   "an error's exit status",
-	"lib/tool lib/internal/awsclient": "options and an error's exit status",
+	"lib/tool/get lib/message": "-inspect prints a message's header",
+	"lib/tool lib/message":     "the hint of the setting unsigned",
 }
 
 const module = "microsecrets/"
