@@ -14,7 +14,8 @@ import (
 )
 
 // rangesPrefetched is how many ranges of a listing are fetched while another one
-// is consumed. Each fetches at most two pages ahead.
+// is consumed, one page of each: at 2 MB for a page of the longest keys and ETags
+// that is 60 MB.
 const rangesPrefetched = 30
 
 // List lists the keys that begin with prefix, in the order of their bytes. With
@@ -175,7 +176,7 @@ func (l listing) concurrently(ctx context.Context, ranges iter.Seq[keyRange]) it
 		go func() {
 			defer close(queue)
 			for r := range ranges {
-				pages := make(chan fetched, 1)
+				pages := make(chan fetched)
 				select {
 				case queue <- pages:
 				case <-ctx.Done():
