@@ -33,14 +33,14 @@ var law = []room{
 	{name: "lib/internal/hint"},
 	{name: "lib/internal/printable"},
 	{name: "lib/internal/version"},
-	{name: "lib/internal/whoami"},
-	{name: "lib/internal/settings", may: []string{"lib/internal/hint", "lib/internal/printable", "lib/internal/whoami"}},
+	{name: "lib/internal/defaults"},
+	{name: "lib/internal/settings", may: []string{"lib/internal/hint", "lib/internal/printable", "lib/internal/defaults"}},
 	{name: "lib/internal/awsclient", may: []string{"lib/internal/hint", "lib/internal/printable"}, aws: true},
 	{name: "lib/internal/bucket", may: []string{"lib/internal/awsclient", "lib/internal/hint", "lib/internal/printable"}, aws: true},
 	{name: "lib/internal/keyring", may: []string{"lib/message", "lib/internal/awsclient", "lib/internal/hint", "lib/internal/printable"}, aws: true},
 	{name: "lib/secret", may: []string{
 		"lib/message", "lib/internal/awsclient", "lib/internal/bucket", "lib/internal/keyring",
-		"lib/internal/hint", "lib/internal/printable", "lib/internal/whoami",
+		"lib/internal/hint", "lib/internal/printable", "lib/internal/defaults",
 	}, aws: true},
 
 	// The emulator knows nothing that it is there to test.

@@ -24,7 +24,7 @@ type Entry struct {
 // ETag.
 type Version struct {
 	Entry
-	ID      string // "null" if the bucket kept no versions when it was stored
+	ID      string // NullVersion if the bucket kept no versions when it was stored
 	Latest  bool
 	Deleted bool
 }

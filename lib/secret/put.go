@@ -54,11 +54,11 @@ func (o *PutOptions) Check() error {
 	return checkVersion(o.If)
 }
 
-// nullVersion is the id of what is written while a bucket keeps no versions.
-const nullVersion = "null"
+// NullVersion is the id of every version that is written while a bucket keeps none.
+const NullVersion = "null"
 
 func checkVersion(version string) error {
-	if version == nullVersion {
+	if version == NullVersion {
 		return invalidf("the version null is refused: all that is written without versioning has this id; give the ETag")
 	}
 	return nil

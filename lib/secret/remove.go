@@ -143,7 +143,7 @@ func (s *Store) settleRemoval(ctx context.Context, t target, seen bucket.Info, c
 		switch {
 		case err != nil:
 			return false, &uncertainError{"removed", err}
-		case v.Latest && v.Version == nullVersion && !v.Deleted:
+		case v.Latest && v.Version == NullVersion && !v.Deleted:
 			return false, &uncertainError{"removed", errOverwritten}
 		case v.Deleted || v.ETag != seen.ETag:
 		case next != nil && next.Deleted:

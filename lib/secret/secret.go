@@ -21,16 +21,16 @@ import (
 
 	"microsecrets/lib/internal/awsclient"
 	"microsecrets/lib/internal/bucket"
+	"microsecrets/lib/internal/defaults"
 	"microsecrets/lib/internal/keyring"
-	"microsecrets/lib/internal/whoami"
 	"microsecrets/lib/message"
 )
 
 // DefaultKey is Options.Key where none is given.
-const DefaultKey = "alias/microsecrets-{service}"
+const DefaultKey = defaults.Key
 
 // DefaultTimeout is Options.Timeout where none is given.
-const DefaultTimeout = 30 * time.Second
+const DefaultTimeout = defaults.Timeout
 
 // MaxInMemory is how many bytes of secrets a Store holds in memory until they are
 // verified, and so the largest secret that Get returns.
@@ -163,11 +163,11 @@ func newStore(store string, o *Options) (*Store, error) {
 		o.Timeout = DefaultTimeout
 	}
 	if o.By == nil {
-		by := whoami.UserAtHost()
+		by := defaults.By()
 		o.By = &by
 	}
-	if !whoami.Valid(*o.By) {
-		return nil, &Error{Op: "open", Err: invalidf("Options.By has over %d bytes, or a control character", whoami.Max)}
+	if !defaults.ValidBy(*o.By) {
+		return nil, &Error{Op: "open", Err: invalidf("Options.By has over %d bytes, or a control character", defaults.ByMax)}
 	}
 	return s, nil
 }

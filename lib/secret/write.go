@@ -269,7 +269,7 @@ func (w *write) inHistory(ctx context.Context) (found *bucket.Info, kept bool, e
 		switch {
 		case err != nil:
 			return nil, kept, err
-		case v.Latest && v.Version == nullVersion:
+		case v.Latest && v.Version == NullVersion:
 			return nil, false, nil
 		case !v.Deleted && v.ETag == w.condition.IfMatch:
 			return nil, true, nil

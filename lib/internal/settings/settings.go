@@ -22,8 +22,8 @@ import (
 
 	"github.com/peterbourgon/ff/v3"
 
+	"microsecrets/lib/internal/defaults"
 	"microsecrets/lib/internal/hint"
-	"microsecrets/lib/internal/whoami"
 )
 
 // Settings are the settings of one call, checked. What has its own syntax
@@ -156,7 +156,7 @@ func (f *Flags) Resolve() (*Settings, error) {
 		return nil, noStore(file)
 	}
 	if _, given := all["by"]; !given {
-		s.By = whoami.UserAtHost()
+		s.By = defaults.By()
 	}
 	for _, each := range table {
 		s.described = append(s.described, Setting{each.name, each.place(s).String(), f.source(each, lines)})

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"microsecrets/lib/internal/defaults"
 	"microsecrets/lib/internal/hint"
-	"microsecrets/lib/internal/whoami"
 )
 
 // sandbox makes a folder tree with nothing set around it, and goes to its deepest
@@ -99,7 +99,7 @@ func TestPrecedence(t *testing.T) {
 		{"region", "eu-f-1", "eu-v-1", "eu-m-1", ""},
 		{"profile", "f", "v", "m m", ""},
 		{"bucket-owner", "111111111111", "222222222222", "333333333333", ""},
-		{"by", "f", "v", "m", whoami.UserAtHost()},
+		{"by", "f", "v", "m", defaults.By()},
 		{"sse", "aws:kms", "AES256", "aws:kms", ""},
 		{"unsigned", "false", "true", "false", "false"},
 		{"path-style", "false", "true", "false", "automatic"},
@@ -264,11 +264,11 @@ func TestLazycred(t *testing.T) {
 		{name: "at home", files: [][2]string{{"home/.lazycred", file}},
 			store: "bucket/credentials", key: "alias/some-key", region: "us-east-1", source: "@/home/.lazycred:2"},
 		{name: "bucket alone", files: [][2]string{{".lazycred", `{"s3_path":"bucket/"}`}},
-			store: "bucket", key: defaultKey, source: "@/top/mid/low/.lazycred:1"},
+			store: "bucket", key: defaults.Key, source: "@/top/mid/low/.lazycred:1"},
 		{name: "beside .msrc", files: [][2]string{{".lazycred", file}, {".msrc", "store s3://b"}},
-			store: "s3://b", key: defaultKey, source: "@/top/mid/low/.msrc:1"},
+			store: "s3://b", key: defaults.Key, source: "@/top/mid/low/.msrc:1"},
 		{name: "nearer than .msrc", files: [][2]string{{"top/mid/.lazycred", file}, {"top/.msrc", "store s3://b"}},
-			store: "s3://b", key: defaultKey, source: "@/top/.msrc:1"},
+			store: "s3://b", key: defaults.Key, source: "@/top/.msrc:1"},
 		{name: "flags go first", files: [][2]string{{".lazycred", file}}, args: []string{"-key", "alias/f", "-region", "r"},
 			store: "bucket/credentials", key: "alias/f", region: "r", source: "@/top/mid/low/.lazycred:2"},
 		{name: "not with an MS_ variable", files: [][2]string{{".lazycred", file}}, env: [][2]string{{"MS_REGION", "eu-west-1"}}, err: "no store"},
@@ -277,12 +277,12 @@ func TestLazycred(t *testing.T) {
 		{name: "variables", env: [][2]string{{"LAZYCRED_S3_PATH", "bucket/x/"}, {"LAZYCRED_KEY_ALIAS", "k"}},
 			store: "bucket/x", key: "alias/k", source: "LAZYCRED_S3_PATH"},
 		{name: "path alone", env: [][2]string{{"LAZYCRED_S3_PATH", "bucket"}},
-			store: "bucket", key: defaultKey, source: "LAZYCRED_S3_PATH"},
+			store: "bucket", key: defaults.Key, source: "LAZYCRED_S3_PATH"},
 		{name: "alias alone", env: [][2]string{{"LAZYCRED_KEY_ALIAS", "k"}}, err: "no store"},
 		{name: "alias with another store", env: [][2]string{{"LAZYCRED_S3_PATH", "bucket"}, {"LAZYCRED_KEY_ALIAS", "k"}}, args: []string{"-store", "b"},
-			store: "b", key: defaultKey, source: "-store"},
+			store: "b", key: defaults.Key, source: "-store"},
 		{name: "variables after a file", env: [][2]string{{"LAZYCRED_S3_PATH", "bucket"}, {"LAZYCRED_KEY_ALIAS", "k"}}, files: [][2]string{{"home/.msrc", "store s3://b"}},
-			store: "s3://b", key: defaultKey, source: "@/home/.msrc:1"},
+			store: "s3://b", key: defaults.Key, source: "@/home/.msrc:1"},
 		{name: "variables and an MS_ variable", env: [][2]string{{"LAZYCRED_S3_PATH", "bucket"}, {"MS_KEY", "k"}}, err: "no store"},
 		{name: "two keys in one", env: [][2]string{{"LAZYCRED_S3_PATH", "bucket"}, {"LAZYCRED_KEY_ALIAS", "a,b"}}, err: "LAZYCRED_KEY_ALIAS: "},
 	} {

@@ -9,12 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"microsecrets/lib/internal/whoami"
-)
-
-const (
-	defaultKey     = "alias/microsecrets-{service}"
-	defaultTimeout = "30s"
+	"microsecrets/lib/internal/defaults"
 )
 
 // A setting is everything that its name decides.
@@ -35,9 +30,9 @@ var table = []setting{
 	{"store", "STORE", "",
 		"where secrets are: s3://BUCKET or s3://BUCKET/PREFIX",
 		func(s *Settings) flag.Value { return (*text)(&s.Store) }},
-	{"key", "KEYS", defaultKey,
+	{"key", "KEYS", defaults.Key,
 		"the KMS key, or several with commas; {service} in it is the\n" +
-			"first segment of NAME (default " + defaultKey + ")",
+			"first segment of NAME (default " + defaults.Key + ")",
 		func(s *Settings) flag.Value { return (*text)(&s.Key) }},
 	{"origin", "STORE", "",
 		"the store that the objects of a replica were written for",
@@ -63,8 +58,8 @@ var table = []setting{
 	{"path-style", "", "",
 		"the bucket in the path (automatic outside amazonaws.com)",
 		func(s *Settings) flag.Value { return &automatic{&s.PathStyle} }},
-	{"timeout", "TIME", defaultTimeout,
-		"the longest wait without progress (default " + defaultTimeout + ")",
+	{"timeout", "TIME", defaults.Timeout.String(),
+		"the longest wait without progress (default " + defaults.Timeout.String() + ")",
 		func(s *Settings) flag.Value { return (*duration)(&s.Timeout) }},
 	{"config", "FILE", "",
 		"read the settings from FILE",
@@ -120,7 +115,7 @@ type claim string
 func (v *claim) String() string { return string(*v) }
 
 func (v *claim) Set(s string) error {
-	if len(s) > whoami.Max {
+	if len(s) > defaults.ByMax {
 		return errors.New("longer than 256 bytes")
 	}
 	*v = claim(s)

@@ -118,7 +118,7 @@ func (o *options) list(ctx context.Context, t *tool.Tool, store *secret.Store, p
 				left++
 				continue
 			}
-			history, printed = history || v.ID != nullVersion, true
+			history, printed = history || v.ID != secret.NullVersion, true
 			if err := o.print(out, v); err != nil {
 				return err
 			}

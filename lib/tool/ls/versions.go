@@ -8,9 +8,6 @@ import (
 	"microsecrets/lib/secret"
 )
 
-// nullVersion is the id of what was stored while the bucket kept no versions.
-const nullVersion = "null"
-
 // state is the word for what a version is.
 func state(e secret.Version) string {
 	switch {

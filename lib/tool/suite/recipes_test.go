@@ -18,7 +18,9 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"microsecrets/lib/fakeaws"
 	"microsecrets/lib/fakeaws/fakeawstest"
+	"microsecrets/lib/secret"
 )
 
 // TestRecipes runs the blocks of doc/recipes.md, each section in a folder and
@@ -71,6 +73,48 @@ func TestReadme(t *testing.T) {
 		if !strings.Contains(r.printed.String(), want) {
 			t.Errorf("nothing printed %q", want)
 		}
+	}
+}
+
+// TestReadmeGo builds the Go program of the README as it says, from an empty folder,
+// and runs it.
+func TestReadmeGo(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "\n## From Go\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	checkout, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for _, b := range blocks(section) {
+		if err := os.WriteFile(filepath.Join(dir, b.role), []byte(b.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	server := fakeawstest.Start(t)
+	store, err := secret.New(server.Config(), fakeaws.DefaultBucket, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Put(t.Context(), "myservice/password", strings.NewReader("hunter2"), nil); err != nil {
+		t.Fatal(err)
+	}
+	script := "set -e\n"
+	for _, m := range regexp.MustCompile(`(?m)^    (go mod .*)$`).FindAllStringSubmatch(section, -1) {
+		script += strings.ReplaceAll(m[1], "../microsecrets", checkout) + "\n"
+	}
+	cmd := exec.Command("sh", "-c", script+"go run .")
+	cmd.Dir = dir
+	cmd.Env = append(append(os.Environ(), server.Environ()...), "GOFLAGS=-mod=mod")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	if out, err := cmd.Output(); string(out) != "hunter2" || err != nil {
+		t.Errorf("%q, %v: %s", out, err, &stderr)
 	}
 }
 
