@@ -111,6 +111,7 @@ func (fs *faults) release() {
 // before does what faults do before the server acts, and prepares what they do
 // to the answer.
 func (x *exchange) before(matched []*fault) error {
+	respond := false
 	for _, f := range matched {
 		var err error
 		switch f.kind {
@@ -131,11 +132,7 @@ func (x *exchange) before(matched []*fault) error {
 		case "ignore-conditions":
 			x.call.IgnoreConditions = true
 		case "respond":
-			io.Copy(io.Discard, x.call.Request.Body)
-			x.rewrite = f.rewrite
-			x.WriteHeader(cmp.Or(f.rewrite.status, http.StatusOK))
-			x.sendRewritten()
-			panic(http.ErrAbortHandler)
+			x.rewrite, respond = f.rewrite, true
 		case "replace":
 			x.rewrite = f.rewrite
 		case "detach":
@@ -165,6 +162,12 @@ func (x *exchange) before(matched []*fault) error {
 		if err != nil {
 			return err
 		}
+	}
+	if respond {
+		io.Copy(io.Discard, x.call.Request.Body)
+		x.WriteHeader(cmp.Or(x.rewrite.status, http.StatusOK))
+		x.sendRewritten()
+		panic(http.ErrAbortHandler)
 	}
 	return nil
 }

@@ -39,8 +39,11 @@ func TestRespond(t *testing.T) {
 		{"chunked text=abc", "HTTP/1.1 200 OK\r\nConnection: close\r\n", "3\r\nabc\r\n0\r\n\r\n"},
 		{"text=a tail=bc size=4", "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n", "abcbc"},
 		{"raw text=nonsense", "", "nonsense"},
+		{"raw text=nonsense GetObject\nfault cut 3", "", "non"},
+		{"raw text=nonsense GetObject\nfault pace 1 1ns", "", "nonsense"},
+		{"raw text=nonsense GetObject\nfault corrupt 0", "", "\x91onsense"},
 	} {
-		s := fakeawstest.Start(t, "fault respond "+row.fault+" GetObject")
+		s := fakeawstest.Start(t, strings.Split("fault respond "+row.fault+" GetObject", "\n")...)
 		got := response(t, s)
 		_, body, _ := strings.Cut(got, "\r\n\r\n")
 		if row.head == "" {
