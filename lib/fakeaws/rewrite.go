@@ -64,7 +64,33 @@ func parseRewrite(l *control.Line) *rewrite {
 	case rw.size < 0:
 		rw.chunked = true
 	}
+	if rw.gzip && rw.body != nil { // now, since much of it takes seconds
+		rw.compress()
+	}
 	return rw
+}
+
+// content is the body and its size, which an endless tail has not.
+func (rw *rewrite) content() (io.Reader, int64) {
+	body, size := io.Reader(bytes.NewReader(rw.body)), int64(len(rw.body))
+	if rw.tail == "" {
+		return body, size
+	}
+	tail := io.Reader(&repeated{text: []byte(strings.Repeat(rw.tail, 1+pieceSize/len(rw.tail)))})
+	if rw.size >= 0 {
+		tail = io.LimitReader(tail, rw.size)
+	}
+	return io.MultiReader(body, tail), size + rw.size
+}
+
+// compress makes the body what it is compressed, tail included.
+func (rw *rewrite) compress() {
+	var b bytes.Buffer
+	z, _ := gzip.NewWriterLevel(&b, gzip.BestSpeed)
+	content, _ := rw.content()
+	io.Copy(z, content)
+	z.Close()
+	rw.body, rw.tail, rw.size = b.Bytes(), "", 0
 }
 
 // sendRewritten sends what the rewrite makes of the service's response.
@@ -72,7 +98,9 @@ func (x *exchange) sendRewritten() {
 	rw := x.rewrite
 	if rw.body == nil {
 		rw = new(*rw)
-		rw.body = x.kept
+		if rw.body = x.kept; rw.gzip {
+			rw.compress()
+		}
 	}
 	conn, _, err := http.NewResponseController(x.ResponseWriter).Hijack()
 	if err != nil {
@@ -90,22 +118,7 @@ func (x *exchange) sendRewritten() {
 	}()
 	x.out = conn
 
-	var body io.Reader = bytes.NewReader(rw.body)
-	size := int64(len(rw.body)) + max(rw.size, 0)
-	if rw.tail != "" {
-		tail := io.Reader(&repeated{text: []byte(strings.Repeat(rw.tail, 1+pieceSize/len(rw.tail)))})
-		if rw.size >= 0 {
-			tail = io.LimitReader(tail, rw.size)
-		}
-		body = io.MultiReader(body, tail)
-	}
-	if rw.gzip {
-		var compressed bytes.Buffer
-		z := gzip.NewWriter(&compressed)
-		io.Copy(z, body)
-		z.Close()
-		body, size = &compressed, int64(compressed.Len())
-	}
+	body, size := rw.content()
 	declared := size
 	if n, _ := strconv.ParseInt(rw.length, 10, 64); strings.HasPrefix(rw.length, "+") || strings.HasPrefix(rw.length, "-") {
 		declared += n
