@@ -102,6 +102,16 @@ func candidates(old bool) ([]string, error) {
 		}
 		dir = parent
 	}
+	own, ownOld := ownFiles()
+	paths = append(paths, own...)
+	if old {
+		paths = slices.Concat(paths, olds, ownOld)
+	}
+	return paths, nil
+}
+
+// ownFiles are where a user keeps what holds everywhere, and lazycred's.
+func ownFiles() (paths, olds []string) {
 	home, err := os.UserHomeDir()
 	if err != nil || !filepath.IsAbs(home) {
 		home = ""
@@ -115,16 +125,30 @@ func candidates(old bool) ([]string, error) {
 		paths = append(paths, filepath.Join(home, msrc))
 		olds = append(olds, filepath.Join(home, lazycred))
 	}
-	if old {
-		paths = append(paths, olds...)
+	return paths, olds
+}
+
+// isOwn reports whether a file is one of ownFiles, by whatever path.
+func isOwn(file string) bool {
+	folder, err := os.Stat(filepath.Dir(file))
+	if err != nil {
+		return false
 	}
-	return paths, nil
+	own, olds := ownFiles()
+	return slices.ContainsFunc(slices.Concat(own, olds), func(own string) bool {
+		at, err := os.Stat(filepath.Dir(own))
+		return err == nil && os.SameFile(at, folder) && filepath.Base(own) == filepath.Base(file)
+	})
 }
 
 // read returns the bytes of a file, having checked the very file that it reads:
 // path may lead to another one at any moment. Its errors do not hold the path.
 func read(path string, found bool) ([]byte, error) {
-	f, err := os.OpenFile(path, openFlags, 0)
+	open := openTrusted
+	if !found {
+		open = func(path string) (*os.File, error) { return os.OpenFile(path, openFlags, 0) }
+	}
+	f, err := open(path)
 	if err != nil {
 		return nil, reason(err)
 	}
@@ -135,11 +159,6 @@ func read(path string, found bool) ([]byte, error) {
 	}
 	if !info.Mode().IsRegular() {
 		return nil, errors.New("not a regular file")
-	}
-	if found {
-		if err := trusted(info); err != nil {
-			return nil, err
-		}
 	}
 	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {

@@ -43,6 +43,7 @@ type Settings struct {
 	Timeout     time.Duration // the longest wait without progress; above zero
 	Config      string        // the file that -config or MS_CONFIG names; empty: none
 	File        string        // the file that was read, named or found; empty: none
+	Found       bool          // File was found, and is not the user's own in the home: a repository may have brought it
 
 	described []Setting
 }
@@ -158,6 +159,7 @@ func (f *Flags) Resolve() (*Settings, error) {
 	if _, given := all["by"]; !given {
 		s.By = defaults.By()
 	}
+	s.Found = s.File != "" && s.Config == "" && !isOwn(s.File)
 	for _, each := range table {
 		s.described = append(s.described, Setting{each.name, each.place(s).String(), f.source(each, lines)})
 	}

@@ -64,7 +64,7 @@ func TestTrust(t *testing.T) {
 	}
 }
 
-// What a link leads to is checked, not the link.
+// What a link leads to is checked, and who made the link.
 func TestTrustLink(t *testing.T) {
 	dir := sandbox(t)
 	target := write(t, filepath.Join(dir, "xdg/dotfile"), "store b")

@@ -45,16 +45,17 @@ func (c chomper) Read(p []byte) (int, error) {
 
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
-// announce tells a person at a terminal where the secret will go, and which file
-// says so: it may have been found in a folder far above.
+// announce says where the secret will go, and what says so: to a person at a
+// terminal, and to anybody where that is a file that was found, which may have
+// come with a repository.
 func announce(t *tool.Tool, name string) error {
-	stdin, ok := t.Stdin.(*os.File)
-	if !t.OnTerminal() && !(ok && isTerminal(stdin)) {
-		return nil
-	}
 	s, err := t.Settings()
 	if err != nil {
 		return err
+	}
+	stdin, ok := t.Stdin.(*os.File)
+	if !s.Found && !t.OnTerminal() && !(ok && isTerminal(stdin)) {
+		return nil
 	}
 	t.Notef("%s goes to %s (%s)", name, s.Store, s.Source("store"))
 	return nil

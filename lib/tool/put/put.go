@@ -44,7 +44,7 @@ stored message, two spaces, NAME.
   -json            the receipt as JSON: name, outcome (created, updated or
                    unchanged), version, etag, sha256 (of the message), bytes (of
                    the plaintext), key
-  -q               no receipt
+  -q               no receipt, and nothing else that is not an error
 ` + tool.Usage + `
 example:
   printf %s "$PASSWORD" | ms-put myservice/password
@@ -147,8 +147,10 @@ func (o *options) conditional() bool {
 
 func (o *options) put(ctx context.Context, t *tool.Tool, args []string, format environ.Format) error {
 	name := args[0]
-	if err := announce(t, name); err != nil {
-		return err
+	if !o.quiet {
+		if err := announce(t, name); err != nil {
+			return err
+		}
 	}
 	if o.unsets() && !o.env {
 		return o.change(ctx, t, name, nil)

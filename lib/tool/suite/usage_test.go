@@ -28,7 +28,7 @@ func output(t *testing.T, program string, args ...string) string {
 	return string(out)
 }
 
-// What -h prints is as it was agreed on: go test -run TestUsage -update agrees.
+// What -h prints is as it was agreed on: go test ./lib/tool/suite -run TestUsage -update agrees.
 func TestUsage(t *testing.T) {
 	t.Parallel()
 	for _, p := range suite.Programs {
