@@ -105,6 +105,27 @@ func TestConditions(t *testing.T) {
 	}
 }
 
+// What another does between the check and the write is a conflict, after which
+// an upload in parts must be begun again.
+func TestConflict(t *testing.T) {
+	s := fakeawstest.Start(t, "fault do-midway 'write k other' PutObject,CompleteMultipartUpload times=2")
+	c := s3Client(s)
+	b, k, none := aws.String(bucket), aws.String("k"), aws.String("*")
+	in := &s3.PutObjectInput{Bucket: b, Key: k, Body: strings.NewReader("ours"), IfNoneMatch: none}
+	_, err := c.PutObject(ctx, in)
+	want(t, "in between", err, "409 ConditionalRequestConflict")
+	s.Do("rm k")
+	complete, _ := upload(t, c, "", "", []byte("ours"))
+	complete.IfNoneMatch = none
+	_, err = c.CompleteMultipartUpload(ctx, complete)
+	want(t, "in parts", err, "409 ConditionalRequestConflict")
+	_, err = c.CompleteMultipartUpload(ctx, complete)
+	want(t, "afterwards", err, "412 PreconditionFailed")
+	s.Do("rm k")
+	_, err = c.CompleteMultipartUpload(ctx, complete)
+	want(t, "the upload", err, "404 NoSuchUpload")
+}
+
 func TestConditionsIgnored(t *testing.T) {
 	s := fakeawstest.Start(t)
 	s.Do("write k old", "fault ignore-conditions PutObject,DeleteObject")

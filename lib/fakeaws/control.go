@@ -40,9 +40,10 @@ Faults: fault KIND [ARG] OP [key=PATTERN] [times=N] [skip=N] [by=NAME]
   corrupt OFFSET          alter one byte of the body under way
   wrong-checksum          alter x-amz-checksum-…
   ignore-conditions       act as if there were no If-Match and If-None-Match, on GET too
-  hold, hold-reply        wait for release, before acting or after
+  hold, hold-midway, hold-reply    wait for release, before acting, between the check of a write's conditions and
+                          the write, or after acting
   rendezvous N            wait until N requests are there
-  do LINE, do-after LINE  run a line before acting, or when acted and not yet answered
+  do LINE, do-midway LINE, do-after LINE     run a line at the same times: do-midway 'write KEY x' is a conflict, 409
   RESPONSE: status=N reason=TEXT header='NAME: VALUE' (again for more; {} in it is the former value; NAME alone: leave it out)
   text=TEXT or body=FILE, tail=TEXT (repeated after it without end, or up to size=N bytes), gzip, chunked (no Content-Length),
   length=N (a false Content-Length; +N, -N: more or less than there is), raw (text is all, status line and header included).

@@ -26,6 +26,7 @@ type exchange struct {
 	status   int
 	kept     []byte // of the body
 
+	midway      []func() error
 	onSend      []func() error // called when the server has acted and the client knows nothing yet; an error drops the connection
 	cut         int64          // connection closed after so many bytes of the body; -1: never
 	corrupt     int64          // offset of a byte of the body to alter; -1: none
@@ -47,6 +48,25 @@ func (x *exchange) Before(*service.Call) error {
 		x.drop("dropped")
 	}
 	return err
+}
+
+// Midway does what faults do in the middle of a write.
+func (x *exchange) Midway() error {
+	err := x.each(x.midway)
+	if err == errGone {
+		x.drop("dropped")
+	}
+	return err
+}
+
+// each calls functions in their order until one fails.
+func (x *exchange) each(list []func() error) error {
+	for _, f := range list {
+		if err := f(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Acted has the request fail although it was acted on, if a fault says so.
@@ -80,10 +100,8 @@ func (x *exchange) WriteHeader(status int) {
 	if x.instead != nil {
 		return
 	}
-	for _, f := range x.onSend {
-		if f() != nil {
-			x.drop("forgotten")
-		}
+	if x.each(x.onSend) != nil {
+		x.drop("forgotten")
 	}
 	x.server.traces.answered(x.trace, status)
 	for name, values := range x.Header() {

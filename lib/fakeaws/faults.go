@@ -100,7 +100,7 @@ func (fs *faults) release() {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	fs.list = slices.DeleteFunc(fs.list, func(f *fault) bool {
-		if f.kind != "hold" && f.kind != "hold-reply" && f.kind != "stall" {
+		if f.kind != "hold" && f.kind != "hold-midway" && f.kind != "hold-reply" && f.kind != "stall" {
 			return false
 		}
 		close(f.gate)
@@ -119,10 +119,14 @@ func (x *exchange) before(matched []*fault) error {
 			err = x.server.wait(x.ctx, f.delay)
 		case "hold":
 			err = x.hold(f)
+		case "hold-midway":
+			x.midway = append(x.midway, func() error { return x.hold(f) })
 		case "rendezvous":
 			err = x.rendezvous(f)
 		case "do":
-			_, err = x.server.DoLine(f.dir, f.line)
+			err = x.do(f)
+		case "do-midway":
+			x.midway = append(x.midway, func() error { return x.do(f) })
 		case "throttle":
 			err = service.ErrThrottled
 		case "answer":
@@ -154,10 +158,7 @@ func (x *exchange) before(matched []*fault) error {
 		case "hold-reply":
 			x.onSend = append(x.onSend, func() error { return x.hold(f) })
 		case "do-after":
-			x.onSend = append(x.onSend, func() error {
-				_, err := x.server.DoLine(f.dir, f.line)
-				return err
-			})
+			x.onSend = append(x.onSend, func() error { return x.do(f) })
 		}
 		if err != nil {
 			return err
@@ -170,6 +171,11 @@ func (x *exchange) before(matched []*fault) error {
 		panic(http.ErrAbortHandler)
 	}
 	return nil
+}
+
+func (x *exchange) do(f *fault) error {
+	_, err := x.server.DoLine(f.dir, f.line)
+	return err
 }
 
 func (x *exchange) hold(f *fault) error {

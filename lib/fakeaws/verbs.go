@@ -107,9 +107,9 @@ func (s *Server) doFault(l *control.Line) (string, error) {
 	case "pace":
 		f.n = int64(l.AtLeast(1))
 		f.delay = l.Duration()
-	case "do", "do-after":
+	case "do", "do-midway", "do-after":
 		f.line = l.Next("LINE")
-	case "throttle", "drop", "detach", "forget", "wrong-checksum", "ignore-conditions", "hold", "hold-reply":
+	case "throttle", "drop", "detach", "forget", "wrong-checksum", "ignore-conditions", "hold", "hold-midway", "hold-reply":
 	default:
 		l.Fail("unknown kind %q", f.kind)
 	}

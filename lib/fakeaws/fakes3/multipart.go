@@ -5,6 +5,7 @@ import (
 	"crypto/md5"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -239,16 +240,19 @@ func (c *call) completeMultipartUpload() error {
 	if err != nil {
 		return err
 	}
+	if err := c.Midway(); err != nil {
+		return err
+	}
 	check := c.writeCheck(before)
 	if err := c.store.put(c.bucket, c.key, v, func(latest *version) error {
 		if c.bucket.uploads[u.id] != u {
 			return errNoSuchUpload.With("UploadId", u.id)
 		}
-		if err := check(latest); err != nil {
-			return err
+		err := check(latest)
+		if failure, _ := errors.AsType[*service.Error](err); failure == nil || failure.Code == errConflict.Code {
+			delete(c.bucket.uploads, u.id) // after a conflict all parts must be uploaded again
 		}
-		delete(c.bucket.uploads, u.id)
-		return nil
+		return err
 	}); err != nil {
 		return err
 	}

@@ -115,7 +115,7 @@ func (c *call) putObject() error {
 		return err
 	}
 	v.setBody(in)
-	if err := c.store.put(c.bucket, c.key, v, c.writeCheck(before)); err != nil {
+	if err := c.commit(v, before); err != nil {
 		return err
 	}
 	c.Header().Set("Etag", `"`+v.ETag+`"`)
@@ -124,6 +124,14 @@ func (c *call) putObject() error {
 	c.checksumHeaders(v)
 	c.WriteHeader(http.StatusOK)
 	return nil
+}
+
+// commit stores v, under conditions that held when before was there.
+func (c *call) commit(v, before *version) error {
+	if err := c.Midway(); err != nil {
+		return err
+	}
+	return c.store.put(c.bucket, c.key, v, c.writeCheck(before))
 }
 
 // findVersion returns the version that a GET, HEAD or copy asks for; id "" is
@@ -409,7 +417,7 @@ func (c *call) copyObject() error {
 	if err := v.setCopy(src); err != nil {
 		return err
 	}
-	if err := c.store.put(c.bucket, c.key, v, c.writeCheck(before)); err != nil {
+	if err := c.commit(v, before); err != nil {
 		return err
 	}
 	c.versionHeader(v.ID)

@@ -31,6 +31,8 @@ type Call struct {
 	Payload string // the body's hash, if Parse has read the body
 	Sig     *sigv4.Signature
 	Caller  iam.Principal
+
+	observer Observer
 }
 
 // A Protocol is how a service understands requests and spells errors.
@@ -50,6 +52,7 @@ type Observer interface {
 	Arrived(*Call)             // Op, Resource and Names are known as far as they can be
 	Before(*Call) error        // the call was understood and will be acted on unless this fails
 	Authenticated(name string) // the principal
+	Midway() error             // the conditions of a write were checked, and it is about to be made
 	Acted() error              // the service has answered; an error is answered instead
 	Failed(code string)        // what error will be answered
 }
@@ -66,6 +69,7 @@ type nobody struct{}
 func (nobody) Arrived(*Call)        {}
 func (nobody) Before(*Call) error   { return nil }
 func (nobody) Authenticated(string) {}
+func (nobody) Midway() error        { return nil }
 func (nobody) Acted() error         { return nil }
 func (nobody) Failed(string)        {}
 
@@ -84,24 +88,24 @@ func NewCall(w http.ResponseWriter, r *http.Request) *Call {
 // Serve takes the call from its arrival to its answer.
 func (c *Call) Serve(p Protocol, principals *iam.Principals, now time.Time) {
 	c.Header().Set("Date", now.Format(http.TimeFormat))
-	observer, ok := c.Request.Context().Value(observerKey{}).(Observer)
-	if !ok {
-		observer = nobody{}
+	c.observer = nobody{}
+	if o, ok := c.Request.Context().Value(observerKey{}).(Observer); ok {
+		c.observer = o
 	}
 	err := p.Parse()
-	observer.Arrived(c)
+	c.observer.Arrived(c)
 	if err == nil {
-		err = observer.Before(c)
+		err = c.observer.Before(c)
 	}
 	if err == nil {
 		err = c.authenticate(principals, now)
 	}
 	if err == nil {
-		observer.Authenticated(c.Caller.Name)
+		c.observer.Authenticated(c.Caller.Name)
 		err = p.Act()
 	}
 	if err == nil {
-		err = observer.Acted()
+		err = c.observer.Acted()
 	}
 	if err == nil {
 		return
@@ -112,7 +116,7 @@ func (c *Call) Serve(p Protocol, principals *iam.Principals, now time.Time) {
 			failure = Errorf(http.StatusInternalServerError, "InternalError", "%v", err)
 		}
 	}
-	observer.Failed(failure.Code)
+	c.observer.Failed(failure.Code)
 	io.CopyN(io.Discard, c.Request.Body, maxDrain)
 	for name, value := range failure.Header {
 		c.Header().Set(name, value)
@@ -130,6 +134,10 @@ func (c *Call) authenticate(principals *iam.Principals, now time.Time) (err erro
 	c.Caller, err = principals.Authenticate(c.Request, c.Sig, now)
 	return err
 }
+
+// Midway is for a service to call between the check of a write's conditions and
+// the write.
+func (c *Call) Midway() error { return c.observer.Midway() }
 
 // Allow fails with AccessDenied unless the caller may do action to the resource
 // arn, which names also denote.
