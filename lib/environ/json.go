@@ -65,7 +65,7 @@ func parseMember(d *json.Decoder, data []byte, number int, env Env) error {
 	value, ok := t.(string)
 	switch {
 	case !ok:
-		return fmt.Errorf("%s: its value is not a string: put it in quotes", name)
+		return fmt.Errorf("%s: its value is not a string: put it in quotes%s", name, nested(t))
 	case loneSurrogate(data[start:d.InputOffset()]):
 		return fmt.Errorf("%s: its value holds %w", name, errSurrogate)
 	case strings.IndexByte(value, 0) >= 0:
@@ -73,6 +73,14 @@ func parseMember(d *json.Decoder, data []byte, number int, env Env) error {
 	}
 	env[name] = value
 	return nil
+}
+
+// nested says what may be done about a value that is JSON itself.
+func nested(t json.Token) string {
+	if _, ok := t.(json.Delim); ok {
+		return ", as a text that holds JSON (jq tojson)"
+	}
+	return ""
 }
 
 // loneSurrogate reports whether s, in which no "\" is the last byte, has an

@@ -61,6 +61,14 @@ func (b *builder) add(line int, name, value string) error {
 	return nil
 }
 
+// ParseError is the error of lines that another format may read.
+type ParseError struct {
+	Reason string // with the line's number, and never its text
+	Format string // which format may read it, as the flag -f of the programs has it
+}
+
+func (e *ParseError) Error() string { return e.Reason + " (" + e.Format + ")" }
+
 func parseLines(data []byte, guessed bool) (Env, error) {
 	b := newBuilder()
 	n := 0
@@ -72,13 +80,13 @@ func parseLines(data []byte, guessed bool) (Env, error) {
 		}
 		name, value, ok := strings.Cut(line, "=")
 		if !ok {
-			return nil, fmt.Errorf("line %d: no \"=\": a line is NAME=VALUE (-f dotenv reads values of several lines)", n)
+			return nil, &ParseError{fmt.Sprintf("line %d: no \"=\": a line is NAME=VALUE", n), "-f dotenv reads values of several lines"}
 		}
 		if !ValidName(name) {
-			return nil, fmt.Errorf("line %d: what stands before \"=\" is not [A-Za-z_][A-Za-z0-9_]* (-f dotenv reads \"export\" and spaces)", n)
+			return nil, &ParseError{fmt.Sprintf("line %d: what stands before \"=\" is not [A-Za-z_][A-Za-z0-9_]*", n), "-f dotenv reads \"export\" and spaces"}
 		}
 		if guessed && quoted(value) {
-			return nil, fmt.Errorf("line %d: %s: its value is in quotes: -f dotenv removes them, -f lines keeps them", n, name)
+			return nil, &ParseError{fmt.Sprintf("line %d: %s: its value is in quotes", n, name), "-f dotenv removes them, -f lines keeps them"}
 		}
 		if err := b.add(n, name, value); err != nil {
 			return nil, err

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"microsecrets/lib/internal/bucket"
+	"microsecrets/lib/internal/hint"
 )
 
 // CheckName reports whether a secret can have this name: a path of one or more
@@ -31,6 +32,10 @@ func CheckName(name string) error {
 	for segment := range strings.SplitSeq(name, "/") {
 		switch segment {
 		case "":
+			if strings.Contains(name, "://") {
+				return hint.With(fmt.Errorf("name %q is %w: it is a URL", name, ErrInvalid),
+					"a NAME is what follows the store: -store s3://BUCKET SERVICE/NAME")
+			}
 			return fmt.Errorf("name %q is %w: an empty segment, or a slash at an end", name, ErrInvalid)
 		case ".", "..":
 			return fmt.Errorf("name %q is %w: a segment %q", name, ErrInvalid, segment)

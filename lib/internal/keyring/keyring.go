@@ -295,8 +295,14 @@ func (k *Keyring) wrongKey(dataKeys []message.EncryptedDataKey) error {
 	if k.anyKey {
 		return fmt.Errorf("%w: its data key does not fit it (made under %s)", message.ErrNotAuthentic, under)
 	}
-	return fmt.Errorf("%w: it does not decrypt under the configured key %s (made under %s)",
+	err := fmt.Errorf("%w: it does not decrypt under the configured key %s (made under %s)",
 		message.ErrNotAuthentic, strings.Join(k.keys, ", "), under)
+	for _, key := range k.keys {
+		if a, ok := parseARN(made[0]); ok && a.kind == "key" && strings.Contains(key, "alias/") {
+			return hint.With(err, "if you have moved the alias to another key: ms-rotate -from "+made[0]+" NAME")
+		}
+	}
+	return err
 }
 
 func (k *Keyring) failed(ctx context.Context, op, key string, err error) error {

@@ -64,7 +64,7 @@ func (o *options) environment(t *tool.Tool, got map[string]*secret.Reader, wrong
 			wrong = append(wrong, err)
 			continue
 		}
-		env, err := o.read(s, plaintext)
+		env, err := o.read(t, s, plaintext)
 		if err != nil {
 			wrong = append(wrong, fmt.Errorf("%s: %w", s.name, err))
 			continue
@@ -110,17 +110,24 @@ func (o *options) override(t *tool.Tool, v *variables, from, name, value string)
 }
 
 // read returns the variables that a source sets.
-func (o *options) read(s source, plaintext []byte) (environ.Env, error) {
+func (o *options) read(t *tool.Tool, s source, plaintext []byte) (environ.Env, error) {
 	if s.variable != "" {
 		if bytes.IndexByte(plaintext, 0) >= 0 {
 			return nil, hint.With(fmt.Errorf("holds a NUL byte, which the variable %s cannot", s.variable), "hand it over "+byFlags)
 		}
+		if bytes.HasSuffix(plaintext, []byte("\n")) {
+			t.Debugf("%s: ends in a newline, and so does %s (ms-put -chomp strips one)", s.name, s.variable)
+		}
 		return environ.Env{s.variable: string(plaintext)}, nil
 	}
 	env, err := environ.Parse(plaintext, environ.Auto)
+	var other *environ.ParseError
+	if errors.As(err, &other) { // ms-exec reads no other format
+		err = errors.New(other.Reason)
+	}
 	if err != nil {
-		return nil, hint.With(fmt.Errorf("is no environment: %w", err),
-			"ms-put -e checks one when it is stored; any other secret is given as VAR=NAME, or "+byFlags)
+		return nil, hint.With(fmt.Errorf("is not an environment: %w", err),
+			"ms-put -e checks one when it is stored; any other secret is given as VAR="+s.name+", or "+byFlags)
 	}
 	return o.filter.Apply(env)
 }

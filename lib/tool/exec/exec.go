@@ -2,12 +2,14 @@
 package exec
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -268,7 +270,7 @@ func (o *options) exec(ctx context.Context, t *tool.Tool, command []string, run 
 	case errors.Is(err, syscall.E2BIG):
 		err = env.tooLarge(command)
 	default:
-		err = o.notRun(command[0], err)
+		err = o.notRun(command[0], program, err)
 	}
 	remove()
 	return err
@@ -328,13 +330,17 @@ func (o *options) find(command string) (string, error) {
 			fmt.Errorf("%q is found only by a relative folder in PATH", command),
 			"write "+path+" if it is meant")}
 	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
-		return "", &tool.Exit{Status: notFound, Err: fmt.Errorf("%q: command not found", command)}
+		err := fmt.Errorf("%q: command not found", command)
+		if strings.ContainsAny(command, " \t") {
+			err = hint.With(err, "COMMAND and its arguments are separate words: -- COMMAND ARG, or -- sh -c 'COMMAND ARG'")
+		}
+		return "", &tool.Exit{Status: notFound, Err: err}
 	}
-	return "", o.notRun(command, err)
+	return "", o.notRun(command, command, err)
 }
 
 // notRun is the error of a COMMAND that could not be started.
-func (o *options) notRun(command string, err error) error {
+func (o *options) notRun(command, program string, err error) error {
 	status := cannotRun
 	if errors.Is(err, fs.ErrNotExist) {
 		status = notFound
@@ -344,10 +350,25 @@ func (o *options) notRun(command string, err error) error {
 		err = wrapped.Err
 	}
 	err = &tool.Exit{Status: status, Err: tool.FileError(fmt.Sprintf("%q cannot be run", command), err)}
-	if errors.Is(err, syscall.ENOEXEC) {
+	switch {
+	case errors.Is(err, syscall.ENOEXEC):
 		err = hint.With(err, "a script needs a first line that names its interpreter, #!/bin/sh")
+	case status == notFound && endsInCR(program):
+		err = hint.With(err, "its first line ends in a carriage return, which is taken for a part of the interpreter's name: sed -i 's/\\r$//'")
 	}
 	return err
+}
+
+// endsInCR reports whether the line of a script that names its interpreter ends in
+// a carriage return.
+func endsInCR(program string) bool {
+	f, err := os.Open(program)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	line, err := bufio.NewReader(io.LimitReader(f, 4096)).ReadString('\n')
+	return err == nil && strings.HasPrefix(line, "#!") && strings.HasSuffix(line, "\r\n")
 }
 
 // object is what MICROSECRETS_METADATA tells of a source.

@@ -27,7 +27,8 @@ after the other, as cat does. NAME "-" reads names from standard input.
 
   -o FILE          to FILE, 0600, which appears when all is verified (one NAME)
   -d DIR           each to DIR/NAME, likewise
-  -force           with -o and -d: replace a file that exists
+  -force           with -o and -d: replace a file that exists; on a terminal: show
+                   what is not text
   -k VAR           one variable of an environment, nothing added
   -f FORMAT        an environment in another form: json, lines, sh, dotenv, yaml,
                    github, github-mask, tfvars, properties, csv, tsv or nul
@@ -91,7 +92,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		if err := tool.Exclusive(t.FlagSet, exclusive); err != nil {
 			return err
 		}
-		if err := o.check(names); err != nil {
+		if err := o.check(names, isTerminal(stdout)); err != nil {
 			return err
 		}
 		names, err := o.names(ctx, t, names)
@@ -111,7 +112,7 @@ var exclusive = [][]string{
 	{"inspect", "o", "d", "k", "f", "c", "stream", "any-key", "raw"},
 }
 
-func (o *options) check(names []string) (err error) {
+func (o *options) check(names []string, onTerminal bool) (err error) {
 	if o.file == "-" { // standard output, as elsewhere
 		o.file = ""
 	}
@@ -126,8 +127,8 @@ func (o *options) check(names []string) (err error) {
 		return tool.Usagef("flag -o is for one NAME; -d takes several")
 	case o.at != "" && several:
 		return tool.Usagef("flag -at is for one NAME")
-	case o.force && o.file == "" && o.dir == "":
-		return tool.Usagef("flag -force goes with -o or -d")
+	case o.force && o.file == "" && o.dir == "" && !onTerminal:
+		return tool.Usagef("flag -force goes with -o or -d, or with a terminal")
 	case o.variable != "" && !environ.ValidName(o.variable):
 		return tool.Usagef("flag -k: a variable's name is [A-Za-z_][A-Za-z0-9_]*")
 	case o.filterFlags.Given() && o.format == "":
@@ -173,6 +174,11 @@ func (o *options) get(ctx context.Context, t *tool.Tool, names []string) error {
 		return err
 	}
 	out := t.Output(ctx)
+	if isTerminal(t.Stdout) && !o.force {
+		terminal := &terminal{w: out}
+		defer terminal.end()
+		out = terminal
+	}
 	switch {
 	case o.inspect:
 		return o.inspectAll(ctx, store, names, out)
@@ -182,13 +188,19 @@ func (o *options) get(ctx context.Context, t *tool.Tool, names []string) error {
 		return o.renderAll(ctx, t, store, names, out)
 	}
 	got, err := tool.Gather(ctx, sideBySide, names, func(name string) (reader, error) {
-		return o.reader(ctx, t, store, name)
+		r, err := o.reader(ctx, t, store, name)
+		return r, o.advise(ctx, store, names, name, err)
 	})
 	for _, r := range got {
 		defer r.Close()
 	}
 	if err != nil {
 		return err
+	}
+	if terminal, ok := out.(*terminal); ok {
+		if err := terminal.check(names, got); err != nil {
+			return err
+		}
 	}
 	for _, name := range names {
 		if _, err := got[name].WriteTo(out); err != nil {
@@ -238,7 +250,8 @@ func (o *options) streamAll(ctx context.Context, t *tool.Tool, store *secret.Sto
 // renderAll writes what -k or -f asks for of environments, if all have it.
 func (o *options) renderAll(ctx context.Context, t *tool.Tool, store *secret.Store, names []string, out io.Writer) error {
 	got, err := tool.Gather(ctx, sideBySide, names, func(name string) ([]byte, error) {
-		return o.plaintext(ctx, t, store, name)
+		plaintext, err := o.plaintext(ctx, t, store, name)
+		return plaintext, o.advise(ctx, store, names, name, err)
 	})
 	if err != nil {
 		return err
@@ -270,7 +283,7 @@ func (o *options) plaintext(ctx context.Context, t *tool.Tool, store *secret.Sto
 func (o *options) render(name string, plaintext []byte) ([]byte, error) {
 	env, err := environ.Parse(plaintext, environ.Auto)
 	if err != nil {
-		return nil, fmt.Errorf("%s: is no environment: %w", name, err)
+		return nil, fmt.Errorf("%s: is not an environment: %w", name, err)
 	}
 	if o.variable != "" {
 		value, ok := env[o.variable]

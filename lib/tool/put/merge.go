@@ -33,7 +33,7 @@ func (o *options) change(ctx context.Context, t *tool.Tool, name string, over en
 	if err != nil {
 		return err
 	}
-	return o.print(t.Stdout, receipt, plain[:])
+	return o.print(t, receipt, plain[:])
 }
 
 func (o *options) merged(old []byte, over environ.Env) ([]byte, error) {
@@ -41,7 +41,7 @@ func (o *options) merged(old []byte, over environ.Env) ([]byte, error) {
 	if len(old) > 0 {
 		var err error
 		if env, err = environ.Parse(old, environ.Auto); err != nil {
-			return nil, fmt.Errorf("what is stored is no environment: %w", err)
+			return nil, fmt.Errorf("what is stored is not an environment: %w", err)
 		}
 	}
 	env, _ = env.Merge(over)

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"microsecrets/lib/environ"
 	"microsecrets/lib/internal/hint"
@@ -192,15 +193,16 @@ func (o *options) put(ctx context.Context, t *tool.Tool, args []string, format e
 	if receipt.Outcome == secret.Written {
 		receipt.Outcome = outcome
 	}
-	return o.print(t.Stdout, receipt, plain.Sum(nil))
+	return o.print(t, receipt, plain.Sum(nil))
 }
 
 // input is what is to be stored, and how to speak of it.
 type input struct {
 	io.Reader
 	close func() error
-	named bool   // a FILE that the user named, not standard input
-	why   string // what may be behind it if it is empty
+	what  string // standard input, or FILE
+	named bool   // a regular FILE that the user named: it may be empty
+	why   string // what may be the reason if it is empty
 }
 
 func (in *input) Close() error { return in.close() }
@@ -213,17 +215,23 @@ func (o *options) input(ctx context.Context, t *tool.Tool, args []string) (*inpu
 			return nil, hint.With(tool.FileError("FILE", err),
 				"FILE is the name of a file; a secret is given on standard input, never as an argument")
 		}
-		return &input{&source{f, "FILE"}, f.Close, true, ""}, nil
+		// A pipe is as empty after a command that failed as standard input is.
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			return &input{&source{f, "FILE"}, f.Close, "FILE", true, ""}, nil
+		}
+		return &input{&source{tool.Interruptible(ctx, f), "FILE"}, f.Close, "FILE", false, afterFailure}, nil
 	}
 	if f, ok := t.Stdin.(*os.File); ok && isTerminal(f) {
 		typed, err := prompt(ctx, t, f)
 		if err != nil {
 			return nil, err
 		}
-		return &input{bytes.NewReader(typed), nothing, false, ": nothing was typed"}, nil
+		return &input{bytes.NewReader(typed), nothing, "standard input", false, ": nothing was typed"}, nil
 	}
-	return &input{&source{tool.Interruptible(ctx, t.Stdin), "standard input"}, nothing, false, ": did the command before it fail?"}, nil
+	return &input{&source{tool.Interruptible(ctx, t.Stdin), "standard input"}, nothing, "standard input", false, afterFailure}, nil
 }
+
+const afterFailure = ": did the command before it fail?"
 
 // prepare checks the input as far as it can be before anything is sent.
 func (o *options) prepare(in *input, name string, format environ.Format) (io.Reader, error) {
@@ -245,7 +253,7 @@ func (o *options) prepare(in *input, name string, format environ.Format) (io.Rea
 	}
 	empty := len(head) == 0 || o.chomp && string(head) == "\n"
 	if empty && !in.named && !o.empty {
-		return nil, fmt.Errorf("%s: %w", name, tool.Usagef("standard input is empty%s (-empty accepts it)", in.why))
+		return nil, fmt.Errorf("%s: %w", name, tool.Usagef("%s is empty%s (-empty accepts it)", in.what, in.why))
 	}
 	if o.chomp {
 		return chomper{ahead}, nil
@@ -301,7 +309,15 @@ type receipt struct {
 	Key     string         `json:"key"`
 }
 
-func (o *options) print(w io.Writer, r *secret.Receipt, plain []byte) error {
+func (o *options) print(t *tool.Tool, r *secret.Receipt, plain []byte) error {
+	if r.ClockSkew != 0 && !o.quiet {
+		off := "behind"
+		if r.ClockSkew < 0 {
+			off = "ahead of"
+		}
+		t.Notef("this machine's clock is %v %s KMS's, whose time the secret has", r.ClockSkew.Abs().Round(time.Minute), off)
+	}
+	w := t.Stdout
 	var err error
 	switch {
 	case o.quiet:
