@@ -32,6 +32,7 @@ var law = []room{
 	{name: "lib/internal/become"},
 	{name: "lib/internal/hint"},
 	{name: "lib/internal/printable"},
+	{name: "lib/internal/prompt"},
 	{name: "lib/internal/version"},
 	{name: "lib/internal/defaults"},
 	{name: "lib/internal/settings", may: []string{"lib/internal/hint", "lib/internal/printable", "lib/internal/defaults"}},
@@ -51,7 +52,7 @@ var law = []room{
 	{name: "lib/tool", may: []string{
 		"lib/secret", "lib/environ", "lib/internal/settings", "lib/internal/hint", "lib/internal/printable", "lib/internal/version",
 	}},
-	{name: "lib/tool/put", may: []string{"lib/tool", "lib/secret", "lib/environ", "lib/internal/hint"}},
+	{name: "lib/tool/put", may: []string{"lib/tool", "lib/secret", "lib/environ", "lib/internal/hint", "lib/internal/prompt"}},
 	{name: "lib/tool/get", may: []string{"lib/tool", "lib/secret", "lib/environ", "lib/internal/atomicfile", "lib/internal/hint"}},
 	{name: "lib/tool/ls", may: []string{"lib/tool", "lib/secret", "lib/internal/hint"}},
 	{name: "lib/tool/exec", may: []string{"lib/tool", "lib/secret", "lib/environ", "lib/internal/hint", "lib/internal/become"}},

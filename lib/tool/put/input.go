@@ -4,13 +4,13 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 
 	"golang.org/x/term"
 
 	"microsecrets/lib/internal/hint"
+	"microsecrets/lib/internal/prompt"
 	"microsecrets/lib/tool"
 )
 
@@ -61,38 +61,14 @@ func announce(t *tool.Tool, name string) error {
 	return nil
 }
 
-// prompt asks for a secret on a terminal, without echo, and takes one line.
-func prompt(ctx context.Context, t *tool.Tool, f *os.File) ([]byte, error) {
-	state, err := term.GetState(int(f.Fd()))
-	if err != nil {
+// ask asks for a secret on a terminal, without echo, and takes one line.
+func ask(ctx context.Context, t *tool.Tool, f *os.File) ([]byte, error) {
+	line, err := prompt.Line(ctx, f, t.Stderr, "secret, not shown: ")
+	switch {
+	case errors.Is(err, prompt.ErrLines), errors.Is(err, prompt.ErrKey):
+		return nil, hint.With(tool.Usagef("%v: nothing is stored", err), "give the secret as a FILE, or through a pipe")
+	case err != nil && ctx.Err() == nil:
 		return nil, tool.FileError("standard input", err)
 	}
-	fmt.Fprint(t.Stderr, "secret, not shown: ")
-	defer fmt.Fprintln(t.Stderr)
-	defer term.Restore(int(f.Fd()), state)
-	type line struct {
-		text []byte
-		err  error
-	}
-	typed := make(chan line, 1)
-	go func() {
-		text, err := readLine(f)
-		typed <- line{text, err}
-	}()
-	select {
-	case l := <-typed:
-		switch {
-		case errors.Is(l.err, errLines):
-			return nil, l.err
-		case l.err != nil:
-			return nil, tool.FileError("standard input", l.err)
-		}
-		return l.text, nil
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
+	return line, err
 }
-
-// errLines is the error of what goes on behind the line that is asked for: a key
-// that was pasted, whose other lines the shell would get.
-var errLines = hint.With(tool.Usagef("more than one line was typed, and none is stored"), "give it as a FILE, or through a pipe")

@@ -16,11 +16,9 @@ import (
 
 	"github.com/creack/pty"
 	"github.com/rogpeppe/go-internal/testscript"
-	"golang.org/x/sys/unix"
 
 	"microsecrets/lib/fakeaws/fakeawstest"
 	"microsecrets/lib/tool"
-	"microsecrets/lib/tool/put"
 	"microsecrets/lib/tool/suite/suitetest"
 )
 
@@ -36,8 +34,16 @@ type terminal struct {
 	shown  bytes.Buffer
 }
 
+const question = "secret, not shown: "
+
 // atTerminal starts ms-put on a terminal and waits until it asks.
 func atTerminal(t *testing.T, env []string, args ...string) *terminal {
+	t.Helper()
+	return runAtTerminal(t, env, append([]string{"ms-put"}, args...)...)
+}
+
+// runAtTerminal starts a command on a terminal and waits until ms-put asks there.
+func runAtTerminal(t *testing.T, env []string, command ...string) *terminal {
 	t.Helper()
 	keys, screen, err := pty.Open()
 	if err != nil {
@@ -48,7 +54,7 @@ func atTerminal(t *testing.T, env []string, args ...string) *terminal {
 		t.Fatal(err)
 	}
 	term := &terminal{T: t, server: fakeawstest.Start(t), keys: keys, screen: screen}
-	term.cmd = exec.Command("ms-put", args...)
+	term.cmd = exec.Command(command[0], command[1:]...)
 	term.cmd.Dir = t.TempDir()
 	term.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + term.cmd.Dir, "GORACE=atexit_sleep_ms=0"}, term.server.Environ()...)
 	term.cmd.Env = append(term.cmd.Env, env...)
@@ -58,16 +64,15 @@ func atTerminal(t *testing.T, env []string, args ...string) *terminal {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { term.cmd.Process.Kill(); term.cmd.Wait() })
-	term.until("secret, not shown: ")
-	term.quiet()
+	term.until(question, 1)
 	return term
 }
 
-// until reads the screen until it shows text.
-func (term *terminal) until(text string) {
+// until reads the screen until it shows text so many times.
+func (term *terminal) until(text string, times int) {
 	term.Helper()
 	buf := make([]byte, 4096)
-	for !strings.Contains(term.shown.String(), text) {
+	for strings.Count(term.shown.String(), text) < times {
 		n, err := term.keys.Read(buf)
 		term.shown.Write(buf[:n])
 		if err != nil {
@@ -76,22 +81,24 @@ func (term *terminal) until(text string) {
 	}
 }
 
-func (term *terminal) echoes() bool {
+// stty runs stty at the terminal.
+func (term *terminal) stty(args ...string) string {
 	term.Helper()
-	state, err := unix.IoctlGetTermios(int(term.screen.Fd()), put.GetTermios)
+	cmd := exec.Command("stty", args...)
+	cmd.Stdin = term.screen
+	out, err := cmd.CombinedOutput()
 	if err != nil {
-		term.Fatal(err)
+		term.Fatalf("stty %q: %v: %s", args, err, out)
 	}
-	return state.Lflag&unix.ECHO != 0
+	return string(out)
 }
 
-// quiet waits until the terminal does not echo: the prompt is shown first.
-func (term *terminal) quiet() {
+func (term *terminal) echoes() bool { return strings.Contains(term.stty("-a"), " echo ") }
+
+func (term *terminal) write(keys string) {
 	term.Helper()
-	for end := time.Now().Add(30 * time.Second); term.echoes(); {
-		if time.Now().After(end) {
-			term.Fatal("the terminal echoes")
-		}
+	if _, err := io.WriteString(term.keys, keys); err != nil {
+		term.Fatal(err)
 	}
 }
 
@@ -99,15 +106,13 @@ func (term *terminal) quiet() {
 // ended.
 func (term *terminal) typed(keys string) (*os.ProcessState, string) {
 	term.Helper()
-	if _, err := io.WriteString(term.keys, keys); err != nil {
-		term.Fatal(err)
-	}
+	term.write(keys)
 	term.cmd.Wait()
 	// What the program has written comes before this.
 	if _, err := io.WriteString(term.screen, "THE END"); err != nil {
 		term.Fatal(err)
 	}
-	term.until("THE END")
+	term.until("THE END", 1)
 	if !term.echoes() {
 		term.Error("the terminal is left without echo")
 	}
@@ -196,7 +201,7 @@ func TestPromptLines(t *testing.T) {
 	t.Parallel()
 	term := atTerminal(t, nil, "s/pass")
 	exit, shown := term.typed("-----BEGIN KEY-----\nhunter2\n-----END")
-	if exit.ExitCode() != 2 || !strings.Contains(shown, "ms-put: more than one line was typed, and none is stored\r\n") || strings.Contains(shown, "hunter2") {
+	if exit.ExitCode() != 2 || !strings.Contains(shown, "ms-put: more than one line was typed: nothing is stored\r\n") || strings.Contains(shown, "hunter2") {
 		t.Errorf("%v: %q", exit, shown)
 	}
 	if out := term.server.Do("counts"); out != "" {
@@ -215,6 +220,99 @@ func TestPromptKeys(t *testing.T) {
 	}
 	term := atTerminal(t, nil, "s/pass")
 	if exit, shown := term.typed("\x04"); exit.ExitCode() != 2 || !strings.Contains(shown, "standard input is empty: nothing was typed") {
+		t.Errorf("%v: %q", exit, shown)
+	}
+}
+
+// Keys that move in the line and change it do so, and are not in the secret.
+func TestPromptEditing(t *testing.T) {
+	t.Parallel()
+	term := atTerminal(t, nil, "s/pass")
+	if exit, shown := term.typed("ab\x1b[Dc\x1b[H_\x1b[F!\n"); exit.ExitCode() != 0 || term.get("s/pass") != "_acb!" {
+		t.Errorf("%v: %q", exit, shown)
+	}
+}
+
+// A key that is neither text nor edits the line would be in the secret unseen.
+func TestPromptRefuses(t *testing.T) {
+	t.Parallel()
+	for _, keys := range []string{"hunter2\tx\n", "hunter2\x1b[15~\n", "hunter2\x1b\n", "hunter2\x00\n", "hunter2\u0085\n"} {
+		term := atTerminal(t, nil, "s/pass")
+		exit, shown := term.typed(keys)
+		if exit.ExitCode() != 2 || !strings.Contains(shown, "ms-put: a key was typed that is neither text nor edits the line: nothing is stored\r\n") || strings.Contains(shown, "hunter2") {
+			t.Errorf("%q: %v: %q", keys, exit, shown)
+		}
+		if out, err := term.server.DoLine("", "counts"); err != nil || out != "" {
+			t.Errorf("requested %q, %v", out, err)
+		}
+	}
+}
+
+// ^Z at the prompt suspends ms-put. In the foreground again it asks again,
+// without echo though the shell has switched that on, and what was typed before
+// is dropped.
+func TestPromptSuspended(t *testing.T) {
+	t.Parallel()
+	term := runAtTerminal(t, nil, "sh", "-c", "set -m; ms-put s/pass; stty -a; stty echo icanon; fg")
+	term.write("wrong\x1a")
+	term.until(question, 2)
+	exit, shown := term.typed("hunter2\n")
+	if exit.ExitCode() != 0 || term.get("s/pass") != "hunter2" {
+		t.Errorf("%v: %q", exit, shown)
+	}
+	if strings.Contains(shown, "wrong") || strings.Contains(shown, "hunter2") {
+		t.Errorf("%q", shown)
+	}
+	if !strings.Contains(shown, " echo ") {
+		t.Errorf("the shell gets a terminal without echo: %q", shown)
+	}
+}
+
+// ^Z after the question suspends it as any program.
+func TestPromptSuspendedLater(t *testing.T) {
+	t.Parallel()
+	term := runAtTerminal(t, nil, "sh", "-c", "set -m; ms-put s/pass; echo suspended; fg")
+	term.server.Do("fault hold PutObject key=s/pass")
+	term.write("hunter2\n")
+	term.server.Do("await PutObject 1")
+	term.write("\x1a")
+	term.until("suspended", 1)
+	term.server.Do("release")
+	if exit, shown := term.typed(""); exit.ExitCode() != 0 || term.get("s/pass") != "hunter2" {
+		t.Errorf("%v: %q", exit, shown)
+	}
+}
+
+// The same where the program is stopped without being asked, and where it cannot
+// be suspended because no shell could continue it.
+func TestPromptStopped(t *testing.T) {
+	t.Parallel()
+	term := atTerminal(t, nil, "s/pass")
+	term.write("wrong")
+	if err := term.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	term.stty("echo", "icanon")
+	if err := term.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	term.until(question, 2)
+	term.write("wrong\x1a")
+	term.until(question, 3)
+	if exit, shown := term.typed("hunter2\n"); exit.ExitCode() != 0 || term.get("s/pass") != "hunter2" || strings.Contains(shown, "hunter2") {
+		t.Errorf("%v: %q", exit, shown)
+	}
+}
+
+// A terminal that is resized stays silent.
+func TestPromptResized(t *testing.T) {
+	t.Parallel()
+	term := atTerminal(t, nil, "s/pass")
+	term.write("hun")
+	if err := pty.Setsize(term.keys, &pty.Winsize{Rows: 10, Cols: 7}); err != nil {
+		t.Fatal(err)
+	}
+	if exit, shown := term.typed("ter2\n"); exit.ExitCode() != 0 || term.get("s/pass") != "hunter2" || strings.Contains(shown, "ter2") {
 		t.Errorf("%v: %q", exit, shown)
 	}
 }

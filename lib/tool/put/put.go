@@ -222,7 +222,7 @@ func (o *options) input(ctx context.Context, t *tool.Tool, args []string) (*inpu
 		return &input{&source{tool.Interruptible(ctx, f), "FILE"}, f.Close, "FILE", false, afterFailure}, nil
 	}
 	if f, ok := t.Stdin.(*os.File); ok && isTerminal(f) {
-		typed, err := prompt(ctx, t, f)
+		typed, err := ask(ctx, t, f)
 		if err != nil {
 			return nil, err
 		}
