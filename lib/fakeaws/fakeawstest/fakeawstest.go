@@ -1,8 +1,8 @@
-// Package fakeawstest gives a Go test an emulated S3 and KMS of its own in one
+// Package fakeawstest gives a Go test an emulated S3, KMS and STS of its own in one
 // line:
 //
-//	aws := fakeawstest.Start(t)
-//	client := s3.NewFromConfig(aws.Config())
+//	fake := fakeawstest.Start(t)
+//	client := s3.NewFromConfig(fake.Config())
 //
 // Nothing of the process changes, so such tests can run in parallel. A test of
 // code that finds its configuration in the environment calls Setenv, and one
@@ -19,7 +19,7 @@ import (
 	"microsecrets/lib/fakeaws"
 )
 
-// A Server is an emulated S3 and KMS that lives as long as the test that started
+// A Server is an emulated S3, KMS and STS that lives as long as the test that started
 // it.
 type Server struct {
 	*fakeaws.Server

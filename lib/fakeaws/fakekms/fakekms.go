@@ -212,7 +212,7 @@ func (key *kmsKey) arn() string {
 
 // Options are what a Handler is made with.
 type Options struct {
-	Principals *iam.Principals  // who may sign requests
+	Principals *iam.Principals  // who may sign requests; must be set
 	Now        func() time.Time // the server's clock; nil: the machine's
 	Dir        *os.Root         // keeps keys and aliases; nil: they are kept in memory
 }

@@ -30,7 +30,7 @@ const DefaultBucket = "example-microsecrets"
 
 // Options are what a Handler is made with.
 type Options struct {
-	Principals *iam.Principals  // who may sign requests
+	Principals *iam.Principals  // who may sign requests; must be set
 	Now        func() time.Time // the server's clock; nil: the machine's
 	Dir        *os.Root         // keeps buckets and objects, for one Handler at a time; nil: they are kept in memory
 }

@@ -26,7 +26,7 @@ const (
 
 // Options are what a Handler is made with.
 type Options struct {
-	Principals *iam.Principals  // who may sign requests
+	Principals *iam.Principals  // who may sign requests; must be set
 	Now        func() time.Time // the server's clock; nil: the machine's
 }
 
