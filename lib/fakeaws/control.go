@@ -19,6 +19,7 @@ or s3://BUCKET/KEY. PATTERN has * for any characters, slashes as well, and ? for
   deny|allow ACTION [PATTERN] [by=NAME]    s3:GetObject, kms:*; PATTERN is of keys, s3://BUCKET/KEY, aliases, ARNs
                           or values of the encryption context; denials win
   permit [by=NAME]        forget the rules
+  policy NAME [FILE]…     attach IAM policies in JSON in place of those before: then NAME may do what they allow
   expire NAME             its credentials have expired
   clock DURATION          set the server's clock ahead (1h) or back (-1h)
 
@@ -92,7 +93,7 @@ func (s *Server) DoLine(dir, text string) (string, error) {
 var verbs = map[string]func(*Server, *control.Line) (string, error){
 	"help": func(*Server, *control.Line) (string, error) { return Help, nil },
 
-	"principal": (*Server).doPrincipal, "deny": (*Server).doRule, "allow": (*Server).doRule, "permit": (*Server).doPermit,
+	"principal": (*Server).doPrincipal, "deny": (*Server).doRule, "allow": (*Server).doRule, "permit": (*Server).doPermit, "policy": (*Server).doPolicy,
 	"expire": (*Server).doExpire, "clock": (*Server).doClock,
 
 	"fault": (*Server).doFault, "faults": (*Server).doFaults, "await": (*Server).doAwait, "idle": (*Server).doIdle,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -61,6 +62,24 @@ func (s *Server) doRule(l *control.Line) (string, error) {
 	name := l.Option("by", iam.DefaultPrincipal)
 	r := iam.Rule{Deny: l.Verb == "deny", Action: l.Next("ACTION"), Resource: l.Maybe("*")}
 	return s.change(l, name, func(p *iam.Principal) { p.Rules = append(p.Rules, r) })
+}
+
+func (s *Server) doPolicy(l *control.Line) (string, error) {
+	name := l.Next("NAME")
+	var policies []*iam.Policy
+	for _, file := range l.Words {
+		data, err := os.ReadFile(l.Path(file))
+		if err != nil {
+			return "", err
+		}
+		policy, err := iam.ParsePolicy(data)
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", file, err)
+		}
+		policies = append(policies, policy)
+	}
+	l.Words = nil
+	return s.change(l, name, func(p *iam.Principal) { p.Policies = policies })
 }
 
 func (s *Server) doPermit(l *control.Line) (string, error) {

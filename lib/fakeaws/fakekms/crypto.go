@@ -263,11 +263,13 @@ func (h *Handler) reEncrypt(c *call) (any, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c.Op = "ReEncryptFrom"
+	c.setEncryptionContext(a.SourceEncryptionContext)
 	source, plaintext, err := h.openBlob(c, a.SourceKeyId, a.SourceEncryptionContext)
 	if err != nil {
 		return nil, err
 	}
 	c.Op = "ReEncryptTo"
+	c.setEncryptionContext(a.DestinationEncryptionContext)
 	key, err := h.resolveUsable(c, a.DestinationKeyId)
 	if err != nil {
 		return nil, err

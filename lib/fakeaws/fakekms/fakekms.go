@@ -96,6 +96,7 @@ func (c *call) Parse() error {
 		return service.Errorf(http.StatusBadRequest, "SerializationException", "Could not deserialize the request: %v", err)
 	}
 	c.Resource = c.args.KeyId
+	c.setEncryptionContext(c.args.EncryptionContext)
 	for _, name := range []string{c.args.KeyId, c.args.SourceKeyId, c.args.DestinationKeyId, c.args.AliasName} {
 		if name != "" {
 			c.Names = append(c.Names, name)
@@ -286,11 +287,15 @@ func (h *Handler) resolve(c *call, id string) (*kmsKey, error) {
 	}
 	key, err := h.find(c, region, account, name)
 	if account != c.Caller.Account && (key == nil || !slices.Contains(key.Shared, c.Caller.Account)) {
-		return nil, errorf("AccessDeniedException", "User: arn:aws:iam::%s:user/%s is not authorized to perform: kms:%s on resource: %s because no resource-based policy allows the kms:%s action",
-			c.Caller.Account, c.Caller.Name, c.Op, id, c.Op)
+		return nil, errorf("AccessDeniedException", "User: %s is not authorized to perform: kms:%s on resource: %s because no resource-based policy allows the kms:%s action",
+			c.Caller.ARN(), c.Op, id, c.Op)
 	}
 	if err != nil {
 		return nil, err
+	}
+	delete(c.Context, "kms:requestalias")
+	if strings.HasPrefix(name, "alias/") {
+		c.Context["kms:requestalias"] = []string{name}
 	}
 	return key, h.permit(c, key)
 }
@@ -324,26 +329,35 @@ var autoOperations = map[string]bool{"GenerateDataKey": true, "Encrypt": true,
 
 // permit checks the caller's policy for the operation on key.
 func (h *Handler) permit(c *call, key *kmsKey) error {
-	names := slices.Clone(c.Names)
-	names = append(names, key.ID)
+	names := append(slices.Clone(c.Names), key.ID)
+	c.Context["kms:resourcealiases"] = nil
 	for arn, id := range h.aliases {
 		if prefix := aliasARN(key.Region, key.Account, ""); id == key.ID && strings.HasPrefix(arn, prefix) {
-			names = append(names, strings.TrimPrefix(arn, prefix), arn)
+			name := strings.TrimPrefix(arn, prefix)
+			names = append(names, name, arn)
+			c.Context["kms:resourcealiases"] = append(c.Context["kms:resourcealiases"], name)
 		}
 	}
-	if err := c.Allow("kms:"+c.Op, key.arn(), names); err != nil {
+	return c.allow(key.arn(), names)
+}
+
+// allow checks the caller's policies for the operation on a resource.
+func (c *call) allow(arn string, names []string) error {
+	if err := c.Allow("kms:"+c.Op, arn, names); err != nil {
 		return errorf("AccessDeniedException", "%v", err)
 	}
 	return nil
 }
 
-// permitAny checks the caller's policy for an operation on no key in
-// particular.
-func (h *Handler) permitAny(c *call) error {
-	if err := c.Allow("kms:"+c.Op, "*", c.Names); err != nil {
-		return errorf("AccessDeniedException", "%v", err)
+// setEncryptionContext makes a context what policies can test. IAM ignores case
+// in the names of its condition keys, so that two pairs can share one.
+func (c *call) setEncryptionContext(context map[string]string) {
+	maps.DeleteFunc(c.Context, func(key string, _ []string) bool { return strings.HasPrefix(key, "kms:encryptioncontext") })
+	for _, name := range slices.Sorted(maps.Keys(context)) {
+		key := "kms:encryptioncontext:" + strings.ToLower(name)
+		c.Context[key] = append(c.Context[key], context[name])
+		c.Context["kms:encryptioncontextkeys"] = append(c.Context["kms:encryptioncontextkeys"], name)
 	}
-	return nil
 }
 
 // usable fails unless the key can be used to encrypt and decrypt now.

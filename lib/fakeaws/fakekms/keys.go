@@ -88,7 +88,7 @@ type keyOutput struct{ KeyMetadata keyMetadata }
 func (h *Handler) createKey(c *call) (any, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if err := h.permitAny(c); err != nil {
+	if err := c.allow("*", c.Names); err != nil {
 		return nil, err
 	}
 	a := c.args
@@ -147,7 +147,7 @@ func paginate[E any](c *call, entries []E, name func(E) string) ([]E, string, er
 func (h *Handler) listKeys(c *call) (any, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if err := h.permitAny(c); err != nil {
+	if err := c.allow("*", c.Names); err != nil {
 		return nil, err
 	}
 	type entry struct{ KeyId, KeyArn string }
@@ -168,7 +168,7 @@ func (h *Handler) listKeys(c *call) (any, error) {
 func (h *Handler) listAliases(c *call) (any, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if err := h.permitAny(c); err != nil {
+	if err := c.allow("*", c.Names); err != nil {
 		return nil, err
 	}
 	type entry struct {
@@ -208,6 +208,9 @@ func (h *Handler) setAlias(c *call, create bool) error {
 		return err
 	}
 	arn := aliasARN(c.Sig.Region, c.Caller.Account, name)
+	if err := c.allow(arn, []string{name}); err != nil {
+		return err
+	}
 	switch _, exists := h.aliases[arn]; {
 	case exists && create:
 		return errorf("AlreadyExistsException", "An alias with the name %s already exists", arn)

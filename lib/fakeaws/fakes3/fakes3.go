@@ -214,6 +214,19 @@ func (c *call) Parse() error {
 	if _, err := url.ParseQuery(c.Request.URL.RawQuery); err != nil {
 		return errInvalidURI.With("URI", c.Request.URL.String())
 	}
+	for _, name := range []string{"prefix", "delimiter", "max-keys"} {
+		if c.query.Has(name) {
+			c.Context["s3:"+name] = c.query[name]
+		}
+	}
+	if id := c.query.Get("versionId"); id != "" {
+		c.Context["s3:versionid"] = []string{id}
+	}
+	for name, values := range c.Request.Header {
+		if name = strings.ToLower(name); strings.HasPrefix(name, "x-amz-") || name == "if-match" || name == "if-none-match" {
+			c.Context["s3:"+name] = values
+		}
+	}
 	if c.operation = c.find(); c.operation == nil {
 		return errNotImplemented
 	}

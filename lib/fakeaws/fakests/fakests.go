@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"encoding/xml"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -81,7 +80,7 @@ func (c *call) Act() error {
 		RequestID string `xml:"ResponseMetadata>RequestId"`
 	}{
 		xml.Name{Space: namespace, Local: identity + "Response"},
-		result{fmt.Sprintf("arn:aws:iam::%s:user/%s", c.Caller.Account, c.Caller.Name), "AIDA" + c.Caller.AccessKey, c.Caller.Account},
+		result{c.Caller.ARN(), "AIDA" + c.Caller.AccessKey, c.Caller.Account},
 		c.ID,
 	})
 	return nil

@@ -37,9 +37,10 @@ type Principal struct {
 	Account   string
 	AccessKey string
 	SecretKey string
-	Token     string // the session token that goes with the key; "" for a long-term key
-	Closed    bool   // may do only what a rule allows
-	Expired   bool   // the credentials are no longer valid
+	Token     string    // the session token that goes with the key; "" for a long-term key
+	Closed    bool      // may do only what a rule allows
+	Policies  []*Policy // if there are any, may do only what they allow
+	Expired   bool      // the credentials are no longer valid
 	Rules     []Rule
 }
 
@@ -135,15 +136,32 @@ func (ps *Principals) Authenticate(r *http.Request, sig *sigv4.Signature, now ti
 	return p, sig.CheckTime(now)
 }
 
-// Allowed reports whether the principal may do action to what any of names, the
-// resource's ARN among them, denotes.
-func (p Principal) Allowed(action string, names ...string) bool {
-	allowed := !p.Closed
-	for _, r := range p.Rules {
-		if !Match(r.Action, action) || !slices.ContainsFunc(names, func(name string) bool { return Match(r.Resource, name) }) {
+// ARN returns the principal's, which is a user's.
+func (p Principal) ARN() string { return "arn:aws:iam::" + p.Account + ":user/" + p.Name }
+
+// Allowed reports whether the principal's policies and rules allow the request.
+// What a rule is about is matched against the resource's ARN and against names,
+// which also denote it.
+func (p Principal) Allowed(r Request, names []string) bool {
+	allowed := !p.Closed && len(p.Policies) == 0
+	r.Context = maps.Clone(r.Context)
+	if r.Context == nil {
+		r.Context = map[string][]string{}
+	}
+	r.Context["aws:username"], r.Context["aws:principalarn"], r.Context["aws:principalaccount"] = []string{p.Name}, []string{p.ARN()}, []string{p.Account}
+	for _, policy := range p.Policies {
+		yes, no := policy.Decide(r)
+		if no {
+			return false
+		}
+		allowed = allowed || yes
+	}
+	names = append(slices.Clip(names), r.Resource)
+	for _, rule := range p.Rules {
+		if !Match(rule.Action, r.Action) || !slices.ContainsFunc(names, func(name string) bool { return Match(rule.Resource, name) }) {
 			continue
 		}
-		if r.Deny {
+		if rule.Deny {
 			return false
 		}
 		allowed = true

@@ -7,9 +7,9 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -23,10 +23,11 @@ type Call struct {
 	Request *http.Request
 	ID      string // the request id
 
-	Op               string   // as the SDKs call it: GetObject, Decrypt
-	Resource         string   // what it is about, for a log
-	Names            []string // what patterns of faults and rules are matched against
-	IgnoreConditions bool     // act as if there were no If-Match and If-None-Match
+	Op               string              // as the SDKs call it: GetObject, Decrypt
+	Resource         string              // what it is about, for a log
+	Names            []string            // what patterns of faults and rules are matched against
+	Context          map[string][]string // condition keys of policies, in lower case, to their values
+	IgnoreConditions bool                // act as if there were no If-Match and If-None-Match
 
 	Payload string // the body's hash, if Parse has read the body
 	Sig     *sigv4.Signature
@@ -82,7 +83,9 @@ const maxDrain = 1 << 30
 func NewCall(w http.ResponseWriter, r *http.Request) *Call {
 	var id [8]byte
 	rand.Read(id[:])
-	return &Call{ResponseWriter: w, Request: r, ID: strings.ToUpper(hex.EncodeToString(id[:])), Op: "Unknown"}
+	secure := []string{fmt.Sprint(r.TLS != nil)}
+	return &Call{ResponseWriter: w, Request: r, ID: strings.ToUpper(hex.EncodeToString(id[:])), Op: "Unknown",
+		Context: map[string][]string{"aws:securetransport": secure}}
 }
 
 // Serve takes the call from its arrival to its answer.
@@ -131,6 +134,7 @@ func (c *Call) authenticate(principals *iam.Principals, now time.Time) (err erro
 	if c.Payload != "" {
 		c.Sig.Payload = c.Payload
 	}
+	c.Context["aws:requestedregion"] = []string{c.Sig.Region}
 	c.Caller, err = principals.Authenticate(c.Request, c.Sig, now)
 	return err
 }
@@ -142,10 +146,10 @@ func (c *Call) Midway() error { return c.observer.Midway() }
 // Allow fails with AccessDenied unless the caller may do action to the resource
 // arn, which names also denote.
 func (c *Call) Allow(action, arn string, names []string) error {
-	if c.Caller.Allowed(action, append(slices.Clip(names), arn)...) {
+	if c.Caller.Allowed(iam.Request{Action: action, Resource: arn, Context: c.Context}, names) {
 		return nil
 	}
 	return Errorf(http.StatusForbidden, "AccessDenied",
-		"User: arn:aws:iam::%s:user/%s is not authorized to perform: %s on resource: %q because no identity-based policy allows the %s action",
-		c.Caller.Account, c.Caller.Name, action, arn, action)
+		"User: %s is not authorized to perform: %s on resource: %q because no identity-based policy allows the %s action",
+		c.Caller.ARN(), action, arn, action)
 }
