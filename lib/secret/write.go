@@ -14,6 +14,7 @@ import (
 
 	"microsecrets/lib/internal/awsclient"
 	"microsecrets/lib/internal/bucket"
+	"microsecrets/lib/internal/hint"
 	"microsecrets/lib/internal/keyring"
 	"microsecrets/lib/message"
 )
@@ -133,6 +134,8 @@ func (w *write) commit(ctx context.Context) (*Receipt, error) {
 		}
 		inDoubt = inDoubt || maybeApplied(err)
 		switch {
+		case ctx.Err() != nil:
+			return nil, hint.With(context.Cause(ctx), "it may have been written all the same: ms-ls -l, or ms-ls -versions")
 		case inDoubt:
 			landed, again, doubt := w.settle(ctx, err)
 			switch {
@@ -200,7 +203,8 @@ func (w *write) abort(err error) error {
 		return err
 	}
 	if left := w.upload.Abort(); left != nil {
-		err = fmt.Errorf("%w; stored parts are left behind: %w", err, left)
+		const advice = "stored parts are left behind, until the bucket's lifecycle rule ends the upload, or: aws s3api abort-multipart-upload"
+		err = hint.With(fmt.Errorf("%w; stored parts are left behind: %w", err, left), advice)
 	}
 	return err
 }

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/term"
 
+	"microsecrets/lib/internal/hint"
 	"microsecrets/lib/internal/settings"
 	"microsecrets/lib/internal/version"
 	"microsecrets/lib/secret"
@@ -92,7 +93,7 @@ func (t *Tool) Run(ctx context.Context, args []string, do func(ctx context.Conte
 		err = do(ctx, t.Args())
 	}
 	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
-		err = errInterrupted
+		err = hint.With(errInterrupted, hint.Of(err))
 	}
 	return t.report(err)
 }
