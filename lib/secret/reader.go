@@ -15,7 +15,7 @@ import (
 // a second time, and of that nothing comes out but what compares equal, MiB by MiB,
 // with what was verified. If it has been replaced since, the error is an
 // ErrChanged. A Reader is for one goroutine.
-type Reader struct{ replay replay }
+type Reader struct{ replay }
 
 // NewReader verifies a secret and returns a Reader of it, which the caller closes.
 // Its errors are those of Get, but for ErrTooLarge. Ctx is also that of reading.
@@ -27,7 +27,7 @@ func (s *Store) NewReader(ctx context.Context, name string, o *GetOptions) (*Rea
 		if err != nil {
 			return err
 		}
-		r.replay.reopen = func() (*opened, error) {
+		r.reopen = func() (*opened, error) {
 			object, err := first.object.Again(ctx)
 			if err != nil {
 				return nil, err
@@ -35,7 +35,7 @@ func (s *Store) NewReader(ctx context.Context, name string, o *GetOptions) (*Rea
 			o := message.ReaderOptions{AcceptUnsigned: s.options.Unsigned, SkipSignature: true}
 			return s.decrypt(ctx, t, object, nil, o, ring.Unwrap)
 		}
-		return r.replay.verify(first, c)
+		return r.verify(first, c)
 	})
 	if err != nil {
 		return nil, s.fail("get", name, err)
@@ -43,26 +43,10 @@ func (s *Store) NewReader(ctx context.Context, name string, o *GetOptions) (*Rea
 	return r, nil
 }
 
-// Info is what is known of the secret.
-func (r *Reader) Info() Info { return r.replay.info }
-
-// Read yields the plaintext.
-func (r *Reader) Read(p []byte) (int, error) { return r.replay.read(p) }
-
-// WriteTo writes what is left of the plaintext to w: faster than Read does, where
-// the secret was not held.
-func (r *Reader) WriteTo(w io.Writer) (int64, error) { return r.replay.writeTo(w) }
-
-// Rewind has the secret read from its beginning again.
-func (r *Reader) Rewind() { r.replay.rewind() }
-
-// Close ends the reading, and wipes what was held.
-func (r *Reader) Close() error { return r.replay.close() }
-
 // RawReader reads the message that holds a secret, as it is stored: encrypted, and
 // not verified but for GetOptions.Checksum, which is compared before the first
 // byte comes out. A RawReader is for one goroutine.
-type RawReader struct{ replay replay }
+type RawReader struct{ replay }
 
 // NewRawReader returns a RawReader of a secret, which the caller closes. KMS is not
 // asked. Ctx is also that of reading.
@@ -94,7 +78,7 @@ func (s *Store) newRawReader(ctx context.Context, name string, o GetOptions) (*R
 	defer first.object.Close()
 	first.hash = c.message
 	r := &RawReader{replay{store: s}}
-	r.replay.reopen = func() (*opened, error) {
+	r.reopen = func() (*opened, error) {
 		object, err := first.object.Again(ctx)
 		if err != nil {
 			return nil, err
@@ -103,23 +87,8 @@ func (s *Store) newRawReader(ctx context.Context, name string, o GetOptions) (*R
 		again.content = raw{again}
 		return again, nil
 	}
-	return r, r.replay.verify(first, c)
+	return r, r.verify(first, c)
 }
-
-// Info is what is known of the secret.
-func (r *RawReader) Info() Info { return r.replay.info }
-
-// Read yields the message.
-func (r *RawReader) Read(p []byte) (int, error) { return r.replay.read(p) }
-
-// WriteTo writes what is left of the message to w.
-func (r *RawReader) WriteTo(w io.Writer) (int64, error) { return r.replay.writeTo(w) }
-
-// Rewind has the message read from its beginning again.
-func (r *RawReader) Rewind() { r.replay.rewind() }
-
-// Close ends the reading.
-func (r *RawReader) Close() error { return r.replay.close() }
 
 // memory bounds what a Store holds in memory at a time.
 type memory struct {
@@ -219,7 +188,11 @@ func (r *replay) verify(first *opened, c *check) error {
 	return c.verify()
 }
 
-func (r *replay) read(p []byte) (int, error) {
+// Info is what is known of the secret.
+func (r *replay) Info() Info { return r.info }
+
+// Read yields the content.
+func (r *replay) Read(p []byte) (int, error) {
 	if r.isHeld {
 		if r.at == len(r.held) {
 			return 0, io.EOF
@@ -288,7 +261,9 @@ func (r *replay) compare(p []byte) error {
 
 var errDiffers = fmt.Errorf("%w: what came the second time is not what was verified", ErrNotAuthentic)
 
-func (r *replay) writeTo(w io.Writer) (int64, error) {
+// WriteTo writes what is left of the content to w, faster than Read does where it
+// was not held.
+func (r *replay) WriteTo(w io.Writer) (int64, error) {
 	if r.isHeld {
 		n, err := w.Write(r.held[r.at:])
 		r.at += n
@@ -337,20 +312,22 @@ func (r *replay) writeTo(w io.Writer) (int64, error) {
 
 func (r *replay) fail(err error) error { return r.store.fail("get", r.info.Name, err) }
 
-func (r *replay) rewind() {
+// Rewind has the content read from its beginning again.
+func (r *replay) Rewind() {
 	if r.second != nil {
 		r.second.object.Close()
 	}
 	r.at, r.second, r.block, r.err = 0, nil, nil, nil
 }
 
-func (r *replay) close() error {
+// Close ends the reading, and wipes what was held.
+func (r *replay) Close() error {
 	if r.isHeld {
 		r.store.memory.held.Add(-r.info.Size)
 		clear(r.held)
 		r.isHeld, r.held = false, nil
 	}
-	r.rewind()
+	r.Rewind()
 	r.err = errClosed
 	return nil
 }

@@ -59,7 +59,7 @@ func TestSecondReading(t *testing.T) {
 				defer first.object.Close()
 				first.header = new(message.Header)
 				r := &Reader{replay{store: store, reopen: func() (*opened, error) { return reopen(test.second) }}}
-				if err := r.replay.verify(first, &check{}); err != nil {
+				if err := r.verify(first, &check{}); err != nil {
 					t.Fatal(err)
 				}
 				for range 2 {
