@@ -66,10 +66,10 @@ Counts
   want 'OP N'… ['depth N'] ['side N']      fail unless the counts are exactly these
 `
 
-// Do runs one line of the control language, split into words, and returns what
+// Control runs one line of the control language, split into words, and returns what
 // it prints. Relative file names are relative to dir ("": the working
 // directory).
-func (s *Server) Do(dir string, words ...string) (string, error) {
+func (s *Server) Control(dir string, words ...string) (string, error) {
 	out, err := control.Run(verbs, s, dir, words)
 	if errors.Is(err, control.ErrVerb) {
 		out, err = s.s3.Control(dir, words...)
@@ -80,14 +80,14 @@ func (s *Server) Do(dir string, words ...string) (string, error) {
 	return out, err
 }
 
-// DoLine is Do on a line that is split as a shell does it; a comment or an
+// ControlLine is Control on a line that is split as a shell does it; a comment or an
 // empty line does nothing.
-func (s *Server) DoLine(dir, text string) (string, error) {
+func (s *Server) ControlLine(dir, text string) (string, error) {
 	words, err := control.Split(text)
 	if err != nil {
 		return "", err
 	}
-	return s.Do(dir, words...)
+	return s.Control(dir, words...)
 }
 
 var verbs = map[string]func(*Server, *control.Line) (string, error){

@@ -174,7 +174,7 @@ func (x *exchange) before(matched []*fault) error {
 }
 
 func (x *exchange) do(f *fault) error {
-	_, err := x.server.DoLine(f.dir, f.line)
+	_, err := x.server.ControlLine(f.dir, f.line)
 	return err
 }
 

@@ -181,7 +181,7 @@ func TestRendezvousAndDepth(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Do("want 'GetObject 11' 'GenerateDataKey 10' 'depth 3'")
-	_, err := s.DoLine("", "want 'GetObject 1' 'GenerateDataKey 10'")
+	_, err := s.ControlLine("", "want 'GetObject 1' 'GenerateDataKey 10'")
 	if err == nil || !strings.HasSuffix(err.Error(), "\n-GetObject 1\n+GetObject 11") {
 		t.Errorf("%v", err)
 	}
@@ -238,7 +238,7 @@ func TestControlRefuses(t *testing.T) {
 		"write k", "write", "write k a b", "cat nowhere", "cat s3://nowhere/k", "flip k 0", "rm k version=x", "put k /nowhere", "fill x y", "bucket UPPER", "bucket b x",
 		"key create x", "key disable alias/none", "key nonsense alias/none", "auto perhaps", "deny", "deny s3:* by=nobody", "expire nobody", "clock x",
 		"want 'GetObject 1'", "'", "write '' x"} {
-		if out, err := s.DoLine("", line); err == nil {
+		if out, err := s.ControlLine("", line); err == nil {
 			t.Errorf("%s: %q", line, out)
 		}
 	}

@@ -216,7 +216,7 @@ func TestList(t *testing.T) {
 
 func TestControlCharactersInKeys(t *testing.T) {
 	s := fakeawstest.Start(t)
-	if _, err := s.Server.Do("", "write", "a\x01\r\n<&>\"b", "x"); err != nil {
+	if _, err := s.Control("", "write", "a\x01\r\n<&>\"b", "x"); err != nil {
 		t.Fatal(err)
 	}
 	got, _ := keys(t, s3Client(s), &s3.ListObjectsV2Input{EncodingType: "url"})

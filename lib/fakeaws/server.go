@@ -197,7 +197,7 @@ func (s *Server) serveControl(w http.ResponseWriter, r *http.Request, token stri
 	line, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
 	out := ""
 	if err == nil {
-		out, err = s.DoLine(r.URL.Query().Get("dir"), string(line))
+		out, err = s.ControlLine(r.URL.Query().Get("dir"), string(line))
 	}
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)

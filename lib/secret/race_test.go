@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"microsecrets/lib/fakeaws"
+	"microsecrets/lib/fakeaws/fakeawstest"
 	"microsecrets/lib/secret"
 )
 
@@ -41,15 +42,8 @@ type race struct {
 // whatever a merge that succeeded has added is there until a later put or
 // deletion; and each write that succeeded must be in the history once.
 func TestRace(t *testing.T) {
-	server, err := fakeaws.New(fakeaws.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { server.Close() })
-	for _, entry := range server.Environ() {
-		name, value, _ := strings.Cut(entry, "=")
-		t.Setenv(name, value)
-	}
+	server := fakeawstest.Start(t)
+	server.Setenv()
 	open := func(key string) *secret.Store {
 		s, err := secret.Open(t.Context(), fakeaws.DefaultBucket, &secret.Options{
 			Key: key, Unsigned: true, // signing would take most of the time

@@ -17,23 +17,17 @@ import (
 
 	"microsecrets/lib/environ"
 	"microsecrets/lib/fakeaws"
+	"microsecrets/lib/fakeaws/fakeawstest"
 	"microsecrets/lib/secret"
 )
 
 // server is an emulated S3 and KMS that the test's end closes.
-type server struct{ *fakeaws.Server }
+type server struct{ *fakeawstest.Server }
 
 func start(t testing.TB) server {
 	t.Helper()
-	s, err := fakeaws.New(fakeaws.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
-	for _, kv := range s.Environ() {
-		name, value, _ := strings.Cut(kv, "=")
-		t.Setenv(name, value)
-	}
+	s := fakeawstest.Start(t)
+	s.Setenv()
 	return server{s}
 }
 
@@ -71,20 +65,6 @@ func probe(t testing.TB, store *secret.Store) {
 			t.Fatal(err)
 		}
 	}
-}
-
-// do runs lines of the server's control language and returns what the last one
-// printed.
-func do(t testing.TB, s server, lines ...string) string {
-	t.Helper()
-	var out string
-	for _, line := range lines {
-		var err error
-		if out, err = s.DoLine("", line); err != nil {
-			t.Fatalf("%s: %v", line, err)
-		}
-	}
-	return out
 }
 
 // set is a change that sets one variable.
@@ -125,7 +105,7 @@ func TestMerges(t *testing.T) {
 			}
 			s := start(t)
 			if first == "deleted" {
-				do(t, s, "write app/env old", "rm app/env")
+				s.Do("write app/env old", "rm app/env")
 			}
 			store := s.open(t, secret.Options{Timeout: 20 * time.Second})
 			outcomes := mergeAtOnce(t, store, writers)
@@ -139,7 +119,7 @@ func TestMerges(t *testing.T) {
 			if n := strings.Count(fmt.Sprint(outcomes), "created"); n != 1 {
 				t.Errorf("%d writers created it", n)
 			}
-			t.Logf("%d merges at once:\n%s", writers, do(t, s, "counts"))
+			t.Logf("%d merges at once:\n%s", writers, s.Do("counts"))
 		})
 	}
 }
@@ -172,7 +152,7 @@ func BenchmarkMerges(b *testing.B) {
 	s := start(b)
 	store := s.probed(b, secret.Options{})
 	put(b, store, "app/env", "{}")
-	do(b, s, "fault delay 20ms *", "reset")
+	s.Do("fault delay 20ms *", "reset")
 	for b.Loop() {
 		mergeAtOnce(b, store, writers)
 	}
@@ -181,7 +161,7 @@ func BenchmarkMerges(b *testing.B) {
 		b.Fatalf("%d variables are there", n)
 	}
 	requests := 0
-	for line := range strings.Lines(do(b, s, "counts")) {
+	for line := range strings.Lines(s.Do("counts")) {
 		var operation string
 		var n int
 		fmt.Sscan(line, &operation, &n)
@@ -209,9 +189,9 @@ func TestMergeAgain(t *testing.T) {
 			// What another writer of app/env stores in between.
 			other := s.open(t, secret.Options{})
 			put(t, other, "app/env", `{"OTHER":"1"}`)
-			do(t, s, "copy app/env other")
+			s.Do("copy app/env other")
 			put(t, store, "app/env", "OLD=1")
-			do(t, s, test.lines...)
+			s.Do(test.lines...)
 			if _, err := store.Merge(context.Background(), "app/env", set("NEW", "1"), nil); err != nil {
 				t.Fatal(err)
 			}
@@ -226,7 +206,7 @@ func TestMergeAgain(t *testing.T) {
 func TestMergeWithoutProgress(t *testing.T) {
 	s := start(t)
 	store := s.probed(t, secret.Options{Timeout: 100 * time.Millisecond})
-	do(t, s, "fault answer 409 ConditionalRequestConflict PutObject")
+	s.Do("fault answer 409 ConditionalRequestConflict PutObject")
 	_, err := store.Merge(context.Background(), "app/env", set("A", "1"), nil)
 	if !errors.Is(err, secret.ErrUnreachable) || !strings.HasPrefix(err.Error(), "app/env: not reachable: no progress for 100ms: ") {
 		t.Fatal(err)
@@ -308,22 +288,22 @@ func TestLostAnswers(t *testing.T) {
 			}
 			t.Setenv("AWS_MAX_ATTEMPTS", test.attempts)
 			bucket := fmt.Sprintf("example-%d-%d", i, j)
-			do(t, s, "bucket "+bucket+" versioned")
+			s.Do("bucket " + bucket + " versioned")
 			store := s.openAt(t, bucket, secret.Options{})
 			probe(t, store)
 			run := func(t *testing.T) {
 				put(t, store, "other", "FOREIGN=1")
 				if !test.history {
-					do(t, s, "bucket "+bucket+" unversioned")
+					s.Do("bucket " + bucket + " unversioned")
 				}
 				if change.exists {
 					put(t, store, "app/env", `{"OLD":"1"}`)
 				}
 				concerns := change.op + " times=1 key=s3://" + bucket + "/*"
 				if test.meanwhile != "" {
-					do(t, s, "fault do-after '"+strings.ReplaceAll(test.meanwhile, "BUCKET", bucket)+"' "+concerns)
+					s.Do("fault do-after '" + strings.ReplaceAll(test.meanwhile, "BUCKET", bucket) + "' " + concerns)
 				}
-				do(t, s, "fault forget "+concerns)
+				s.Do("fault forget " + concerns)
 				r, err := change.do(store)
 				if test.uncertain {
 					var e *secret.Error
@@ -360,14 +340,14 @@ func TestLostRequests(t *testing.T) {
 	s := start(t)
 	store := s.probed(t, secret.Options{})
 	put(t, store, "other", "FOREIGN=1")
-	do(t, s, "fault do 'copy other app/env' PutObject times=1", "fault drop PutObject times=1")
+	s.Do("fault do 'copy other app/env' PutObject times=1", "fault drop PutObject times=1")
 	_, err := store.Put(context.Background(), "app/env", strings.NewReader("x"), &secret.PutOptions{Create: true})
 	if !errors.Is(err, secret.ErrExists) || err.Error() != "app/env: exists already in s3://example-microsecrets" {
 		t.Fatal(err)
 	}
-	do(t, s, "clear", "fault do 'copy other app/env' PutObject times=1", "fault drop PutObject times=1")
+	s.Do("clear", "fault do 'copy other app/env' PutObject times=1", "fault drop PutObject times=1")
 	first := put(t, store, "app/etag", "x")
-	do(t, s, "copy other app/env", "fault do 'copy other app/etag' PutObject times=1", "fault drop PutObject times=1")
+	s.Do("copy other app/env", "fault do 'copy other app/etag' PutObject times=1", "fault drop PutObject times=1")
 	_, err = store.Put(context.Background(), "app/etag", strings.NewReader("x"), &secret.PutOptions{If: first.ETag})
 	if !errors.Is(err, secret.ErrChanged) || err.Error() != "app/etag: has changed in s3://example-microsecrets" {
 		t.Fatal(err)
@@ -405,12 +385,12 @@ func TestPutIf(t *testing.T) {
 	if _, err := write(secret.PutOptions{If: first.Version}); !errors.Is(err, secret.ErrChanged) {
 		t.Fatalf("a version that is no longer the latest: %v", err)
 	}
-	do(t, s, "reset", "auto on")
+	s.Do("reset", "auto on")
 	if _, err = write(secret.PutOptions{If: `"` + second.ETag + `"`}); err != nil {
 		t.Fatal(err)
 	}
-	do(t, s, "want 'GenerateDataKey 1' 'PutObject 1'")
-	do(t, s, "rm a")
+	s.Do("want 'GenerateDataKey 1' 'PutObject 1'")
+	s.Do("rm a")
 	for _, version := range []string{second.Version, second.ETag} {
 		if _, err := write(secret.PutOptions{If: version}); !errors.Is(err, secret.ErrChanged) {
 			t.Errorf("a version of what is deleted: %v", err)
@@ -423,16 +403,16 @@ func TestPutIf(t *testing.T) {
 		t.Fatalf("%+v, %v", r, err)
 	}
 	// S3 may forget an upload that met another request: it stays a conflict.
-	do(t, s, "fault answer 409 ConditionalRequestConflict CompleteMultipartUpload times=1",
+	s.Do("fault answer 409 ConditionalRequestConflict CompleteMultipartUpload times=1",
 		"fault answer 404 NoSuchUpload CompleteMultipartUpload skip=1 times=1")
 	if _, err := store.Put(ctx, "c", bytes.NewReader(big), &secret.PutOptions{Create: true}); !errors.Is(err, secret.ErrExists) {
 		t.Fatal(err)
 	}
-	if left := do(t, s, "uploads"); left != "" {
+	if left := s.Do("uploads"); left != "" {
 		t.Errorf("parts are left: %s", left)
 	}
 	// Denied is not absent.
-	do(t, s, "deny s3:GetObject a")
+	s.Do("deny s3:GetObject a")
 	for _, o := range []secret.PutOptions{{If: first.Version}, {Changed: true}} {
 		if _, err := write(o); !errors.Is(err, secret.ErrDenied) {
 			t.Errorf("%+v: %v", o, err)
@@ -459,15 +439,15 @@ func TestChanged(t *testing.T) {
 	}
 	sizes := []int{0, 1, 65536, 8 << 20, len(big)}
 	for _, n := range sizes {
-		do(t, s, "rm a")
+		s.Do("rm a")
 		text := bytes.Clone(big[:n])
 		first := write(text)
 		if first.Outcome != secret.Created {
 			t.Errorf("%d bytes: %s", n, first.Outcome)
 		}
-		before := do(t, s, "versions")
+		before := s.Do("versions")
 		same := write(text)
-		if do(t, s, "versions") != before || do(t, s, "uploads") != "" || same.Outcome != secret.Unchanged {
+		if s.Do("versions") != before || s.Do("uploads") != "" || same.Outcome != secret.Unchanged {
 			t.Errorf("%d bytes: stored again: %s", n, same.Outcome)
 		}
 		if same.Outcome = first.Outcome; *same != *first {
@@ -489,11 +469,11 @@ func TestChanged(t *testing.T) {
 	// Nothing to do asks nothing of the key but to decrypt.
 	text := big[:1000]
 	write(text)
-	do(t, s, "reset")
+	s.Do("reset")
 	write(text)
-	do(t, s, "want 'GetObject 1' 'Decrypt 1'")
+	s.Do("want 'GetObject 1' 'Decrypt 1'")
 	// What is stored and cannot be read is not the same, and not to be replaced.
-	do(t, s, "flip a -200")
+	s.Do("flip a -200")
 	if _, err := store.Put(ctx, "a", bytes.NewReader(text), changed); !errors.Is(err, secret.ErrNotAuthentic) {
 		t.Errorf("altered: %v", err)
 	}
@@ -537,8 +517,8 @@ func TestServerThatIgnoresConditions(t *testing.T) {
 	s := start(t)
 	store := s.open(t, secret.Options{})
 	put(t, store, "app/env", "OLD=1")
-	before := do(t, s, "versions")
-	do(t, s, "fault ignore-conditions PutObject,CompleteMultipartUpload")
+	before := s.Do("versions")
+	s.Do("fault ignore-conditions PutObject,CompleteMultipartUpload")
 	for name, write := range map[string]func() (*secret.Receipt, error){
 		"merge": func() (*secret.Receipt, error) {
 			return store.Merge(context.Background(), "app/env", set("A", "1"), nil)
@@ -553,7 +533,7 @@ func TestServerThatIgnoresConditions(t *testing.T) {
 		if _, err := write(); !errors.Is(err, secret.ErrConditionsIgnored) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if after := do(t, s, "uploads") + do(t, s, "versions"); after != before {
+		if after := s.Do("uploads") + s.Do("versions"); after != before {
 			t.Errorf("%s: changed: %s", name, after)
 		}
 	}
@@ -564,13 +544,13 @@ func TestProbeFails(t *testing.T) {
 	t.Setenv("AWS_MAX_ATTEMPTS", "1")
 	s := start(t)
 	store := s.open(t, secret.Options{})
-	do(t, s, "fault drop PutObject key=app/ms-probe-*")
+	s.Do("fault drop PutObject key=app/ms-probe-*")
 	_, err := store.Put(context.Background(), "app/new", strings.NewReader("1"), &secret.PutOptions{Create: true})
 	var e *secret.Error
 	if !errors.As(err, &e) || !errors.Is(err, secret.ErrUnreachable) || e.MaybeApplied {
 		t.Fatal(err)
 	}
-	do(t, s, "clear")
+	s.Do("clear")
 	if _, err := store.Put(context.Background(), "app/new", strings.NewReader("1"), &secret.PutOptions{Create: true}); err != nil {
 		t.Fatalf("the probe is not made again: %v", err)
 	}

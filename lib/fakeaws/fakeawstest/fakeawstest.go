@@ -54,7 +54,7 @@ func (s *Server) Do(lines ...string) string {
 	s.tb.Helper()
 	var printed strings.Builder
 	for _, line := range lines {
-		out, err := s.DoLine("", line)
+		out, err := s.ControlLine("", line)
 		if err != nil {
 			s.tb.Fatalf("%s: %v", line, err)
 		}

@@ -68,7 +68,7 @@ func fake(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: fake [-env] VERB [WORD...] (fake help lists the verbs)")
 	}
 	server := ts.Value(serverKey{}).(*fakeaws.Server)
-	out, err := server.Do(ts.MkAbs("."), args...)
+	out, err := server.Control(ts.MkAbs("."), args...)
 	ts.Stdout().Write([]byte(out))
 	switch {
 	case err != nil && !neg:

@@ -9,19 +9,17 @@ import (
 	"time"
 
 	"microsecrets/lib/fakeaws"
+	"microsecrets/lib/fakeaws/fakeawstest"
 	"microsecrets/lib/internal/awsclient"
 	"microsecrets/lib/internal/bucket"
 )
 
 // start returns a server that the test's end closes, and its bucket.
-func start(t *testing.T, o bucket.Options, env ...string) (*fakeaws.Server, *bucket.Bucket) {
+func start(t *testing.T, o bucket.Options, env ...string) (*fakeawstest.Server, *bucket.Bucket) {
 	t.Helper()
-	s, err := fakeaws.New(fakeaws.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
-	for _, kv := range append(s.Environ(), env...) {
+	s := fakeawstest.Start(t)
+	s.Setenv()
+	for _, kv := range env {
 		name, value, _ := strings.Cut(kv, "=")
 		t.Setenv(name, value)
 	}
@@ -31,20 +29,6 @@ func start(t *testing.T, o bucket.Options, env ...string) (*fakeaws.Server, *buc
 	}
 	c := awsclient.New(cfg, awsclient.Options{})
 	return s, bucket.New(c.S3(), fakeaws.DefaultBucket, o)
-}
-
-// do runs lines of the server's control language and returns what the last one
-// printed.
-func do(t *testing.T, s *fakeaws.Server, lines ...string) string {
-	t.Helper()
-	var out string
-	for _, line := range lines {
-		var err error
-		if out, err = s.DoLine("", line); err != nil {
-			t.Fatalf("%s: %v", line, err)
-		}
-	}
-	return out
 }
 
 func put(b *bucket.Bucket, key, text string, c bucket.Condition) (bucket.Written, error) {
@@ -85,8 +69,8 @@ func TestConditions(t *testing.T) {
 		for _, test := range tests {
 			t.Run(size.name+"/"+test.name, func(t *testing.T) {
 				s, b := start(t, trusting)
-				do(t, s, test.lines...)
-				before := do(t, s, "versions")
+				s.Do(test.lines...)
+				before := s.Do("versions")
 				_, err := put(b, "k", size.text, test.condition)
 				var e *awsclient.Error
 				switch {
@@ -94,15 +78,15 @@ func TestConditions(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					if got := do(t, s, "cat k"); got != size.text {
+					if got := s.Do("cat k"); got != size.text {
 						t.Fatalf("stored %d bytes", len(got))
 					}
 				case !errors.As(err, &e) || !errors.Is(err, awsclient.ErrConflict) || e.Status != test.status || e.MaybeApplied:
 					t.Fatalf("%v, not a conflict of status %d", err, test.status)
-				case do(t, s, "versions") != before:
+				case s.Do("versions") != before:
 					t.Fatal("refused, and changed")
 				}
-				if left := do(t, s, "uploads"); left != "" {
+				if left := s.Do("uploads"); left != "" {
 					t.Fatalf("parts are left: %s", left)
 				}
 			})
@@ -114,7 +98,7 @@ func TestConditions(t *testing.T) {
 func TestCloseAgain(t *testing.T) {
 	for _, test := range []struct{ operation, text string }{{"PutObject", "new"}, {"CompleteMultipartUpload", big}} {
 		s, b := start(t, bucket.Options{Trusted: true})
-		do(t, s, "fault answer 409 ConditionalRequestConflict times=1 "+test.operation)
+		s.Do("fault answer 409 ConditionalRequestConflict times=1 " + test.operation)
 		u := b.Upload(context.Background(), "k", bucket.Condition{IfAbsent: true})
 		if _, err := io.WriteString(u, test.text); err != nil {
 			t.Fatal(err)
@@ -125,7 +109,7 @@ func TestCloseAgain(t *testing.T) {
 		if _, err := u.Close(); err != nil {
 			t.Fatalf("%s: the second time: %v", test.operation, err)
 		}
-		if got := do(t, s, "cat k"); got != test.text {
+		if got := s.Do("cat k"); got != test.text {
 			t.Errorf("%s: stored %d bytes", test.operation, len(got))
 		}
 	}
@@ -170,7 +154,7 @@ func TestMaybeApplied(t *testing.T) {
 	} {
 		t.Run(test.fault, func(t *testing.T) {
 			s, b := start(t, bucket.Options{Trusted: true}, "AWS_MAX_ATTEMPTS="+test.attempts)
-			do(t, s, "fault "+test.fault)
+			s.Do("fault " + test.fault)
 			_, err := put(b, "k", "1", bucket.Condition{IfAbsent: true})
 			var e *awsclient.Error
 			if !errors.As(err, &e) || e.Kind != test.kind || e.MaybeApplied != test.doubt {
@@ -208,20 +192,20 @@ func TestServerThatIgnoresConditions(t *testing.T) {
 	} {
 		t.Run(test.operation, func(t *testing.T) {
 			s, b := start(t, bucket.Options{})
-			do(t, s, "fault ignore-conditions "+test.operation)
+			s.Do("fault ignore-conditions " + test.operation)
 			for range 2 {
 				if err := test.do(b); !errors.Is(err, bucket.ErrConditionsIgnored) {
 					t.Fatalf("not found out: %v", err)
 				}
 			}
-			if left := do(t, s, "ls") + do(t, s, "versions") + do(t, s, "uploads"); left != "" {
+			if left := s.Do("ls") + s.Do("versions") + s.Do("uploads"); left != "" {
 				t.Errorf("left behind: %s", left)
 			}
-			do(t, s, "want "+strings.Join(test.counts, " "))
+			s.Do("want " + strings.Join(test.counts, " "))
 		})
 		t.Run(test.operation+" trusted", func(t *testing.T) {
 			s, b := start(t, bucket.Options{Trusted: true})
-			do(t, s, "write a/k old", "fault ignore-conditions "+test.operation)
+			s.Do("write a/k old", "fault ignore-conditions "+test.operation)
 			if err := test.do(b); err != nil {
 				t.Fatal(err)
 			}
@@ -231,7 +215,7 @@ func TestServerThatIgnoresConditions(t *testing.T) {
 
 func TestServerThatIgnoresIfNoneMatch(t *testing.T) {
 	s, b := start(t, bucket.Options{})
-	do(t, s, "fault ignore-conditions PutObject skip=1")
+	s.Do("fault ignore-conditions PutObject skip=1")
 	if _, err := put(b, "k", "1", bucket.Condition{IfAbsent: true}); !errors.Is(err, bucket.ErrConditionsIgnored) {
 		t.Fatalf("not found out: %v", err)
 	}
@@ -248,16 +232,16 @@ func TestServerThatHonoursConditions(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	do(t, s, "want 'PutObject 5' 'DeleteObject 4'")
+	s.Do("want 'PutObject 5' 'DeleteObject 4'")
 	if _, err := put(b, "a/1", big, bucket.Condition{IfAbsent: true}); err != nil {
 		t.Fatal(err)
 	}
-	do(t, s, "want 'PutObject 5' 'DeleteObject 4' 'CreateMultipartUpload 2' 'UploadPart 3' 'CompleteMultipartUpload 2' 'AbortMultipartUpload 1'")
+	s.Do("want 'PutObject 5' 'DeleteObject 4' 'CreateMultipartUpload 2' 'UploadPart 3' 'CompleteMultipartUpload 2' 'AbortMultipartUpload 1'")
 }
 
 func TestVersions(t *testing.T) {
 	s, b := start(t, bucket.Options{})
-	do(t, s, "write k 1", "rm k", "write k 2", "write k 3", "rm k", "write 'k and%' x")
+	s.Do("write k 1", "rm k", "write k 2", "write k 3", "rm k", "write 'k and%' x")
 	list := func(prefix string) (all []bucket.Entry) {
 		for v, err := range b.ListVersions(context.Background(), prefix) {
 			if err != nil {
@@ -299,14 +283,14 @@ func TestVersions(t *testing.T) {
 	if _, err := b.Head(context.Background(), "k", strings.Repeat("0", 32)); !errors.Is(err, awsclient.ErrNotFound) {
 		t.Errorf("head of a version that is none: %v", err)
 	}
-	do(t, s, "fault answer 400 ExpiredToken GetObject times=1")
+	s.Do("fault answer 400 ExpiredToken GetObject times=1")
 	if _, err := b.Get(context.Background(), "k", got[1].Version); !errors.Is(err, awsclient.ErrDenied) {
 		t.Errorf("expired credentials: %v", err)
 	}
 
-	do(t, s, "fill 1100 f/ size=1")
+	s.Do("fill 1100 f/ size=1")
 	for range 2 {
-		do(t, s, "rm f/0000000000", "write f/0000000000 1")
+		s.Do("rm f/0000000000", "write f/0000000000 1")
 	}
 	if n := len(list("f/")); n != 1104 {
 		t.Errorf("%d versions over two pages", n)

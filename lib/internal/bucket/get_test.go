@@ -34,7 +34,7 @@ func (l *liar) GetObject(ctx context.Context, in *s3.GetObjectInput, o ...func(*
 // that are read as they come, and ahead.
 func TestLaterRanges(t *testing.T) {
 	server, b := emulated(t)
-	if _, err := server.Do("", "write", "a", strings.Repeat("x", 3*rangeSize)); err != nil {
+	if _, err := server.Control("", "write", "a", strings.Repeat("x", 3*rangeSize)); err != nil {
 		t.Fatal(err)
 	}
 	for _, ahead := range []bool{false, true} {

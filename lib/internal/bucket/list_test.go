@@ -16,21 +16,15 @@ import (
 	"time"
 
 	"microsecrets/lib/fakeaws"
+	"microsecrets/lib/fakeaws/fakeawstest"
 	"microsecrets/lib/internal/awsclient"
 )
 
 // emulated returns a bucket of an emulated S3, and the emulator.
-func emulated(t testing.TB) (*fakeaws.Server, *Bucket) {
-	server, err := fakeaws.New(fakeaws.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { server.Close() })
+func emulated(t testing.TB) (*fakeawstest.Server, *Bucket) {
+	server := fakeawstest.Start(t)
+	server.Setenv()
 	t.Setenv("AWS_MAX_ATTEMPTS", "2")
-	for _, entry := range server.Environ() {
-		name, value, _ := strings.Cut(entry, "=")
-		t.Setenv(name, value)
-	}
 	return server, opened(t)
 }
 
@@ -43,19 +37,6 @@ func opened(t testing.TB) *Bucket {
 	}
 	c := awsclient.New(cfg, awsclient.Options{Timeout: time.Minute})
 	return New(c.S3(), fakeaws.DefaultBucket, Options{})
-}
-
-// do runs lines of the emulator's control language, and returns what they print.
-func do(t testing.TB, server *fakeaws.Server, lines ...string) (printed string) {
-	t.Helper()
-	for _, line := range lines {
-		out, err := server.DoLine("", line)
-		if err != nil {
-			t.Fatal(err)
-		}
-		printed += out
-	}
-	return printed
 }
 
 // shapes are how names may be spread.
@@ -107,14 +88,14 @@ func TestList(t *testing.T) {
 	for _, shape := range shapes {
 		t.Run(shape.name, func(t *testing.T) {
 			server, b := emulated(t)
-			do(t, server, shape.fill...)
+			server.Do(shape.fill...)
 			for i := range shape.n {
-				if _, err := server.Do("", "write", shape.write(i), "x"); err != nil {
+				if _, err := server.Control("", "write", shape.write(i), "x"); err != nil {
 					t.Fatal(err)
 				}
 			}
 			want := slices.Collect(serial(t, b, "", ""))
-			do(t, server, "reset")
+			server.Do("reset")
 			got := list(t, b, "", false)
 			compare(t, got, want)
 			if n := requests(t, server); n > shape.most {
@@ -139,9 +120,9 @@ func list(t testing.TB, b *Bucket, prefix string, oneLevel bool) []Entry {
 	return all
 }
 
-func requests(t testing.TB, server *fakeaws.Server) (n int) {
+func requests(t testing.TB, server *fakeawstest.Server) (n int) {
 	t.Helper()
-	fmt.Sscan(do(t, server, "count ListObjectsV2"), &n)
+	fmt.Sscan(server.Do("count ListObjectsV2"), &n)
 	return n
 }
 
@@ -165,12 +146,12 @@ func compare(t *testing.T, got, want []Entry) {
 // by side are together: a page, the groups, and the pages of the ranges.
 func TestListDepth(t *testing.T) {
 	server, b := emulated(t)
-	do(t, server, services(50, 200)...)
-	do(t, server, "fault delay 200ms ListObjectsV2")
+	server.Do(services(50, 200)...)
+	server.Do("fault delay 200ms ListObjectsV2")
 	list(t, b, "", false)
 	var depth, side int
-	fmt.Sscan(do(t, server, "depth"), &depth)
-	fmt.Sscan(do(t, server, "side"), &side)
+	fmt.Sscan(server.Do("depth"), &depth)
+	fmt.Sscan(server.Do("side"), &side)
 	if depth > 3 || side > rangesPrefetched+2 {
 		t.Errorf("%d requests: %d round trips, more than 3; %d at once", requests(t, server), depth, side)
 	}
@@ -180,7 +161,7 @@ func TestListDepth(t *testing.T) {
 // wherever it is split.
 func TestRanges(t *testing.T) {
 	server, b := emulated(t)
-	do(t, server, append(services(8, 150), "fill 2500 svc003/", "write svc 1", "write svc003/ 1", "write svc004 1")...)
+	server.Do(append(services(8, 150), "fill 2500 svc003/", "write svc 1", "write svc003/ 1", "write svc004 1")...)
 	l := listing{b, "svc"}
 	var keys []string
 	for e := range serial(t, b, l.prefix, "") {
@@ -224,7 +205,7 @@ func TestRanges(t *testing.T) {
 // listed once, in order, and no key twice.
 func TestListWhileOthersWrite(t *testing.T) {
 	server, b := emulated(t)
-	do(t, server, append(services(20, 100), "fill 2000 svc007/flat")...)
+	server.Do(append(services(20, 100), "fill 2000 svc007/flat")...)
 	stays := slices.Collect(serial(t, b, "", ""))
 	stop := make(chan struct{})
 	var writers sync.WaitGroup
@@ -238,7 +219,7 @@ func TestListWhileOthersWrite(t *testing.T) {
 				default:
 				}
 				key := fmt.Sprintf("svc%03d/more%x", r.IntN(25), r.IntN(64))
-				server.Do("", []string{"write", "rm"}[n%2], key, "x")
+				server.Control("", []string{"write", "rm"}[n%2], key, "x")
 			}
 		})
 	}
@@ -280,8 +261,8 @@ func TestListFails(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			server, b := emulated(t)
-			do(t, server, "fill 3000 a/")
-			do(t, server, c.fault)
+			server.Do("fill 3000 a/")
+			server.Do(c.fault)
 			n, failure := 0, error(nil)
 			for _, err := range b.List(context.Background(), "", false) {
 				if err != nil {
@@ -418,7 +399,7 @@ func TestListForEver(t *testing.T) {
 // ends does not look like a complete one.
 func TestListStops(t *testing.T) {
 	server, b := emulated(t)
-	do(t, server, "fill 5000 a/")
+	server.Do("fill 5000 a/")
 	var failure error
 	for _, failure = range b.List(context.Background(), "", false) {
 		if failure != nil {
@@ -426,7 +407,7 @@ func TestListStops(t *testing.T) {
 		}
 		break
 	}
-	do(t, server, services(30, 200)...)
+	server.Do(services(30, 200)...)
 	for _, keys := range []int{0, 1000, 1001, 3000, 7000} {
 		ctx, cancel := context.WithCancel(context.Background())
 		n := 0
@@ -449,8 +430,8 @@ func TestListStops(t *testing.T) {
 // and compares that with listing them page after page.
 func BenchmarkList(b *testing.B) {
 	server, bucket := emulated(b)
-	do(b, server, services(100, 200)...)
-	do(b, server, "fault delay 20ms ListObjectsV2")
+	server.Do(services(100, 200)...)
+	server.Do("fault delay 20ms ListObjectsV2")
 	var serially time.Duration
 	n := 0
 	for b.Loop() {
@@ -459,7 +440,7 @@ func BenchmarkList(b *testing.B) {
 		for range serial(b, bucket, "", "") {
 		}
 		serially += time.Since(start)
-		do(b, server, "reset")
+		server.Do("reset")
 		b.StartTimer()
 		list(b, bucket, "", false)
 		n = requests(b, server)

@@ -74,7 +74,7 @@ func TestSuccessWithoutProof(t *testing.T) {
 				if !errors.As(err, &e) || e.Status != http.StatusOK || e.Kind != nil {
 					t.Errorf("%v", err)
 				}
-				if got := do(t, s, "cat s/x"); got != "old" {
+				if got := s.Do("cat s/x"); got != "old" {
 					t.Errorf("the object holds %.20q", got)
 				}
 			})

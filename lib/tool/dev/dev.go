@@ -159,7 +159,7 @@ func serve(o fakeaws.Options, before, command []string, stdin io.Reader, stdout,
 	}
 	defer server.Close()
 	for _, line := range before {
-		out, err := server.DoLine("", line)
+		out, err := server.ControlLine("", line)
 		if err != nil {
 			return failed, fmt.Errorf("-do: %w", err)
 		}
