@@ -3,6 +3,7 @@ package awsclient
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -23,12 +24,16 @@ type transport struct {
 	trace   func(Request)
 }
 
-// stalled is the error of a request that made no progress. It says that it is
-// a timeout, so that the SDK tries again.
+// stalled is the error of a request that made no progress. It is a timeout, and
+// that of the whole wait: the request is not repeated.
 type stalled struct{ after time.Duration }
 
 func (e stalled) Error() string { return fmt.Sprintf("no progress for %v", e.after) }
 func (e stalled) Timeout() bool { return true }
+
+// Stalled reports whether a request made no progress for the time that Options
+// give it.
+func Stalled(err error) bool { return errors.As(err, new(stalled)) }
 
 func (c *transport) Do(r *http.Request) (*http.Response, error) {
 	start := time.Now()

@@ -344,7 +344,7 @@ func (s *stream) Read(p []byte) (int, error) {
 
 func (s *stream) resume(cause error) error {
 	failure := awsclient.Classify(s.object.ctx, getObject, cause, s.object.bucket.facts(""))
-	if s.resumes == 0 || s.end < 0 || !errors.Is(failure, awsclient.ErrUnreachable) {
+	if s.resumes == 0 || s.end < 0 || awsclient.Stalled(cause) || !errors.Is(failure, awsclient.ErrUnreachable) {
 		return failure
 	}
 	s.resumes--
