@@ -46,10 +46,12 @@ func withSharedBackoff(r aws.Retryer) aws.Retryer {
 	return &sharedBackoff{RetryerV2: v2}
 }
 
-// IsErrorRetryable reports whether an attempt is worth repeating: not after the
+// IsErrorRetryable reports whether an attempt is worth repeating: as the SDK has it,
+// and where S3 asks for that since the request met another one; not after the
 // longest wait that the user wants, or there would be as many of them as attempts.
 func (p *sharedBackoff) IsErrorRetryable(err error) bool {
-	return !Stalled(err) && p.RetryerV2.IsErrorRetryable(err)
+	_, code, _ := answer(err)
+	return !Stalled(err) && (code == "OperationAborted" || p.RetryerV2.IsErrorRetryable(err))
 }
 
 // GetAttemptToken waits until an attempt may be made. The attempt's outcome is
