@@ -29,16 +29,20 @@ func (s *Store) newBackoff() *backoff {
 // progress says that something has changed: somebody's write was made.
 func (b *backoff) progress() { b.since = time.Now() }
 
-// wait waits until the next try: a random part of a span that grows by half from
-// twice the time that a try takes, so that writers come to be as far apart as
-// their number wants. The error is why it was to be tried again, if there was no
+// spent returns an error, with why it was to be tried again, if there was no
 // progress for too long.
-func (b *backoff) wait(ctx context.Context, why error) error {
-	now := time.Now()
-	if b.timeout > 0 && now.Sub(b.since) > b.timeout {
+func (b *backoff) spent(why error) error {
+	if b.timeout > 0 && time.Since(b.since) > b.timeout {
 		return fmt.Errorf("%w: no progress for %v: %v", ErrUnreachable, b.timeout, why)
 	}
-	b.fastest = max(time.Millisecond, min(b.fastest, now.Sub(b.began)))
+	return nil
+}
+
+// wait waits until the next try: a random part of a span that grows by half from
+// twice the time that a try takes, so that writers come to be as far apart as
+// their number wants. The error is the context's.
+func (b *backoff) wait(ctx context.Context) error {
+	b.fastest = max(time.Millisecond, min(b.fastest, time.Since(b.began)))
 	span := min(backoffMax, 2*math.Pow(1.5, float64(b.tries))) * float64(b.fastest)
 	b.tries++
 	timer := time.NewTimer(rand.N(time.Duration(span)))

@@ -1,6 +1,7 @@
 package secret
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -101,6 +102,16 @@ func (e *kindError) Unwrap() []error { return []error{e.error, e.kind} }
 type uncertainError struct {
 	what string // written or removed
 	why  error
+	end  error // of the context, if that is why
+}
+
+// uncertain is the uncertainError of a change that may have been made, or may be
+// made yet.
+func uncertain(ctx context.Context, what string, why error) error {
+	if ctx.Err() != nil {
+		return &uncertainError{what, context.Cause(ctx), context.Cause(ctx)}
+	}
+	return &uncertainError{what: what, why: why}
 }
 
 func (e *uncertainError) Error() string {
@@ -108,6 +119,10 @@ func (e *uncertainError) Error() string {
 }
 
 func (e *uncertainError) Is(target error) bool { return target == ErrUnreachable }
+
+// Unwrap returns the context's end alone: nobody must take for the outcome what
+// was answered while there was none.
+func (e *uncertainError) Unwrap() error { return e.end }
 
 // Why nobody can tell.
 var (

@@ -221,15 +221,19 @@ func (s *Store) Merge(ctx context.Context, name string, change func(old []byte) 
 
 func (s *Store) merge(ctx context.Context, t target, o PutOptions, change func([]byte) ([]byte, error)) (*Receipt, error) {
 	backoff := s.newBackoff()
+	var refusal error
 	for seen := ""; ; {
 		old, err := s.openToRewrite(ctx, t)
 		etag := ""
 		if old != nil {
 			etag = old.ETag
 		}
-		if etag != seen {
+		switch {
+		case etag != seen:
 			backoff.progress()
 			seen = etag
+		case err == nil && refusal != nil:
+			err = backoff.spent(refusal)
 		}
 		var r *Receipt
 		if err == nil {
@@ -241,7 +245,8 @@ func (s *Store) merge(ctx context.Context, t target, o PutOptions, change func([
 		if !isConflict(err) {
 			return r, err
 		}
-		if err := backoff.wait(ctx, err); err != nil {
+		refusal = err
+		if err := backoff.wait(ctx); err != nil {
 			return nil, err
 		}
 	}

@@ -97,6 +97,8 @@ func (s *Store) removeSeen(ctx context.Context, t target, seen bucket.Info, c bu
 		}
 		inDoubt = inDoubt || maybeApplied(err)
 		switch {
+		case notS3(err):
+			return err
 		case inDoubt:
 			again, settled := s.settleRemoval(ctx, t, seen, conditional, err)
 			if !again {
@@ -104,11 +106,12 @@ func (s *Store) removeSeen(ctx context.Context, t target, seen bucket.Info, c bu
 			}
 			if !isBusy(err) {
 				if resent++; resent >= s.client.MaxAttempts() || s.options.LastWriterWins {
-					return &uncertainError{"removed", err}
+					return uncertain(ctx, "removed", err)
 				}
 			}
-			if c, err = bucket.Matching(seen.ETag); err != nil {
-				return &uncertainError{"removed", err}
+			var noETag error
+			if c, noETag = bucket.Matching(seen.ETag); noETag != nil {
+				return uncertain(ctx, "removed", noETag)
 			}
 		case isBusy(err):
 		case isConflict(err):
@@ -116,7 +119,13 @@ func (s *Store) removeSeen(ctx context.Context, t target, seen bucket.Info, c bu
 		default:
 			return err
 		}
-		if err := backoff.wait(ctx, err); err != nil {
+		if err = backoff.spent(err); err == nil {
+			err = backoff.wait(ctx)
+		}
+		if err != nil && inDoubt {
+			err = uncertain(ctx, "removed", err)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -131,9 +140,9 @@ func (s *Store) settleRemoval(ctx context.Context, t target, seen bucket.Info, c
 	absent := isNotFound(err)
 	switch {
 	case ctx.Err() != nil:
-		return false, context.Cause(ctx)
+		return false, uncertain(ctx, "removed", err)
 	case err != nil && !absent:
-		return false, &uncertainError{"removed", failure}
+		return false, uncertain(ctx, "removed", failure)
 	case !absent && latest.ETag == seen.ETag && latest.Version == seen.Version:
 		return true, nil
 	}
@@ -142,9 +151,9 @@ func (s *Store) settleRemoval(ctx context.Context, t target, seen bucket.Info, c
 	for v, err := range s.bucket.History(ctx, t.key) {
 		switch {
 		case err != nil:
-			return false, &uncertainError{"removed", err}
+			return false, uncertain(ctx, "removed", err)
 		case v.Latest && v.Version == NullVersion && !v.Deleted:
-			return false, &uncertainError{"removed", errOverwritten}
+			return false, uncertain(ctx, "removed", errOverwritten)
 		case v.Deleted || v.ETag != seen.ETag:
 		case next != nil && next.Deleted:
 			return false, nil
@@ -157,13 +166,13 @@ func (s *Store) settleRemoval(ctx context.Context, t target, seen bucket.Info, c
 	case absent && next == nil: // no history
 		return false, nil
 	case next == nil:
-		return false, &uncertainError{"removed", errOverwritten}
+		return false, uncertain(ctx, "removed", errOverwritten)
 	case found && conditional:
 		return false, s.changed()
 	case absent:
 		return false, nil
 	}
-	return false, &uncertainError{"removed", errors.New("another writer came after it")}
+	return false, uncertain(ctx, "removed", errors.New("another writer came after it"))
 }
 
 // removeVersion removes one version, or one deletion, for good.

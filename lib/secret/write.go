@@ -134,13 +134,13 @@ func (w *write) commit(ctx context.Context) (*Receipt, error) {
 		}
 		inDoubt = inDoubt || maybeApplied(err)
 		switch {
-		case ctx.Err() != nil:
-			return nil, hint.With(context.Cause(ctx), "it may have been written all the same: ms-ls -l, or ms-ls -versions")
+		case notS3(err):
+			return nil, err
 		case inDoubt:
 			landed, again, doubt := w.settle(ctx, err)
 			switch {
 			case landed != nil:
-				return w.landed(*landed), nil
+				return w.done(ctx, *landed)
 			case doubt != nil:
 				return nil, doubt
 			case !again && isConflict(err):
@@ -149,7 +149,7 @@ func (w *write) commit(ctx context.Context) (*Receipt, error) {
 				return nil, awsclient.Overtaken()
 			case !isBusy(err):
 				if resent++; resent >= w.store.client.MaxAttempts() {
-					return nil, &uncertainError{"written", err}
+					return nil, uncertain(ctx, "written", err)
 				}
 			}
 		case isGone(err) && refusal != nil:
@@ -159,10 +159,23 @@ func (w *write) commit(ctx context.Context) (*Receipt, error) {
 		default:
 			refusal = err
 		}
-		if err := backoff.wait(ctx, err); err != nil {
+		if err = backoff.spent(err); err == nil {
+			err = backoff.wait(ctx)
+		}
+		if err != nil && inDoubt {
+			err = uncertain(ctx, "written", err)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
+}
+
+// notS3 reports whether a change was answered by what is not S3: whatever has become
+// of it, that is no server to ask.
+func notS3(err error) bool {
+	var e *awsclient.Error
+	return errors.As(err, &e) && e.Kind == nil && e.MaybeApplied && e.Status != 0
 }
 
 // isBusy reports whether a write was refused since it met another request, which
@@ -178,23 +191,20 @@ func isGone(err error) bool {
 	return errors.As(err, &e) && e.Code == "NoSuchUpload"
 }
 
-// done is the receipt of what was written. What was written in parts and without a
-// condition is looked for once more: S3 keeps as the latest version the one whose
-// upload began last.
+// done is the receipt of what was written. What was written in parts, and does not
+// replace a version that was seen, is looked for once more: S3 dates it from the
+// beginning of its upload, and below what others have done since it is not the
+// latest version.
 func (w *write) done(ctx context.Context, written bucket.Written) (*Receipt, error) {
-	if w.upload.InParts() && w.condition == (bucket.Condition{}) {
+	if w.upload.InParts() && w.condition.IfMatch == "" {
 		latest, err := w.store.bucket.Head(ctx, w.target.key, "")
-		if err == nil && latest.ETag != written.ETag {
-			return nil, &kindError{errors.New("stored, but not as the latest version: another upload, begun later, has overtaken it"), ErrChanged}
+		if isNotFound(err) || err == nil && latest.ETag != written.ETag && !w.condition.IfAbsent {
+			return nil, &kindError{errors.New("stored, but not as the latest version: another writer, later than the beginning of the upload, has overtaken it"), ErrChanged}
 		}
 	}
-	return w.landed(written), nil
-}
-
-func (w *write) landed(written bucket.Written) *Receipt {
 	r := w.receipt
 	r.ETag, r.Version = unquote(written.ETag), written.Version
-	return &r
+	return &r, nil
 }
 
 // abort removes what has been sent, and returns why.
@@ -219,15 +229,15 @@ func (w *write) settle(ctx context.Context, failure error) (landed *bucket.Writt
 	case ours:
 		return &bucket.Written{ETag: latest.ETag, Version: latest.Version}, false, nil
 	case ctx.Err() != nil:
-		return nil, false, context.Cause(ctx)
+		return nil, false, uncertain(ctx, "written", err)
 	case w.store.options.LastWriterWins: // it has been repeated already
-		return nil, false, &uncertainError{"written", failure}
+		return nil, false, uncertain(ctx, "written", failure)
 	case err != nil && !isAbsent:
 		// Who may not read cannot look, and repeats as S3's own clients do.
 		if w.condition == (bucket.Condition{}) && errors.Is(err, awsclient.ErrDenied) && !isConflict(failure) {
 			return nil, true, nil
 		}
-		return nil, false, &uncertainError{"written", failure}
+		return nil, false, uncertain(ctx, "written", failure)
 	case !isAbsent && w.condition.IfMatch != "" && latest.ETag == w.condition.IfMatch:
 		return nil, true, nil // what was to be replaced is still there
 	}
@@ -236,24 +246,24 @@ func (w *write) settle(ctx context.Context, failure error) (landed *bucket.Writt
 	case found != nil:
 		return &bucket.Written{ETag: found.ETag, Version: found.Version}, false, nil
 	case err != nil:
-		return nil, false, &uncertainError{"written", err}
+		return nil, false, uncertain(ctx, "written", err)
 	}
 	switch {
 	case isAbsent && w.condition.IfMatch != "" && kept: // removed by another
 		return nil, false, nil
 	case isAbsent && w.condition.IfMatch != "":
-		return nil, false, &uncertainError{"written", errGone}
+		return nil, false, uncertain(ctx, "written", errGone)
 	case isAbsent:
 		w.upload.Require(bucket.Condition{IfAbsent: true})
 		return nil, true, nil
 	case w.condition != (bucket.Condition{}) && kept: // replaced, or made, by another
 		return nil, false, nil
 	case w.condition != (bucket.Condition{}), !kept && !w.isOlder(latest):
-		return nil, false, &uncertainError{"written", errOverwritten}
+		return nil, false, uncertain(ctx, "written", errOverwritten)
 	}
 	seen, err := bucket.Matching(latest.ETag)
 	if err != nil {
-		return nil, false, &uncertainError{"written", failure}
+		return nil, false, uncertain(ctx, "written", failure)
 	}
 	w.upload.Require(seen)
 	return nil, true, nil

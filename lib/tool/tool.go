@@ -93,7 +93,7 @@ func (t *Tool) Run(ctx context.Context, args []string, do func(ctx context.Conte
 		err = do(ctx, t.Args())
 	}
 	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
-		err = hint.With(errInterrupted, hint.Of(err))
+		err = hint.With(errInterrupted, advice(err))
 	}
 	return t.report(err)
 }

@@ -48,12 +48,11 @@ func (r *onceUnanswered) IsErrorRetryable(err error) bool {
 // unanswered reports whether a failed attempt may have been acted on: not if it
 // was refused, not if it was too much at the moment, not if it was never sent.
 func unanswered(err error) bool {
-	var unproven *unprovenError
 	status, _, _ := answer(err)
 	switch {
 	case errors.As(err, new(*notSentError)):
 		return false
-	case errors.As(err, &unproven), status == 0:
+	case status == 0:
 		return true
 	case throttles.IsErrorThrottle(err).Bool():
 		return false

@@ -134,14 +134,16 @@ var kinds = map[string]error{
 }
 
 // Classify turns an error of the SDK into an *Error, with a hint where there is
-// one. It is the one place that does. The context's own error, and an *Error,
-// pass through as they are.
+// one. It is the one place that does. The context's own error passes through as it
+// is, unless a change was on its way then; so does an *Error.
 func Classify(ctx context.Context, op string, err error, f Facts) error {
 	var done *Error
 	var hinted *hint.Error
 	switch {
 	case err == nil:
 		return nil
+	case ctx.Err() != nil && f.Attempts != nil && f.Attempts.maybeApplied:
+		return &Error{Op: op, MaybeApplied: true, Detail: "no answer", Err: context.Cause(ctx)}
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case errors.As(err, &hinted):
@@ -149,7 +151,7 @@ func Classify(ctx context.Context, op string, err error, f Facts) error {
 	case errors.As(err, &done):
 		return done
 	}
-	e := &Error{Op: op, MaybeApplied: f.Attempts != nil && f.Attempts.maybeApplied}
+	e := &Error{Op: op, MaybeApplied: f.Attempts != nil && (f.Attempts.maybeApplied || errors.As(err, new(*unprovenError)))}
 	if f.Key != "" {
 		e.Op += " with " + f.Key
 	}
