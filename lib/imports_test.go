@@ -55,7 +55,7 @@ var law = []room{
 	{name: "lib/tool/put", may: []string{"lib/tool", "lib/secret", "lib/environ", "lib/internal/hint", "lib/internal/prompt"}},
 	{name: "lib/tool/get", may: []string{"lib/tool", "lib/secret", "lib/environ", "lib/internal/atomicfile", "lib/internal/hint"}},
 	{name: "lib/tool/ls", may: []string{"lib/tool", "lib/secret", "lib/internal/hint"}},
-	{name: "lib/tool/exec", may: []string{"lib/tool", "lib/secret", "lib/environ", "lib/internal/hint", "lib/internal/become"}},
+	{name: "lib/tool/exec", may: []string{"lib/tool", "lib/secret", "lib/environ", "lib/internal/atomicfile", "lib/internal/become", "lib/internal/hint"}},
 	{name: "lib/tool/rm", may: []string{"lib/tool", "lib/secret", "lib/internal/hint"}},
 	{name: "lib/tool/rotate", may: []string{"lib/tool", "lib/secret", "lib/internal/hint"}},
 	{name: "lib/tool/dev", may: []string{"lib/tool", "lib/fakeaws", "lib/internal/version"}},

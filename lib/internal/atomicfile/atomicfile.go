@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 	"sync"
 )
 
@@ -18,9 +19,16 @@ import (
 // ignores case, or where one is the other's folder.
 var ErrCollides = errors.New("collides with another name on this file system")
 
-// ErrNotRegular is the error of a folder, a device or the like where a file is
-// to be.
+// ErrNotRegular is the error of a folder, a device or the like where a file is to
+// be, and of a link that leads to one, or to what a process has open.
 var ErrNotRegular = errors.New("not a regular file, so not replaced")
+
+// Refused reports whether an error is about a file, and not one of what was to be
+// written to it.
+func Refused(err error) bool {
+	return errors.Is(err, ErrCollides) || errors.Is(err, ErrNotRegular) || errors.Is(err, fs.ErrExist) ||
+		errors.As(err, new(*fs.PathError)) || errors.As(err, new(*os.LinkError))
+}
 
 // Folder is where files appear under their names when they are whole. No name,
 // and no link that is there, leads out of it.
@@ -33,7 +41,8 @@ type Folder struct {
 }
 
 // Open opens a folder to write files into, made with mode 0700 if it is
-// absent and create is set. An existing file is replaced only with force.
+// absent and create is set. With force a regular file that exists is replaced, and
+// a link to one, but not what the link leads to.
 func Open(dir string, create, force bool) (*Folder, error) {
 	if create {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -58,12 +67,62 @@ func (d *Folder) Check(name string) error {
 		return nil
 	case err != nil:
 		return err
-	case !at.Mode().IsRegular() && at.Mode()&fs.ModeSymlink == 0:
+	case at.Mode()&fs.ModeSymlink != 0:
+		err = d.follow(name)
+	case !at.Mode().IsRegular():
+		err = ErrNotRegular
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && d.force:
 		return ErrNotRegular
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return err
 	case !d.force:
 		return fs.ErrExist
 	}
 	return nil
+}
+
+// linksMax is how many links in a row are followed, as Linux does.
+const linksMax = 40
+
+// follow follows a link, which is only looked at, out of the folder as well. It
+// returns nil if it leads to a regular file; an fs.ErrNotExist if to nothing; and
+// an ErrNotRegular if to anything else. What stands in /dev or /proc, such as
+// /dev/stdout, leads to whatever a process has open.
+func (d *Folder) follow(name string) error {
+	path := filepath.Join(d.root.Name(), filepath.FromSlash(name))
+	for range linksMax {
+		dir, err := filepath.EvalSymlinks(filepath.Dir(path))
+		if err != nil {
+			return err
+		}
+		if dir, err = filepath.Abs(dir); err != nil {
+			return err
+		}
+		if dir == "/dev" || dir == "/dev/fd" || strings.HasPrefix(dir, "/proc/") {
+			return ErrNotRegular
+		}
+		path = filepath.Join(dir, filepath.Base(path))
+		at, err := os.Lstat(path)
+		switch {
+		case err != nil:
+			return err
+		case at.Mode().IsRegular():
+			return nil
+		case at.Mode()&fs.ModeSymlink == 0:
+			return ErrNotRegular
+		}
+		to, err := os.Readlink(path)
+		if err != nil {
+			return err
+		}
+		if !filepath.IsAbs(to) {
+			to = filepath.Join(dir, to)
+		}
+		path = to
+	}
+	return ErrNotRegular
 }
 
 // Write makes the file name with what fill writes: in a temporary file beside

@@ -105,6 +105,15 @@ func TestFolderLinks(t *testing.T) {
 			t.Skip(err)
 		}
 	}
+	if err := open(t, dir, false).Write("file", write("text")); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("a link to nothing in the way: %v", err)
+	}
+	if err := open(t, dir, true).Write("file", write("text")); !errors.Is(err, ErrNotRegular) {
+		t.Errorf("a link to nothing in the way, forced: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(outside, "f"), []byte("theirs"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, force := range []bool{false, true} {
 		d := open(t, dir, force)
 		for _, name := range []string{"out/a", "up/a"} {
@@ -119,8 +128,14 @@ func TestFolderLinks(t *testing.T) {
 	if err := open(t, dir, true).Write("file", write("text")); err != nil {
 		t.Errorf("a link in the way, forced: %v", err)
 	}
-	if got := files(t, outside); len(got) != 0 {
+	if got := files(t, outside); !slices.Equal(got, []string{"f"}) {
 		t.Errorf("outside: %q", got)
+	}
+	if got, _ := os.ReadFile(filepath.Join(outside, "f")); string(got) != "theirs" {
+		t.Errorf("outside: %q", got)
+	}
+	if at, err := os.Lstat(filepath.Join(dir, "file")); err != nil || !at.Mode().IsRegular() {
+		t.Errorf("the link is not replaced: %v, %v", at, err)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -39,6 +40,7 @@ Later ones win. COMMAND starts only when all of them are fetched and verified.
   -mem VAR=NAME    NAME in a sealed file in memory, its path in VAR: nothing on
                    disk, gone with COMMAND (again for more; Linux only)
   -file PATH=NAME  NAME to the new file PATH, 0600 (again for more)
+  -force           with -file: replace a file that exists
   -u VARS          take these out of the inherited environment; a trailing *
                    matches (again for more)
   -clean           inherit no environment
@@ -70,6 +72,7 @@ type options struct {
 	sumFlag               tool.ChecksumFlag
 	memFlags, fileFlags   tool.Strings
 	unset                 tool.Variables
+	force                 bool
 	clean, strict, noPath bool
 
 	filter  environ.Filter
@@ -97,6 +100,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	t.Var(&o.sumFlag, "c", "")
 	t.Var(&o.memFlags, "mem", "")
 	t.Var(&o.fileFlags, "file", "")
+	t.BoolVar(&o.force, "force", false, "")
 	t.Var(&o.unset, "u", "")
 	t.BoolVar(&o.clean, "clean", false, "")
 	t.BoolVar(&o.strict, "strict", false, "")
@@ -158,6 +162,8 @@ func (o *options) check(sources, command []string) (err error) {
 		return hint.With(tool.Usagef("flag -mem: this system has no sealed files in memory"), toFile)
 	case len(o.sources)+len(o.mems)+len(o.files) == 0:
 		return tool.Usagef("no SOURCE (ms-exec -h shows the usage)")
+	case o.force && len(o.files) == 0:
+		return tool.Usagef("flag -force goes with -file")
 	case len(command) == 0 || command[0] == "":
 		return tool.Usagef(`no COMMAND behind "--"`)
 	}
@@ -255,7 +261,7 @@ func (o *options) exec(ctx context.Context, t *tool.Tool, command []string, run 
 	if err != nil {
 		return err
 	}
-	remove, err := o.write(ctx, got)
+	remove, err := o.write(got)
 	if err != nil {
 		return err
 	}
@@ -326,17 +332,31 @@ func (o *options) find(command string) (string, error) {
 	case err == nil:
 		return path, nil
 	case errors.Is(err, exec.ErrDot):
-		return "", &tool.Exit{Status: cannotRun, Err: hint.With(
-			fmt.Errorf("%q is found only by a relative folder in PATH", command),
-			"write "+path+" if it is meant")}
+		err := fmt.Errorf("%s is found only by a relative folder in PATH", shown(command))
+		if !strings.Contains(path, "=") {
+			err = hint.With(err, "write "+path+" if it is meant")
+		}
+		return "", &tool.Exit{Status: cannotRun, Err: err}
 	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
-		err := fmt.Errorf("%q: command not found", command)
-		if strings.ContainsAny(command, " \t") {
+		err := fmt.Errorf("%s: command not found", shown(command))
+		switch {
+		case strings.Contains(command, "="):
+			err = hint.With(err, "values are never taken from arguments: put the value into a secret, VAR=SERVICE/NAME before \"--\", or set the variable before ms-exec")
+		case strings.ContainsAny(command, " \t"):
 			err = hint.With(err, "COMMAND and its arguments are separate words: -- COMMAND ARG, or -- sh -c 'COMMAND ARG'")
 		}
 		return "", &tool.Exit{Status: notFound, Err: err}
 	}
 	return "", o.notRun(command, command, err)
+}
+
+// shown is COMMAND in an error. What has a "=" may be VAR=value, as env(1) takes it,
+// and is not shown.
+func shown(command string) string {
+	if strings.Contains(command, "=") {
+		return "COMMAND (not shown: it has a \"=\")"
+	}
+	return strconv.Quote(command)
 }
 
 // notRun is the error of a COMMAND that could not be started.
@@ -349,7 +369,7 @@ func (o *options) notRun(command, program string, err error) error {
 	if errors.As(err, &wrapped) {
 		err = wrapped.Err
 	}
-	err = &tool.Exit{Status: status, Err: tool.FileError(fmt.Sprintf("%q cannot be run", command), err)}
+	err = &tool.Exit{Status: status, Err: tool.FileError(shown(command)+" cannot be run", err)}
 	switch {
 	case errors.Is(err, syscall.ENOEXEC):
 		err = hint.With(err, "a script needs a first line that names its interpreter, #!/bin/sh")

@@ -1,13 +1,13 @@
 package exec
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"io/fs"
+	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 
+	"microsecrets/lib/internal/atomicfile"
 	"microsecrets/lib/secret"
 	"microsecrets/lib/tool"
 )
@@ -20,17 +20,27 @@ func (o *options) checkPlaces() error {
 		wrong = append(wrong, checkMemory())
 	}
 	for i, f := range o.files {
-		_, err := os.Lstat(f.path)
-		if errors.Is(err, fs.ErrNotExist) {
-			_, err = os.Stat(filepath.Dir(f.path))
-		} else if err == nil {
-			err = fs.ErrExist
-		}
-		if err != nil {
-			wrong = append(wrong, tool.FileError(o.place(i), err))
-		}
+		wrong = append(wrong, o.at(i, f, (*atomicfile.Folder).Check))
 	}
 	return wrong.Err()
+}
+
+// at calls do with the folder of a -file and the name there.
+func (o *options) at(i int, f file, do func(folder *atomicfile.Folder, name string) error) error {
+	dir, name := filepath.Split(f.path)
+	var err error
+	if name == "" || name == "." || name == ".." {
+		err = syscall.EISDIR
+	} else if folder, opened := atomicfile.Open(filepath.Clean(dir), false, o.force); opened != nil {
+		err = opened
+	} else {
+		defer folder.Close()
+		err = do(folder, name)
+		if !atomicfile.Refused(err) {
+			return err
+		}
+	}
+	return tool.FileError(o.place(i), err)
 }
 
 // place says which -file is meant: PATH may be a secret in the wrong place.
@@ -43,7 +53,7 @@ func (o *options) place(i int) string {
 }
 
 // write writes the files, all or none, and returns how to remove them.
-func (o *options) write(ctx context.Context, got map[string]*secret.Reader) (remove func(), err error) {
+func (o *options) write(got map[string]*secret.Reader) (remove func(), err error) {
 	var made []string
 	var wrong tool.Failures
 	remove = func() {
@@ -52,13 +62,11 @@ func (o *options) write(ctx context.Context, got map[string]*secret.Reader) (rem
 		}
 	}
 	for i, f := range o.files {
-		out, err := os.OpenFile(f.path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		err := o.at(i, f, func(folder *atomicfile.Folder, name string) error {
+			return folder.Write(name, func(w io.Writer) error { return copyTo(w, got[f.name]) })
+		})
 		if err == nil {
 			made = append(made, f.path)
-			err = errors.Join(copyTo(out, got[f.name]), out.Close())
-		}
-		if errors.As(err, new(*fs.PathError)) {
-			err = tool.FileError(o.place(i), err)
 		}
 		wrong = append(wrong, err)
 	}

@@ -113,7 +113,8 @@ var exclusive = [][]string{
 }
 
 func (o *options) check(names []string, onTerminal bool) (err error) {
-	if o.file == "-" { // standard output, as elsewhere
+	dash := o.file == "-" // standard output, as elsewhere
+	if dash {
 		o.file = ""
 	}
 	if err := tool.CheckDash(names, o.nul); err != nil {
@@ -127,7 +128,7 @@ func (o *options) check(names []string, onTerminal bool) (err error) {
 		return tool.Usagef("flag -o is for one NAME; -d takes several")
 	case o.at != "" && several:
 		return tool.Usagef("flag -at is for one NAME")
-	case o.force && o.file == "" && o.dir == "" && !onTerminal:
+	case o.force && o.file == "" && o.dir == "" && !onTerminal && !dash:
 		return tool.Usagef("flag -force goes with -o or -d, or with a terminal")
 	case o.variable != "" && !environ.ValidName(o.variable):
 		return tool.Usagef("flag -k: a variable's name is [A-Za-z_][A-Za-z0-9_]*")
@@ -288,7 +289,7 @@ func (o *options) render(name string, plaintext []byte) ([]byte, error) {
 	if o.variable != "" {
 		value, ok := env[o.variable]
 		if !ok {
-			return nil, fmt.Errorf("%s: has no variable %s", name, o.variable)
+			return nil, fmt.Errorf("%s: has no variable of the name that flag -k gives", name)
 		}
 		return []byte(value), nil
 	}
@@ -318,13 +319,13 @@ func (o *options) toFile(ctx context.Context, t *tool.Tool, name string) error {
 	}
 	defer folder.Close()
 	if err := folder.Check(base); err != nil {
-		return exists("flag -o: FILE", err)
+		return exists(optionFile, err)
 	}
 	store, err := t.Open(ctx)
 	if err != nil {
 		return err
 	}
-	return exists("flag -o: FILE", o.save(ctx, t, store, folder, name, base))
+	return exists(optionFile, o.save(ctx, t, store, folder, name, base))
 }
 
 func (o *options) toFolder(ctx context.Context, t *tool.Tool, names []string) error {
@@ -365,15 +366,19 @@ func (o *options) toFolder(ctx context.Context, t *tool.Tool, names []string) er
 	return failed.Err()
 }
 
+// optionFile is how errors call what -o names.
+const optionFile = "flag -o: FILE"
+
 // exists says what -force is for where a file was in the way.
 func exists(what string, err error) error {
-	var named *fs.PathError
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, fs.ErrExist):
 		return hint.With(fmt.Errorf("%s: %w", what, fs.ErrExist), "-force replaces it")
-	case errors.As(err, &named), errors.Is(err, atomicfile.ErrCollides), errors.Is(err, atomicfile.ErrNotRegular):
+	case errors.Is(err, atomicfile.ErrNotRegular) && what == optionFile:
+		return hint.With(tool.FileError(what, err), "-o - is standard output")
+	case atomicfile.Refused(err):
 		return tool.FileError(what, err)
 	}
 	return err

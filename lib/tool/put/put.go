@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"microsecrets/lib/environ"
@@ -113,6 +114,9 @@ func (o *options) check(args []string) (environ.Format, error) {
 		return "", tool.Usagef("no NAME (ms-put -h shows the usage)")
 	case len(args) > 2:
 		return "", tool.Usagef("more than NAME and FILE")
+	case strings.Contains(args[0], "="): // names are listed for all
+		return "", hint.With(tool.Usagef("NAME has a \"=\", as NAME=VALUE has, and is not shown"),
+			"a secret is given on standard input or in a FILE, never as an argument")
 	case o.format != "" && !o.env:
 		return "", tool.Usagef("flag -f goes with -e")
 	case o.merge && !o.env:

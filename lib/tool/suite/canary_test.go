@@ -317,6 +317,11 @@ func TestCanaryMistakes(t *testing.T) {
 	// Secrets in arguments: where a FILE, a flag, its value or a SOURCE is meant.
 	add(1, "ms-put", "-v", "s/new", canary)
 	add(2, "ms-put", "-v", "s/new", "../file", canary)
+	add(2, "ms-put", "-v", "s/new="+canary, "../file")
+	add(2, "ms-put", "-v", "s/new="+canary)
+	add(1, "ms-get", "-v", "-k", canary, "s/env")
+	add(127, "ms-exec", "-v", "s/env", "--", "A="+canary, "env")
+	add(127, "ms-exec", "-v", "s/env", "--", "./A="+canary, "env")
 	add(2, "ms-put", "-v", "s/new", "-"+canary)
 	add(125, "ms-exec", "-v", "P="+canary, "--", "env")
 	for _, value := range []string{"x://u:" + canary + "@h/d", canary + "/x\n"} {
