@@ -131,6 +131,11 @@ func TestImports(t *testing.T) {
 			}
 		}
 	})
+	for _, r := range law {
+		if _, err := os.Stat(filepath.Join("..", filepath.FromSlash(r.name))); err != nil {
+			t.Errorf("the law has a room that is not there: %v", err)
+		}
+	}
 	for exception := range exceptions {
 		if !needed[exception] {
 			t.Errorf("the exception %q is not needed any more: remove it", exception)
