@@ -114,7 +114,7 @@ func (o *options) check(args []string) (environ.Format, error) {
 		return "", tool.Usagef("no NAME (ms-put -h shows the usage)")
 	case len(args) > 2:
 		return "", tool.Usagef("more than NAME and FILE")
-	case strings.Contains(args[0], "="): // names are listed for all
+	case looksLikeValue(args[0]): // names are listed for all
 		return "", hint.With(tool.Usagef("NAME has a \"=\", as NAME=VALUE has, and is not shown"),
 			"a secret is given on standard input or in a FILE, never as an argument")
 	case o.format != "" && !o.env:
@@ -141,6 +141,13 @@ func (o *options) check(args []string) (environ.Format, error) {
 		return "", tool.Usagef("flag -f: %v", err)
 	}
 	return format, nil
+}
+
+// looksLikeValue reports whether a NAME may be a secret that was typed as an
+// argument: NAME=VALUE, where a slash comes before the "=" or none after it.
+func looksLikeValue(name string) bool {
+	before, after, found := strings.Cut(name, "=")
+	return found && (strings.Contains(before, "/") || !strings.Contains(after, "/"))
 }
 
 func (o *options) unsets() bool { return o.unset.Names != nil }
