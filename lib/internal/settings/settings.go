@@ -52,7 +52,7 @@ type Settings struct {
 type Setting struct {
 	Name   string
 	Value  string // holds no control characters; empty where there is neither value nor default
-	Source string // "-store", "MS_STORE", "/home/ann/.msrc:3", "LAZYCRED_S3_PATH" or "default"
+	Source string // "-store", "MS_STORE", "/home/ann/.msrc:3", "LAZYCRED_S3_PATH", "AWS_REGION" or "default"
 }
 
 // An Error says which setting cannot be used, and why. It is always a mistake in
@@ -161,7 +161,16 @@ func (f *Flags) Resolve() (*Settings, error) {
 	}
 	s.Found = s.File != "" && s.Config == "" && !isOwn(s.File)
 	for _, each := range table {
-		s.described = append(s.described, Setting{each.name, each.place(s).String(), f.source(each, lines)})
+		d := Setting{each.name, each.place(s).String(), f.source(each, lines)}
+		if _, given := all[each.name]; !given {
+			for _, variable := range ofSDK[each.name] {
+				if v := os.Getenv(variable); v != "" && checkText(v) == nil {
+					d.Value, d.Source = v, variable
+					break
+				}
+			}
+		}
+		s.described = append(s.described, d)
 	}
 	return s, nil
 }

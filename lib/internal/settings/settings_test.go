@@ -29,7 +29,9 @@ func sandbox(t *testing.T) string {
 		}
 	}
 	for _, s := range table {
-		t.Setenv(s.variable(), "")
+		for _, variable := range append(ofSDK[s.name], s.variable()) {
+			t.Setenv(variable, "")
+		}
 	}
 	t.Setenv("LAZYCRED_S3_PATH", "")
 	t.Setenv("LAZYCRED_KEY_ALIAS", "")
@@ -131,6 +133,31 @@ func TestPrecedence(t *testing.T) {
 				check(test.none, "default")
 			}
 		})
+	}
+}
+
+// What the AWS SDK finds in a variable is shown with it.
+func TestSDKVariables(t *testing.T) {
+	sandbox(t)
+	check := func(name, value, source string, args ...string) {
+		t.Helper()
+		for _, s := range mustResolve(t, append(args, "-store", "b")...).Describe() {
+			if s.Name == name && (s.Value != value || s.Source != source) {
+				t.Errorf("%s: %q from %s, want %q from %s", name, s.Value, s.Source, value, source)
+			}
+		}
+	}
+	t.Setenv("AWS_DEFAULT_REGION", "eu-default-1")
+	check("region", "eu-default-1", "AWS_DEFAULT_REGION")
+	t.Setenv("AWS_REGION", "eu-west-1")
+	check("region", "eu-west-1", "AWS_REGION")
+	check("region", "us-east-1", "-region", "-region", "us-east-1")
+	t.Setenv("AWS_REGION", "\x1b[31m")
+	check("region", "eu-default-1", "AWS_DEFAULT_REGION")
+	t.Setenv("AWS_PROFILE", "work")
+	check("profile", "work", "AWS_PROFILE")
+	if s := mustResolve(t, "-store", "b"); s.Region != "" || s.Profile != "" {
+		t.Errorf("%+v", s)
 	}
 }
 

@@ -153,7 +153,6 @@ func TestNames(t *testing.T) {
 		"-ms-get":        "ms-get",
 		"/bin/ms-get":    "ms-get",
 		"ms-get.exe":     "ms-get",
-		"ms-dev":         "ms-dev",
 		"ms":             "ms",
 		"-ms":            "ms",
 		"ms-unknown":     "ms",
@@ -164,6 +163,14 @@ func TestNames(t *testing.T) {
 		_, stdout, stderr := output(t, dir, &exec.Cmd{Path: ms, Args: []string{name, "-version"}})
 		if stdout != want+" "+version.String()+"\n" {
 			t.Errorf("%s is %q, standard error %q", name, stdout, stderr)
+		}
+	}
+	for _, p := range suite.Programs {
+		if _, stdout, stderr := output(t, dir, &exec.Cmd{Path: ms, Args: []string{p.Name, "-h"}}); stdout != p.Usage || stderr != "" {
+			t.Errorf("%s -h: %q, standard error %q", p.Name, stdout, stderr)
+		}
+		if _, stdout, stderr := call(t, ms, dir, "help", p.Name[3:]); stdout != p.Usage || stderr != "" {
+			t.Errorf("help %s: %q, standard error %q", p.Name[3:], stdout, stderr)
 		}
 	}
 	if _, stdout, _ := call(t, filepath.Join(dir, "bin/ms-get"), dir, "-version"); stdout != "ms-get "+version.String()+"\n" {
