@@ -31,17 +31,19 @@ func (f Filter) Apply(e Env) (Env, error) {
 	}
 	var refused []string
 	for _, name := range e.Names() {
-		reason, unsafe := Unsafe(name)
-		switch {
-		case f.Only != nil && !only[Fold(name)]:
+		if f.Only != nil && !only[Fold(name)] {
 			if !f.DropOthers {
 				refused = append(refused, name)
 			}
-		case f.Only == nil && unsafe && !f.AllowUnsafe:
-			refused = append(refused, fmt.Sprintf("%s (%s)", name, reason))
-		default:
-			allowed[name] = e[name]
+			continue
 		}
+		if f.Only == nil && !f.AllowUnsafe {
+			if reason, unsafe := Unsafe(name); unsafe {
+				refused = append(refused, fmt.Sprintf("%s (%s)", name, reason))
+				continue
+			}
+		}
+		allowed[name] = e[name]
 	}
 	if len(refused) == 0 {
 		return allowed, nil

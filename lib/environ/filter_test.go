@@ -8,8 +8,8 @@ import (
 
 func TestFilter(t *testing.T) {
 	env := Env{"A": "canary", "PATH": "canary", "LD_PRELOAD": "canary"}
-	_, path := lookup("PATH", false)
-	_, preload := lookup("LD_PRELOAD", false)
+	_, path := Unsafe("PATH")
+	_, preload := Unsafe("LD_PRELOAD")
 	if !path || !preload {
 		t.Fatal("PATH and LD_PRELOAD are unsafe")
 	}

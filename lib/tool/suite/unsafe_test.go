@@ -14,9 +14,9 @@ import (
 	"microsecrets/lib/fakeaws/fakeawstest"
 )
 
-// TestSteering has an environment set every unsafe name: ms-exec, and the
+// TestUnsafe has an environment set every unsafe name: ms-exec, and the
 // two forms that set the variables of a process, refuse it and name each.
-func TestSteering(t *testing.T) {
+func TestUnsafe(t *testing.T) {
 	env := map[string]string{}
 	for s := range environ.UnsafeRules() {
 		for _, pattern := range s.Names {
