@@ -84,6 +84,10 @@ type Options struct {
 
 	Region  string // of Open alone: overrides AWS_REGION and the profile's region
 	Profile string // of Open alone: overrides AWS_PROFILE
+
+	// MFA, of Open alone, returns the code that a profile with mfa_serial wants, and
+	// may take any time. Nil means that such a profile is an ErrDenied.
+	MFA func(context.Context) (string, error)
 }
 
 // Request is one request to S3 or KMS, by what is public of it.
@@ -92,7 +96,7 @@ type Request struct {
 	Status    string        // the HTTP status, empty without an answer
 	RequestID string        // the service's, if it answered
 	Err       error         // why there is no answer
-	Took      time.Duration // from its beginning to the answer's header
+	Took      time.Duration // from its beginning to its answer, or that of a large answer's header
 }
 
 // String is the request in one printable line.
@@ -117,7 +121,12 @@ func Open(ctx context.Context, store string, o *Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := awsclient.Load(ctx, s.options.Region, s.options.Profile, s.options.Timeout)
+	cfg, err := awsclient.Load(ctx, awsclient.LoadOptions{
+		Region:  s.options.Region,
+		Profile: s.options.Profile,
+		Timeout: s.options.Timeout,
+		MFA:     s.options.MFA,
+	})
 	if err != nil {
 		return nil, s.fail("open", "", err)
 	}
@@ -133,8 +142,8 @@ func New(cfg aws.Config, store string, o *Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Region == "" {
-		return nil, &Error{Op: "open", Err: invalidf("the AWS configuration has no region")}
+	if err := awsclient.Check(cfg); err != nil {
+		return nil, s.fail("open", "", err)
 	}
 	s.connect(cfg)
 	return s, nil

@@ -59,7 +59,7 @@ func TestTrust(t *testing.T) {
 			for name, value := range test.env {
 				t.Setenv(name, value)
 			}
-			cfg, err := awsclient.Load(context.Background(), "", test.profile, 0)
+			cfg, err := awsclient.Load(context.Background(), awsclient.LoadOptions{Profile: test.profile})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -48,9 +48,10 @@ func (r *onceUnanswered) IsErrorRetryable(err error) bool {
 // unanswered reports whether a failed attempt may have been acted on: not if it
 // was refused, not if it was too much at the moment, not if it was never sent.
 func unanswered(err error) bool {
+	var attempt *failedAttempt
 	status, _, _ := answer(err)
 	switch {
-	case errors.As(err, new(*notSentError)):
+	case errors.As(err, &attempt) && !attempt.sent:
 		return false
 	case status == 0:
 		return true

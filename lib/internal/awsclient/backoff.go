@@ -2,7 +2,10 @@ package awsclient
 
 import (
 	"context"
+	"errors"
+	"io"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -32,10 +35,14 @@ type sharedBackoff struct {
 	until   time.Time     // nothing is sent before
 }
 
-// throttles are the SDK's, and the 503 to a HeadObject, whose answer has no code
-// but its status's name.
+// throttles are the SDK's, every 429, and the 503 to a HeadObject, whose answer has
+// no code but its status's name.
 var throttles = retry.IsErrorThrottles(append(slices.Clone(retry.DefaultThrottles),
-	retry.ThrottleErrorCode{Codes: map[string]struct{}{"ServiceUnavailable": {}}}))
+	retry.ThrottleErrorCode{Codes: map[string]struct{}{"ServiceUnavailable": {}}},
+	retry.IsErrorThrottleFunc(func(err error) aws.Ternary {
+		status, _, _ := answer(err)
+		return aws.BoolTernary(status == http.StatusTooManyRequests)
+	})))
 
 // withSharedBackoff has a client's requests back off together.
 func withSharedBackoff(r aws.Retryer) aws.Retryer {
@@ -46,12 +53,32 @@ func withSharedBackoff(r aws.Retryer) aws.Retryer {
 	return &sharedBackoff{RetryerV2: v2}
 }
 
-// IsErrorRetryable reports whether an attempt is worth repeating: as the SDK has it,
-// and where S3 asks for that since the request met another one; not after the
-// longest wait that the user wants, or there would be as many of them as attempts.
+// IsErrorRetryable reports whether another attempt is worth making: as the SDK has
+// it, where S3 asks for one since the request met another, and after an answer that
+// broke off; not where it would end likewise, or where no time is left for it.
 func (p *sharedBackoff) IsErrorRetryable(err error) bool {
+	var attempt *failedAttempt
+	var odd *oddAnswerError
+	switch {
+	case isForGood(err), isExhausted(err):
+		return false
+	case errors.As(err, &attempt) && attempt.left <= 0:
+		return false
+	case errors.As(err, &odd) && odd.status < http.StatusInternalServerError:
+		return false
+	}
 	_, code, _ := answer(err)
-	return !Stalled(err) && (code == "OperationAborted" || p.RetryerV2.IsErrorRetryable(err))
+	return code == "OperationAborted" || throttles.IsErrorThrottle(err).Bool() || errors.Is(err, io.ErrUnexpectedEOF) || p.RetryerV2.IsErrorRetryable(err)
+}
+
+// RetryDelay is at most backoffMax, and leaves time for the attempt.
+func (p *sharedBackoff) RetryDelay(attempt int, err error) (time.Duration, error) {
+	delay, failed := p.RetryerV2.RetryDelay(attempt, err)
+	var before *failedAttempt
+	if errors.As(err, &before) {
+		delay = min(delay, before.left/2)
+	}
+	return min(delay, backoffMax), failed
 }
 
 // GetAttemptToken waits until an attempt may be made. The attempt's outcome is

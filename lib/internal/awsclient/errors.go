@@ -2,15 +2,13 @@ package awsclient
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -41,7 +39,7 @@ type Error struct {
 	RequestID    string
 	Detail       string // what happened, in words
 	MaybeApplied bool   // the change that was asked for may have been made, or may be made yet
-	Err          error
+	Err          error  // the context's, if that ended a change; or nil
 }
 
 func (e *Error) Error() string {
@@ -58,16 +56,16 @@ func (e *Error) Error() string {
 	}
 	switch {
 	case e.Code != "" && e.RequestID != "":
-		b.WriteString(" (" + printable.Line(e.Code) + ", request id " + printable.Line(e.RequestID) + ")")
+		b.WriteString(" (" + e.Code + ", request id " + e.RequestID + ")")
 	case e.Code != "":
-		b.WriteString(" (" + printable.Line(e.Code) + ")")
+		b.WriteString(" (" + e.Code + ")")
 	case e.RequestID != "":
-		b.WriteString(" (request id " + printable.Line(e.RequestID) + ")")
+		b.WriteString(" (request id " + e.RequestID + ")")
 	}
 	return b.String()
 }
 
-// Unwrap makes errors.Is find the kind as well as the cause.
+// Unwrap makes errors.Is find the kind as well as the context's error.
 func (e *Error) Unwrap() []error {
 	return slices.DeleteFunc([]error{e.Kind, e.Err}, func(err error) bool { return err == nil })
 }
@@ -151,14 +149,14 @@ func Classify(ctx context.Context, op string, err error, f Facts) error {
 	case errors.As(err, &done):
 		return done
 	}
-	e := &Error{Op: op, MaybeApplied: f.Attempts != nil && (f.Attempts.maybeApplied || errors.As(err, new(*unprovenError)))}
+	e := &Error{Op: op, MaybeApplied: f.Attempts != nil && (f.Attempts.maybeApplied || errors.As(err, new(*oddAnswerError)) && unanswered(err))}
 	if f.Key != "" {
 		e.Op += " with " + f.Key
 	}
 	e.Status, e.Code, e.Detail = answer(err)
 	var response *awshttp.ResponseError
 	if errors.As(err, &response) {
-		e.RequestID = response.ServiceRequestID()
+		e.RequestID = requestID(response.ServiceRequestID())
 	}
 	e.Kind = kind(e, err, f)
 	switch {
@@ -169,31 +167,47 @@ func Classify(ctx context.Context, op string, err error, f Facts) error {
 	case f.Precondition == WhileReading && e.Kind == ErrConflict:
 		e.Detail = detailChanged
 	case e.Code != "" || e.Status != 0:
+	case e.Kind == ErrConfig && !isForGood(err):
+		e.Detail = "the request cannot be made" // the SDK's own text may be that of a URL with a password
 	case e.Kind == ErrConfig:
-		e.Detail, e.Err = "not sent", root(err)
-		if !isCertificate(err) { // the text may be that of a URL with a password
-			e.Detail, e.Err = "the request cannot be made", nil
-		}
+		e.Detail = "not sent: " + cause(err)
 	default:
-		e.Detail, e.Err = "no answer", root(err)
+		e.Detail = withTries(cause(err), err)
 	}
 	return hint.With(e, hintFor(e, err, f))
 }
 
-// answer takes apart what a service answered, if it did: one that is not S3's or
-// KMS's has no code.
+// withTries adds to why there is no answer how often one was asked for.
+func withTries(why string, err error) string {
+	if !errors.Is(err, errStalled) {
+		why = "no answer: " + why
+	}
+	var attempt *failedAttempt
+	if errors.As(err, &attempt) && attempt.tries > 1 {
+		return fmt.Sprintf("%s (%d tries)", why, attempt.tries)
+	}
+	return why
+}
+
+// answer takes apart what a service answered, if it did. An answer that is not
+// S3's or KMS's has no code. A message is the service's, but for what would make a
+// link of a part of it.
 func answer(err error) (status int, code, detail string) {
 	var response *smithyhttp.ResponseError
 	if errors.As(err, &response) {
 		status = response.HTTPStatusCode()
 	}
-	var unproven *unprovenError
+	var odd *oddAnswerError
 	var api smithy.APIError
 	switch {
-	case errors.As(err, &unproven):
-		return unproven.status, "", unproven.Error()
-	case errors.As(err, &api) && api.ErrorCode() != "" && api.ErrorCode() != "UnknownError":
-		detail = printable.Line(api.ErrorMessage())
+	case errors.As(err, &odd):
+		return odd.status, "", odd.Error()
+	case errors.As(err, new(*failedAttempt)):
+		return 0, "", "" // if it had begun, it broke off
+	case status/100 == 3 && !isService(status, err, &api):
+		return status, "", fmt.Sprintf("the answer is a redirect, which is not followed: HTTP status %d %s", status, http.StatusText(status))
+	case isService(status, err, &api):
+		detail = strings.ReplaceAll(printable.Line(api.ErrorMessage()), "://", ": //")
 		if detail == "" {
 			detail = strings.ToLower(http.StatusText(status))
 		}
@@ -204,6 +218,27 @@ func answer(err error) (status int, code, detail string) {
 	return 0, "", ""
 }
 
+// The forms of an error code and of a request id: what is not of that form is not
+// shown.
+var (
+	codeForm      = regexp.MustCompile(`^[A-Za-z0-9.]{1,64}$`)
+	requestIDForm = regexp.MustCompile(`^[A-Za-z0-9+/=_-]{1,128}$`)
+)
+
+// isService reports whether err is S3's or KMS's own. Of an answer without an error
+// code the SDK makes one, and the message, out of the status.
+func isService(status int, err error, api *smithy.APIError) bool {
+	return errors.As(err, api) && codeForm.MatchString((*api).ErrorCode()) &&
+		(*api).ErrorCode() != "UnknownError" && (status == 0 || (*api).ErrorMessage() != http.StatusText(status))
+}
+
+func requestID(s string) string {
+	if !requestIDForm.MatchString(s) {
+		return ""
+	}
+	return s
+}
+
 func kind(e *Error, err error, f Facts) error {
 	_, throttled := retry.DefaultThrottleErrorCodes[e.Code]
 	noAnswer := e.Status == 0 && e.Code == ""
@@ -211,7 +246,7 @@ func kind(e *Error, err error, f Facts) error {
 	switch {
 	case noAnswer && broken(err):
 		return ErrUnreachable
-	case noAnswer && errors.Is(err, syscall.EMFILE):
+	case noAnswer && isExhausted(err):
 		return nil
 	case noAnswer:
 		return ErrConfig
@@ -240,44 +275,17 @@ func kind(e *Error, err error, f Facts) error {
 // broken reports whether err is the network's: the request was not delivered, or
 // the answer did not arrive whole.
 func broken(err error) bool {
-	if isCertificate(err) || errors.Is(err, syscall.EMFILE) {
+	if isForGood(err) || isExhausted(err) || errors.As(err, new(*oddAnswerError)) {
 		return false
 	}
-	var send *smithyhttp.RequestSendError
-	var network *net.OpError
-	var timeout interface{ Timeout() bool }
-	return errors.As(err, &send) || errors.As(err, &network) || errors.As(err, &timeout) && timeout.Timeout() ||
-		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed)
-}
-
-// isCertificate reports whether the server is not the one that it should be, or
-// does not speak TLS: that does not pass by itself.
-func isCertificate(err error) bool {
-	return errors.As(err, new(*tls.CertificateVerificationError)) || errors.As(err, new(tls.RecordHeaderError))
-}
-
-// root is the innermost cause of a network failure: the SDK wraps it in layers
-// that repeat the operation and the URL.
-func root(err error) error {
-	for {
-		var op *net.OpError
-		if errors.As(err, &op) {
-			return op
-		}
-		next := errors.Unwrap(err)
-		if next == nil {
-			return err
-		}
-		err = next
-	}
+	return errors.As(err, new(*failedAttempt)) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // hintFor says what may be done about a failure. A 403 to a read may stand for an
-// absent secret: S3 does not tell whoever may not list the bucket. The answer to
-// a HEAD has no code but its status's name.
+// absent secret: S3 does not tell whoever may not list the bucket.
 func hintFor(e *Error, err error, f Facts) string {
 	switch e.Code {
-	case "AccessDenied", "Forbidden":
+	case "AccessDenied":
 		switch {
 		case f.Owner:
 			return "this may mean that the bucket belongs to another account than the setting bucket-owner names"
@@ -309,7 +317,9 @@ to make it: key=$(aws kms create-key --query KeyMetadata.KeyId --output text) &&
 		return "this machine's clock is wrong"
 	}
 	switch {
-	case isCertificate(err):
+	case errors.Is(err, errProxySetting):
+		return "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY"
+	case isForGood(err):
 		return "a certificate authority of your own is named by AWS_CA_BUNDLE; an endpoint without TLS begins with http://"
 	case e.Kind == ErrConfig:
 		return "check AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL_KMS and what the profile says of endpoints, FIPS and dual-stack"

@@ -29,7 +29,7 @@ func requireProof(s *middleware.Stack) error {
 				status = response.StatusCode
 			}
 			if missing := missingProof(out.Result, status); missing != "" {
-				err = &unprovenError{missing, status}
+				err = &oddAnswerError{status, "is not one of S3's: it " + missing}
 			}
 			return out, metadata, err
 		}), middleware.Before)
@@ -81,12 +81,12 @@ func notRemoved(status int) string {
 	return ""
 }
 
-// unprovenError is the error of a success without proof.
-type unprovenError struct {
-	missing string
-	status  int
+// oddAnswerError is the error of an answer that the service would not give.
+type oddAnswerError struct {
+	status int
+	why    string // it is odd: the end of a sentence
 }
 
-func (e *unprovenError) Error() string {
-	return fmt.Sprintf("the answer, of HTTP status %d, is not one of S3's: it %s", e.status, e.missing)
+func (e *oddAnswerError) Error() string {
+	return fmt.Sprintf("the answer, of HTTP status %d, %s", e.status, e.why)
 }

@@ -1,137 +1,208 @@
 package awsclient
 
 import (
+	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptrace"
+	"net/url"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 
 	"microsecrets/lib/internal/printable"
 )
 
-// transport sends requests, gives up on one when no byte has moved for timeout,
-// and traces each.
+const (
+	// connections is how many kept-alive connections to one host are worth having:
+	// the most requests that the project has in flight at once.
+	connections = 32
+
+	// headerMax bounds the header of an answer, in bytes. S3 and KMS send one or two
+	// KiB, and user metadata has at most two more.
+	headerMax = 64 << 10
+
+	// answerMax bounds an answer that is read as a whole, in bytes. S3 and KMS send a
+	// few KiB.
+	answerMax = 1 << 20
+
+	// completionMax is how long the answer to a CompleteMultipartUpload may take.
+	// While S3 joins the parts, which takes minutes, it sends white space.
+	completionMax = 10 * time.Minute
+)
+
+// The rates of progress, in bytes a second: fewer bytes do not count, or a server
+// that sends one now and then would hold a program for ever.
+const uploadRate = 16
+
+// streamed are the rates of the operations whose answers are not read as a whole
+// here. An object may take any time; a listing, which ends at 8 MiB, may not.
+var streamed = map[string]int{"GetObject": 16, "ListObjectsV2": 4096, "ListObjectVersions": 4096}
+
+// transport sends requests, bounds what an answer takes of time and of memory, and
+// traces each request.
 type transport struct {
 	next    aws.HTTPClient
 	timeout time.Duration
 	trace   func(Request)
 }
 
-// stalled is the error of a request that made no progress. It is a timeout, and
-// that of the whole wait: the request is not repeated.
-type stalled struct{ after time.Duration }
+// httpClient makes the HTTP client of a configuration follow no redirect, which
+// would take the body and the session token to another host. A client that the
+// caller wrote stays as it is.
+func httpClient(c aws.HTTPClient) aws.HTTPClient {
+	b, ok := c.(*awshttp.BuildableClient)
+	switch {
+	case c == nil:
+		b = awshttp.NewBuildableClient()
+	case !ok:
+		return c
+	}
+	t := b.GetTransport()
+	t.MaxIdleConnsPerHost = connections
+	restrict(t)
+	return &http.Client{
+		Transport:     t,
+		Timeout:       b.GetTimeout(),
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
 
-func (e stalled) Error() string { return fmt.Sprintf("no progress for %v", e.after) }
-func (e stalled) Timeout() bool { return true }
-
-// Stalled reports whether a request made no progress for the time that Options
-// give it.
-func Stalled(err error) bool { return errors.As(err, new(stalled)) }
+// restrict makes a transport decompress nothing, bound the header of an answer,
+// and return typed errors where net/http would show a proxy's URL or its words.
+func restrict(t *http.Transport) {
+	t.DisableCompression = true
+	t.MaxResponseHeaderBytes = headerMax
+	if proxy := t.Proxy; proxy != nil {
+		t.Proxy = func(r *http.Request) (*url.URL, error) {
+			u, err := proxy(r)
+			if err != nil {
+				err = errProxySetting
+			}
+			return u, err
+		}
+	}
+	t.OnProxyConnectResponse = func(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Response) error {
+		if answer.StatusCode != http.StatusOK {
+			return proxyRefusal(answer.StatusCode)
+		}
+		return nil
+	}
+}
 
 func (c *transport) Do(r *http.Request) (*http.Response, error) {
 	start := time.Now()
-	sent := false
-	r = r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
-		WroteHeaderField: func(string, []string) { sent = true },
-	}))
-	resp, err := c.do(r)
-	if err != nil && !sent {
-		err = &notSentError{err}
+	w := c.watch(r.Context())
+	resp, err := c.do(r, w)
+	if err != nil {
+		err = w.fail(err)
 	}
 	if c.trace != nil {
 		c.trace(describe(r, resp, err, time.Since(start)))
 	}
-	return resp, err
-}
-
-// notSentError is the error of a request of which no byte was sent: nothing can
-// have acted on it.
-type notSentError struct{ err error }
-
-func (e *notSentError) Error() string { return e.err.Error() }
-func (e *notSentError) Unwrap() error { return e.err }
-
-func (c *transport) do(r *http.Request) (*http.Response, error) {
-	if c.timeout <= 0 {
-		return c.next.Do(r)
-	}
-	ctx, cancel := context.WithCancelCause(r.Context())
-	w := &watch{ctx: ctx, cancel: cancel, timeout: c.timeout}
-	w.timer = time.AfterFunc(c.timeout, func() { cancel(stalled{c.timeout}) })
-	r = r.WithContext(ctx)
-	if r.Body != nil && r.Body != http.NoBody {
-		r.Body = &watched{r.Body, w}
-	}
-	resp, err := c.next.Do(r)
 	if err != nil {
-		w.stop()
-		return nil, w.cause(err)
+		return nil, err
 	}
-	resp.Body = &watchedResponse{watched{resp.Body, w}}
 	return resp, nil
 }
 
-// watch cancels a request when its timer runs out; each byte that moves winds
-// the timer up again.
-type watch struct {
-	ctx     context.Context
-	cancel  context.CancelCauseFunc
-	timer   *time.Timer
-	timeout time.Duration
-}
-
-func (w *watch) stop() {
-	w.timer.Stop()
-	w.cancel(nil)
-}
-
-func (w *watch) cause(err error) error {
-	if s, ok := context.Cause(w.ctx).(stalled); ok {
-		return s
+func (c *transport) do(r *http.Request, w *watch) (*http.Response, error) {
+	if w.useless {
+		return nil, errStalled
 	}
-	return err
+	r = r.WithContext(httptrace.WithClientTrace(w.ctx, &httptrace.ClientTrace{
+		WroteHeaderField: func(string, []string) { w.sent.Store(true) },
+	}))
+	r.Header.Set("Accept-Encoding", "identity")
+	if r.Body != nil && r.Body != http.NoBody {
+		r.Body = &watchedRequest{r.Body, w}
+	}
+	resp, err := c.next.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	w.begun = true
+	operation := awsmiddleware.GetOperationName(r.Context())
+	if resp.StatusCode/100 == 2 && streamed[operation] > 0 {
+		w.pause()
+		resp.Body = &watchedAnswer{resp.Body, w, streamed[operation]}
+		return resp, nil
+	}
+	defer resp.Body.Close()
+	var body io.Reader = io.LimitReader(resp.Body, answerMax+1)
+	if operation == "CompleteMultipartUpload" {
+		body = &slowAnswer{body, w, time.Now().Add(completionMax)}
+	}
+	whole, err := io.ReadAll(body)
+	switch {
+	case err != nil:
+		return resp, err
+	case len(whole) > answerMax:
+		return resp, &oddAnswerError{resp.StatusCode, "has over 1 MiB"}
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(whole))
+	w.progress()
+	w.end()
+	return resp, nil
 }
 
-type watched struct {
+// watchedRequest is the body of a request. It may be closed while the answer is
+// still awaited.
+type watchedRequest struct {
 	io.ReadCloser
 	watch *watch
 }
 
-func (b *watched) Read(p []byte) (int, error) {
+func (b *watchedRequest) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if n > 0 {
-		b.watch.timer.Reset(b.watch.timeout)
-	}
+	b.watch.moved(n, uploadRate)
+	return n, err
+}
+
+// watchedAnswer is the body of an answer. Only the time in Read counts: a caller
+// that takes its time between reads is not a server that stalls.
+type watchedAnswer struct {
+	io.ReadCloser
+	watch *watch
+	rate  int // of progress
+}
+
+func (b *watchedAnswer) Read(p []byte) (int, error) {
+	b.watch.resume()
+	n, err := b.ReadCloser.Read(p)
+	b.watch.moved(n, b.rate)
+	b.watch.pause()
 	if err != nil && err != io.EOF {
-		err = b.watch.cause(err)
+		err = b.watch.fail(err)
 	}
 	return n, err
 }
 
-// watchedResponse ends the watch when the response has been read; a request's
-// body is closed while its response is still awaited.
-type watchedResponse struct{ watched }
-
-// Read winds the timer up before reading too: a caller that takes its time
-// between reads is not a server that stalls.
-func (b *watchedResponse) Read(p []byte) (int, error) {
-	b.watch.timer.Reset(b.watch.timeout)
-	n, err := b.watched.Read(p)
-	b.watch.timer.Stop()
-	return n, err
+func (b *watchedAnswer) Close() error {
+	err := b.ReadCloser.Close()
+	b.watch.end()
+	return err
 }
 
-func (b *watchedResponse) Close() error {
-	err := b.ReadCloser.Close()
-	b.watch.stop()
-	return err
+// slowAnswer is an answer of which every byte is progress, until a time.
+type slowAnswer struct {
+	io.Reader
+	watch *watch
+	until time.Time
+}
+
+func (b *slowAnswer) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if n > 0 && time.Now().Before(b.until) {
+		b.watch.progress()
+	}
+	return n, err
 }
 
 // Request is what is public of a request: never a header's or a body's content.
@@ -147,7 +218,7 @@ type Request struct {
 func (r Request) String() string {
 	outcome := r.Status
 	if r.Err != nil {
-		outcome = root(r.Err).Error()
+		outcome = cause(r.Err)
 	}
 	if r.RequestID != "" {
 		outcome += ", request id " + r.RequestID
@@ -166,9 +237,9 @@ func describe(r *http.Request, resp *http.Response, err error, took time.Duratio
 	if attempt := r.Header.Get("Amz-Sdk-Request"); attempt != "" {
 		d.What += " (" + attempt + ")"
 	}
-	if err == nil {
+	if resp != nil {
 		d.Status = strings.TrimSpace(fmt.Sprint(resp.StatusCode, " ", http.StatusText(resp.StatusCode)))
-		d.RequestID = printable.Line(cmp.Or(resp.Header.Get("X-Amz-Request-Id"), resp.Header.Get("X-Amzn-Requestid")))
+		d.RequestID = requestID(cmp.Or(resp.Header.Get("X-Amz-Request-Id"), resp.Header.Get("X-Amzn-Requestid")))
 	}
 	return d
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"strings"
 	"testing"
-	"time"
 
 	"microsecrets/lib/fakeaws"
 	"microsecrets/lib/fakeaws/fakeawstest"
@@ -23,7 +22,7 @@ func start(t *testing.T, o bucket.Options, env ...string) (*fakeawstest.Server, 
 		name, value, _ := strings.Cut(kv, "=")
 		t.Setenv(name, value)
 	}
-	cfg, err := awsclient.Load(context.Background(), "", "", time.Minute)
+	cfg, err := awsclient.Load(context.Background(), awsclient.LoadOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

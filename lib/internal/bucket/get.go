@@ -151,6 +151,9 @@ func extent(out *s3.GetObjectOutput) (first, size int64, err error) {
 		if out.ContentLength == nil {
 			return -1, -1, nil
 		}
+		if *out.ContentLength > sizeMax {
+			return 0, 0, awsclient.Unusable(getObject, "the server answered with a size that no object has")
+		}
 		return *out.ContentLength, *out.ContentLength, nil
 	}
 	span, total, _ := strings.Cut(strings.TrimPrefix(*out.ContentRange, "bytes "), "/")

@@ -31,7 +31,7 @@ func emulated(t testing.TB) (*fakeawstest.Server, *Bucket) {
 // opened returns the bucket of the S3 that the environment names.
 func opened(t testing.TB) *Bucket {
 	t.Helper()
-	cfg, err := awsclient.Load(context.Background(), "", "", time.Minute)
+	cfg, err := awsclient.Load(context.Background(), awsclient.LoadOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

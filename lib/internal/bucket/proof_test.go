@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"microsecrets/lib/fakeaws"
 	"microsecrets/lib/internal/awsclient"
@@ -65,7 +64,7 @@ func TestSuccessWithoutProof(t *testing.T) {
 				}))
 				defer proxy.Close()
 				t.Setenv("AWS_ENDPOINT_URL_S3", proxy.URL)
-				cfg, err := awsclient.Load(context.Background(), "", "", time.Minute)
+				cfg, err := awsclient.Load(context.Background(), awsclient.LoadOptions{})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -254,7 +254,7 @@ func plainGet(ctx context.Context, args []string, _ io.Reader, stdout, stderr io
 }
 
 func plainBucket(ctx context.Context) (*bucket.Bucket, error) {
-	cfg, err := awsclient.Load(ctx, "", "", 0)
+	cfg, err := awsclient.Load(ctx, awsclient.LoadOptions{})
 	if err != nil {
 		return nil, err
 	}

@@ -61,7 +61,7 @@ func TestMemory(t *testing.T) {
 // putLong stores a secret of so many bytes in the longest frames that are read.
 func putLong(t *testing.T, name string, size int64) {
 	ctx := t.Context()
-	cfg, err := awsclient.Load(ctx, "", "", 0)
+	cfg, err := awsclient.Load(ctx, awsclient.LoadOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,105 @@
+package awsclient
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"microsecrets/lib/internal/hint"
+)
+
+// checkedCredentials are those of a source that is given so much time, and whose errors
+// are put into words of our own.
+type checkedCredentials struct {
+	source  aws.CredentialsProvider
+	timeout time.Duration
+	asking  *atomic.Bool // a person for a code
+}
+
+// ProviderSources are those of the source.
+func (c *checkedCredentials) ProviderSources() []aws.CredentialSource {
+	if s, ok := c.source.(aws.CredentialProviderSource); ok {
+		return s.ProviderSources()
+	}
+	return nil
+}
+
+// Retrieve returns credentials that can be sent, or an ErrDenied.
+func (c *checkedCredentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	last := aws.CredentialSourceUndefined
+	if all := c.ProviderSources(); len(all) > 0 {
+		last = all[len(all)-1]
+	}
+	timeout := c.timeout
+	if last == aws.CredentialSourceIMDS {
+		timeout = metadataTimeout
+	}
+	bounded, cancel := withBound(ctx, timeout, c.asking)
+	defer cancel(nil)
+	found, err := c.source.Retrieve(bounded)
+	switch {
+	case ctx.Err() != nil:
+		return aws.Credentials{}, context.Cause(ctx)
+	case err == nil:
+		return found, c.check(found, last)
+	}
+	s, ok := sources[last]
+	if !ok {
+		s = sources[aws.CredentialSourceUndefined]
+	}
+	e := &Error{Kind: ErrDenied, Detail: "no credentials: " + s.name + " gave none"}
+	if bounded.Err() != nil && last != aws.CredentialSourceIMDS {
+		e.Detail += fmt.Sprintf(" in %v", timeout)
+	}
+	if s.aws {
+		e.Status, e.Code, _ = answer(err)
+	}
+	return aws.Credentials{}, hint.With(e, s.hint)
+}
+
+// check refuses what no request can carry: a line end, say, that was copied along.
+func (c *checkedCredentials) check(found aws.Credentials, source aws.CredentialSource) error {
+	odd := func(r rune) bool { return r <= ' ' || r >= 0x7f }
+	for _, part := range []struct{ name, variable, value string }{
+		{"access key id", "AWS_ACCESS_KEY_ID", found.AccessKeyID},
+		{"secret access key", "AWS_SECRET_ACCESS_KEY", found.SecretAccessKey},
+		{"session token", "AWS_SESSION_TOKEN", found.SessionToken},
+	} {
+		if !strings.ContainsFunc(part.value, odd) {
+			continue
+		}
+		where := part.variable
+		if source != aws.CredentialSourceEnvVars {
+			where = sources[source].name
+		}
+		return hint.With(&Error{Kind: ErrDenied, Detail: "the " + part.name + " has a character that none has, such as a line end"}, "check "+where)
+	}
+	return nil
+}
+
+// sources are what to call a source of credentials, and what may be done about one
+// that gives none. What AWS itself answers has a code that is worth showing.
+var sources = map[aws.CredentialSource]struct {
+	name, hint string
+	aws        bool
+}{
+	aws.CredentialSourceUndefined: {name: "the configured source", hint: "check the AWS_ variables and the profile that -profile, MS_PROFILE or AWS_PROFILE names"},
+	aws.CredentialSourceEnvVars:   {name: "the environment", hint: "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"},
+	aws.CredentialSourceIMDS: {name: "the instance metadata service",
+		hint: "tried the environment (AWS_ACCESS_KEY_ID, AWS_WEB_IDENTITY_TOKEN_FILE), the profile in the shared AWS files, the container's endpoint and the instance metadata service"},
+	aws.CredentialSourceHTTP: {name: "the container's endpoint",
+		hint: "check AWS_CONTAINER_CREDENTIALS_FULL_URI, AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and AWS_CONTAINER_AUTHORIZATION_TOKEN"},
+	aws.CredentialSourceProfile: {name: "the profile", hint: "check aws_access_key_id and aws_secret_access_key of the profile"},
+	aws.CredentialSourceProcess: {name: "the credential_process of the profile",
+		hint: "run the command that the profile has as credential_process: it must print JSON, and nothing else"},
+	aws.CredentialSourceSSO:           {name: "the SSO session of the profile", hint: "renew the session: aws sso login"},
+	aws.CredentialSourceSSOLegacy:     {name: "the SSO session of the profile", hint: "renew the session: aws sso login"},
+	aws.CredentialSourceLogin:         {name: "the session of the profile", hint: "renew the session: aws login"},
+	aws.CredentialSourceSTSAssumeRole: {name: "the role of the profile", hint: "check role_arn, source_profile and mfa_serial of the profile, who may assume the role, and the MFA code", aws: true},
+	aws.CredentialSourceSTSAssumeRoleWebID: {name: "the role of the web identity",
+		hint: "check AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN, or the profile, and who may assume the role", aws: true},
+}

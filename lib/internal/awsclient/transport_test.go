@@ -1,0 +1,173 @@
+package awsclient
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+)
+
+// served returns a client whose S3, and KMS, is a handler.
+func served(t *testing.T, timeout time.Duration, h http.HandlerFunc) *Client {
+	t.Helper()
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	return New(aws.Config{
+		Region:           "us-east-1",
+		BaseEndpoint:     &server.URL,
+		RetryMaxAttempts: 2,
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "key", SecretAccessKey: "secret", SessionToken: "token"}, nil
+		}),
+	}, Options{Timeout: timeout})
+}
+
+func get(c *Client) (*s3.GetObjectOutput, error) {
+	bucket, key := "bucket", "key"
+	return c.S3().GetObject(context.Background(), &s3.GetObjectInput{Bucket: &bucket, Key: &key})
+}
+
+// TestNoProgress has a server that sends a byte and stops: the client gives up
+// though the transfer as a whole has no bound.
+func TestNoProgress(t *testing.T) {
+	release := make(chan struct{})
+	defer close(release)
+	out, err := get(served(t, 20*time.Millisecond, func(w http.ResponseWriter, r *http.Request) {
+		w.Write([]byte("x"))
+		w.(http.Flusher).Flush()
+		<-release
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Body.Close()
+	got, err := io.ReadAll(out.Body)
+	if string(got) != "x" || !Stalled(err) {
+		t.Errorf("%q, %v", got, err)
+	}
+	err = Classify(context.Background(), "GetObject", err, Facts{})
+	if want := "not reachable: GetObject: no more of the answer for 20ms"; !errors.Is(err, ErrUnreachable) || err.Error() != want {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestDripIsNoProgress has servers that send a byte now and then, of an object and
+// of an error.
+func TestDripIsNoProgress(t *testing.T) {
+	for _, status := range []int{http.StatusOK, http.StatusForbidden} {
+		release := make(chan struct{})
+		began := time.Now()
+		out, err := get(served(t, time.Second, func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(status)
+			for range 1000 {
+				w.Write([]byte("x"))
+				w.(http.Flusher).Flush()
+				select {
+				case <-release:
+					return
+				case <-time.After(100 * time.Millisecond):
+				}
+			}
+		}))
+		if err == nil {
+			_, err = io.ReadAll(out.Body)
+			out.Body.Close()
+		}
+		if took := time.Since(began); !Stalled(err) || took > 10*time.Second {
+			t.Errorf("%d: %v, after %v", status, err, took)
+		}
+		close(release)
+	}
+}
+
+// TestAnswersAreBounded has answers that do not end, in their bodies and their
+// headers, of what is read as a whole.
+func TestAnswersAreBounded(t *testing.T) {
+	chunk := strings.Repeat("x", 64<<10)
+	endless := func(status int) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(status)
+			for {
+				if _, err := io.WriteString(w, chunk); err != nil {
+					return
+				}
+			}
+		}
+	}
+	for name, test := range map[string]struct {
+		h    http.HandlerFunc
+		want string
+	}{
+		"error":  {endless(http.StatusForbidden), "not allowed: GetObject: the answer, of HTTP status 403, has over 1 MiB"},
+		"outage": {endless(http.StatusBadGateway), "not reachable: GetObject: the answer, of HTTP status 502, has over 1 MiB"},
+		"header": {func(w http.ResponseWriter, r *http.Request) { w.Header().Set("X-Long", strings.Repeat("x", 1<<20)) },
+			"not reachable: GetObject: no answer: the answer is not HTTP (2 tries)"},
+	} {
+		_, err := get(served(t, time.Minute, test.h))
+		if err = Classify(context.Background(), "GetObject", err, Facts{}); err == nil || err.Error() != test.want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestRedirectIsNotFollowed has a server that points to another: neither the
+// session token nor anything else gets there.
+func TestRedirectIsNotFollowed(t *testing.T) {
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		t.Errorf("got %s with %v", r.Method, r.Header)
+	}))
+	defer other.Close()
+	_, err := get(served(t, time.Minute, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, other.URL, http.StatusTemporaryRedirect)
+	}))
+	err = Classify(context.Background(), "GetObject", err, Facts{})
+	if err == nil || !strings.Contains(err.Error(), "redirect, which is not followed: HTTP status 307") {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestAcceptEncodingIsNotSigned has a proxy in mind that rewrites the header.
+func TestAcceptEncodingIsNotSigned(t *testing.T) {
+	out, err := get(served(t, time.Minute, func(w http.ResponseWriter, r *http.Request) {
+		if got := r.Header.Values("Accept-Encoding"); len(got) != 1 || got[0] != "identity" {
+			t.Errorf("Accept-Encoding: %q", got)
+		}
+		if authorization := r.Header.Get("Authorization"); !strings.Contains(authorization, "SignedHeaders=") || strings.Contains(authorization, "accept-encoding") {
+			t.Errorf("%s", authorization)
+		}
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out.Body.Close()
+}
+
+// TestTraceHoldsNoHeaders has everything that may be secret in a header.
+func TestTraceHoldsNoHeaders(t *testing.T) {
+	var lines []string
+	server := httptest.NewServer(http.NotFoundHandler())
+	defer server.Close()
+	c := &transport{next: server.Client(), trace: func(r Request) { lines = append(lines, r.String()) }}
+	r, err := http.NewRequest("GET", server.URL+"/bucket/key", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "canary")
+	r.Header.Set("X-Amz-Security-Token", "canary")
+	r.Header.Set("Amz-Sdk-Request", "attempt=1; max=3")
+	resp, err := c.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if len(lines) != 1 || strings.Contains(lines[0], "canary") || !strings.Contains(lines[0], "/bucket/key (attempt=1; max=3): 404") {
+		t.Errorf("%q", lines)
+	}
+}
