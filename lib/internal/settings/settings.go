@@ -163,16 +163,28 @@ func (f *Flags) Resolve() (*Settings, error) {
 	for _, each := range table {
 		d := Setting{each.name, each.place(s).String(), f.source(each, lines)}
 		if _, given := all[each.name]; !given {
-			for _, variable := range ofSDK[each.name] {
-				if v := os.Getenv(variable); v != "" && checkText(v) == nil {
-					d.Value, d.Source = v, variable
-					break
-				}
-			}
+			d.ofSDK()
 		}
 		s.described = append(s.described, d)
 	}
 	return s, nil
+}
+
+// ofSDK fills in a region that the AWS SDK finds in a variable. What does not look
+// like one is not shown.
+func (d *Setting) ofSDK() {
+	if d.Name != "region" {
+		return
+	}
+	for _, variable := range []string{"AWS_REGION", "AWS_DEFAULT_REGION"} {
+		v := os.Getenv(variable)
+		if v != "" && strings.Trim(v, "abcdefghijklmnopqrstuvwxyz0123456789-") == "" {
+			d.Value, d.Source = v, variable
+		}
+		if v != "" {
+			return
+		}
+	}
 }
 
 // source is where a setting came from: ff does not say.

@@ -28,10 +28,11 @@ func sandbox(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
+	for _, variable := range []string{"AWS_REGION", "AWS_DEFAULT_REGION"} {
+		t.Setenv(variable, "")
+	}
 	for _, s := range table {
-		for _, variable := range append(ofSDK[s.name], s.variable()) {
-			t.Setenv(variable, "")
-		}
+		t.Setenv(s.variable(), "")
 	}
 	t.Setenv("LAZYCRED_S3_PATH", "")
 	t.Setenv("LAZYCRED_KEY_ALIAS", "")
@@ -136,8 +137,8 @@ func TestPrecedence(t *testing.T) {
 	}
 }
 
-// What the AWS SDK finds in a variable is shown with it.
-func TestSDKVariables(t *testing.T) {
+// A region that the AWS SDK finds in a variable is shown with it.
+func TestSDKRegion(t *testing.T) {
 	sandbox(t)
 	check := func(name, value, source string, args ...string) {
 		t.Helper()
@@ -152,11 +153,9 @@ func TestSDKVariables(t *testing.T) {
 	t.Setenv("AWS_REGION", "eu-west-1")
 	check("region", "eu-west-1", "AWS_REGION")
 	check("region", "us-east-1", "-region", "-region", "us-east-1")
-	t.Setenv("AWS_REGION", "\x1b[31m")
-	check("region", "eu-default-1", "AWS_DEFAULT_REGION")
-	t.Setenv("AWS_PROFILE", "work")
-	check("profile", "work", "AWS_PROFILE")
-	if s := mustResolve(t, "-store", "b"); s.Region != "" || s.Profile != "" {
+	t.Setenv("AWS_REGION", "Hunter2")
+	check("region", "", "default")
+	if s := mustResolve(t, "-store", "b"); s.Region != "" {
 		t.Errorf("%+v", s)
 	}
 }

@@ -66,13 +66,6 @@ var table = []setting{
 		func(s *Settings) flag.Value { return (*text)(&s.Config) }},
 }
 
-// ofSDK are the variables, the first one first, by which the AWS SDK finds what is
-// not given as a setting.
-var ofSDK = map[string][]string{
-	"region":  {"AWS_REGION", "AWS_DEFAULT_REGION"},
-	"profile": {"AWS_PROFILE", "AWS_DEFAULT_PROFILE"},
-}
-
 // find returns the setting of that name.
 func find(name string) (s setting, ok bool) {
 	i := slices.IndexFunc(table, func(s setting) bool { return s.name == name })
