@@ -55,7 +55,7 @@ func (o *PutOptions) Check() error {
 }
 
 // NullVersion is the id of every version that is written while a bucket keeps none.
-const NullVersion = "null"
+const NullVersion = bucket.NullVersion
 
 func checkVersion(version string) error {
 	if version == NullVersion {
@@ -377,7 +377,11 @@ func (c *comparison) compared(p []byte) (int, error) {
 	}
 	c.buf = append(c.buf, want...)
 	m, failed := io.ReadFull(c.stored.content, c.buf)
-	if failed != nil && failed != io.EOF && failed != io.ErrUnexpectedEOF {
+	switch {
+	case isConflict(failed): // what is stored now is another
+		c.differs = true
+		return n, err
+	case failed != nil && failed != io.EOF && failed != io.ErrUnexpectedEOF:
 		return n, failed
 	}
 	c.differs = !bytes.Equal(c.buf[:m], want)

@@ -4,10 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 
 	"microsecrets/lib/fakeaws/fakeawstest"
 	"microsecrets/lib/secret"
@@ -30,6 +35,11 @@ func arenaOf(t *testing.T, bucket string, o secret.Options) *arena {
 	a := &arena{t: t, fake: fakeawstest.Start(t, "bucket example-microsecrets "+bucket), options: o}
 	a.config = a.fake.Config()
 	a.config.RetryMaxAttempts = 3
+	a.config.Retryer = func() aws.Retryer {
+		return retry.NewStandard(func(o *retry.StandardOptions) {
+			o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return time.Millisecond, nil })
+		})
+	}
 	a.options.Unsigned = true // signing takes most of the time
 	a.options.Key = "alias/microsecrets-app"
 	a.store = a.open(a.options)
@@ -207,7 +217,11 @@ func TestConflictWithOneself(t *testing.T) {
 
 // What failed after it had been done is done, and is not done again.
 func TestFailedAfterActing(t *testing.T) {
-	for _, fault := range []string{"answer-after 500 InternalError", "forget", "detach"} {
+	faults := []string{"forget", "answer-after 500 InternalError", "detach"}
+	if testing.Short() {
+		faults = faults[:1]
+	}
+	for _, fault := range faults {
 		t.Run(fault, func(t *testing.T) {
 			each(t, func(t *testing.T, a *arena, c change, bucket string) {
 				etag := a.prepare(c)
@@ -363,4 +377,397 @@ func stat(a *arena) *secret.Info {
 		a.t.Fatal(err)
 	}
 	return info
+}
+
+// What nobody tells of a removal, the store does: what another has made since is
+// not removed.
+func TestRemovalUnanswered(t *testing.T) {
+	plain, ifSeen := false, true
+	for _, test := range []struct {
+		name      string
+		faults    []string // on the removal of app/env
+		versioned [2]string
+		other     [2]string // where no versions are kept
+		stays     string
+	}{
+		{"done", []string{"forget"}, [2]string{"", ""}, [2]string{"", ""}, ""},
+		{"done, and failed", []string{"answer-after 500 InternalError"}, [2]string{"", ""}, [2]string{"", ""}, ""},
+		{"never done", []string{"drop"}, [2]string{"", ""}, [2]string{"", ""}, ""},
+		{"done when the client is gone", []string{"detach"}, [2]string{"", ""}, [2]string{"", ""}, ""},
+		{"done, then made again", []string{"do-after 'copy other app/env'", "forget"},
+			[2]string{"", ""}, [2]string{"uncertain", "uncertain"}, others},
+		{"never done, and replaced", []string{"do 'copy other app/env'", "drop"},
+			[2]string{"uncertain", "changed"}, [2]string{"uncertain", "uncertain"}, others},
+		{"never done, and replaced, then removed", []string{"do 'copy other app/env'", "do 'rm app/env'", "drop"},
+			[2]string{"", "changed"}, [2]string{"", ""}, ""},
+		// What is stored twice has two versions of one ETag.
+		{"done, then stored again", []string{"do-after 'copy same app/env'", "forget"},
+			[2]string{"", ""}, [2]string{"", ""}, "again"},
+	} {
+		for _, bucket := range []string{"versioned", "unversioned", "suspended"} {
+			for _, conditional := range []bool{plain, ifSeen} {
+				t.Run(fmt.Sprintf("%s/%s/if=%v", test.name, bucket, conditional), func(t *testing.T) {
+					t.Parallel()
+					a := arenaOf(t, bucket, secret.Options{})
+					etag := a.put("app/env", old).ETag
+					a.fake.Do("copy app/env same", "clock 10s")
+					for _, fault := range test.faults {
+						a.fake.Do("fault " + fault + " DeleteObject key=app/env times=1")
+					}
+					var o *secret.RemoveOptions
+					want, i := test.other, 0
+					if bucket == "versioned" {
+						want = test.versioned
+					}
+					if conditional {
+						o, i = &secret.RemoveOptions{If: etag}, 1
+					}
+					err := a.remove(o)
+					a.fake.Do("idle")
+					switch want[i] {
+					case "":
+						if err != nil {
+							t.Error(err)
+						}
+					case "uncertain":
+						if !isUncertain(err) || !strings.Contains(err.Error(), "outcome unknown, may have been removed") {
+							t.Error(err)
+						}
+					case "changed":
+						if !errors.Is(err, secret.ErrChanged) {
+							t.Error(err)
+						}
+					}
+					stays := test.stays
+					if stays == "again" { // seen as what was to be removed, but where the history tells
+						stays = ""
+						if bucket == "versioned" {
+							stays = old
+						}
+					}
+					if got := a.value(); got != stays {
+						t.Errorf("%q is there", got)
+					}
+				})
+			}
+		}
+	}
+}
+
+// A removal that meets another one, which is its own, is repeated until its fate is
+// known.
+func TestRemovalInConflictWithItself(t *testing.T) {
+	for _, bucket := range []string{"versioned", "unversioned"} {
+		t.Run(bucket, func(t *testing.T) {
+			t.Parallel()
+			a := arenaOf(t, bucket, secret.Options{})
+			etag := a.put("app/env", old).ETag
+			a.fake.Do("fault detach DeleteObject key=app/env times=1",
+				"fault hold DeleteObject key=app/env times=1",
+				"fault answer 409 ConditionalRequestConflict DeleteObject key=app/env skip=1 times=2",
+				"fault do release DeleteObject key=app/env skip=3 times=1")
+			if err := a.remove(&secret.RemoveOptions{If: etag}); err != nil {
+				t.Error(err)
+			}
+			a.fake.Do("idle")
+			if got := a.value(); got != "" {
+				t.Errorf("%q is there", got)
+			}
+			if n := strings.Count(a.fake.Do("versions app/env"), "deleted"); bucket == "versioned" && n != 1 {
+				t.Errorf("%d deletions", n)
+			}
+		})
+	}
+}
+
+// Where the store cannot be asked, nobody knows, and it is said so.
+func TestNobodyKnows(t *testing.T) {
+	for _, bucket := range []string{"versioned", "unversioned"} {
+		for name, do := range map[string]func(*arena, string) error{
+			"put":       func(a *arena, _ string) error { return a.write("new", nil) },
+			"if":        func(a *arena, etag string) error { return a.write("new", &secret.PutOptions{If: etag}) },
+			"merge":     func(a *arena, _ string) error { return a.merge(nil) },
+			"remove":    func(a *arena, _ string) error { return a.remove(nil) },
+			"remove if": func(a *arena, etag string) error { return a.remove(&secret.RemoveOptions{If: etag}) },
+		} {
+			t.Run(bucket+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				a := arenaOf(t, bucket, secret.Options{})
+				etag := a.put("app/env", old).ETag
+				a.fake.Do("fault do-after 'fault drop GetObject,HeadObject,ListObjectVersions' PutObject,DeleteObject key=app/env",
+					"fault forget PutObject,DeleteObject key=app/env")
+				if err := do(a, etag); !isUncertain(err) {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}
+
+// A merge that waited in vain for an answer reads again if somebody else has
+// written meanwhile, however long it waited.
+func TestMergeAfterStall(t *testing.T) {
+	a := arenaOf(t, "versioned", secret.Options{Timeout: 200 * time.Millisecond})
+	a.put("app/env", old)
+	a.fake.Do("fault do 'copy other app/env' PutObject key=app/env times=1", "fault hold PutObject key=app/env times=1")
+	if err := a.merge(nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := a.value(); got != `{"NEW":"1","OTHER":"1"}` {
+		t.Errorf("%s is stored", got)
+	}
+}
+
+// An upload in parts that another one, begun later, has overtaken is stored, and is
+// not the latest version: that is no success, whether it is answered or not.
+func TestOvertakenByLaterUpload(t *testing.T) {
+	for _, fault := range []string{"", "forget", "detach"} {
+		t.Run(fault, func(t *testing.T) {
+			t.Parallel()
+			a := arenaOf(t, "versioned", secret.Options{})
+			a.put("app/env", old)
+			a.fake.Do("fault hold CompleteMultipartUpload key=app/env times=1")
+			if fault != "" {
+				a.fake.Do("fault " + fault + " CompleteMultipartUpload key=app/env times=1")
+			}
+			failed := make(chan error)
+			go func() { failed <- a.write(string(big), nil) }()
+			a.fake.Do("await CompleteMultipartUpload 1")
+			later := string(big[1:])
+			if err := a.write(later, nil); err != nil {
+				t.Error(err)
+			}
+			a.fake.Do("release")
+			err := <-failed
+			if !errors.Is(err, secret.ErrChanged) || !strings.HasPrefix(err.Error(), "app/env: stored, but not as the latest version: ") {
+				t.Error(err)
+			}
+			if got := a.value(); got != later {
+				t.Error("another value is the latest")
+			}
+			if n := a.stored(); n != 3 {
+				t.Errorf("%d versions", n)
+			}
+		})
+	}
+}
+
+// Where it cannot be found out whether an upload in parts is the latest version, it is
+// no success, unless the caller may not look.
+func TestUploadNotLookedFor(t *testing.T) {
+	a := arenaOf(t, "versioned", secret.Options{})
+	a.fake.Do("fault drop HeadObject key=app/env")
+	if err := a.write(string(big), nil); !isUncertain(err) {
+		t.Error(err)
+	}
+	a.fake.Do("clear", "deny s3:GetObject app/env")
+	if err := a.write(string(big), nil); err != nil {
+		t.Error(err)
+	}
+}
+
+// An upload in parts to what was removed after it had begun is not there, and that is
+// no success.
+func TestCreatedBelowRemoval(t *testing.T) {
+	a := arenaOf(t, "versioned", secret.Options{})
+	for _, o := range []*secret.PutOptions{nil, {Create: true}} {
+		a.fake.Do("fault do 'copy other app/env' CompleteMultipartUpload key=app/env times=1",
+			"fault do 'rm app/env' CompleteMultipartUpload key=app/env times=1")
+		if err := a.write(string(big), o); !errors.Is(err, secret.ErrChanged) {
+			t.Error(err)
+		}
+		if got := a.value(); got != "" {
+			t.Errorf("%.40q is there", got)
+		}
+	}
+}
+
+// What a probe has repeated, where another had removed the first, is removed again;
+// what others have written on top of the repetition stays.
+func TestProbeRemovesItsRepetition(t *testing.T) {
+	for _, bucket := range []string{"versioned", "unversioned", "suspended"} {
+		for name, do := range map[string]func(*arena) error{
+			"create": func(a *arena) error { return a.write("new", &secret.PutOptions{Create: true}) },
+			"merge":  func(a *arena) error { return a.merge(nil) },
+		} {
+			for _, meanwhile := range []string{"", others} {
+				t.Run(bucket+"/"+name+"/"+meanwhile, func(t *testing.T) {
+					t.Parallel()
+					a := arenaOf(t, bucket, secret.Options{})
+					a.store = a.open(a.options) // which has not probed the server
+					a.fake.Do("fault do 'rm app/env' PutObject key=app/env skip=1 times=1")
+					if meanwhile != "" {
+						a.fake.Do("fault do-after 'copy other app/env' PutObject key=app/env skip=1 times=1")
+					}
+					if err := do(a); err != nil {
+						t.Error(err)
+					}
+					if got := a.value(); got != meanwhile {
+						t.Errorf("%q is there", got)
+					}
+				})
+			}
+		}
+	}
+}
+
+// What is replaced while it is read, before anything of it was released, is read
+// again from its beginning.
+func TestReplacedWhileRead(t *testing.T) {
+	for name, do := range map[string]func(*arena) error{
+		"get": func(a *arena) error {
+			if got := a.value(); got != others {
+				return fmt.Errorf("got %q", got)
+			}
+			return nil
+		},
+		"put changed": func(a *arena) error {
+			r, err := a.store.Put(context.Background(), "app/env", strings.NewReader(others), &secret.PutOptions{Changed: true})
+			if err == nil && r.Outcome == secret.Written {
+				return errors.New("was not compared")
+			}
+			return err
+		},
+		"merge":  func(a *arena) error { return a.merge(nil) },
+		"rotate": changes[len(changes)-1].asNew,
+	} {
+		for _, at := range []string{"10", "400", "-1"} {
+			t.Run(name+"/"+at, func(t *testing.T) {
+				t.Parallel()
+				a := arenaOf(t, "versioned", secret.Options{})
+				a.put("app/env", old)
+				size := stat(a).Size
+				if at == "-1" {
+					at = fmt.Sprint(size - 1)
+				}
+				a.fake.Do("fault cut "+at+" GetObject key=app/env times=1",
+					"fault do 'copy other app/env' GetObject key=app/env skip=1 times=1")
+				if err := do(a); err != nil {
+					t.Fatal(err)
+				}
+				want := others
+				if name == "merge" {
+					want = `{"NEW":"1","OTHER":"1"}`
+				}
+				if got := a.value(); got != want {
+					t.Errorf("%q is stored", got)
+				}
+			})
+		}
+	}
+}
+
+func (c change) asNew(a *arena) error { return c.do(a, "") }
+
+// Under LastWriterWins no change has a condition, answered or not.
+func TestLastWriterWinsSendsNoCondition(t *testing.T) {
+	removals := []change{
+		{"remove", "DeleteObject", true, "", func(a *arena, _ string) error { return a.remove(nil) }},
+		{"remove if", "DeleteObject", true, "", func(a *arena, etag string) error { return a.remove(&secret.RemoveOptions{If: etag}) }},
+	}
+	for _, fault := range []string{"", "forget", "drop"} {
+		for _, c := range append(removals, changes...) {
+			t.Run(fault+"/"+c.name, func(t *testing.T) {
+				t.Parallel()
+				a := arenaOf(t, "unversioned", secret.Options{LastWriterWins: true})
+				client := &recorder{HTTPClient: awshttp.NewBuildableClient()}
+				a.config.HTTPClient = client
+				a.store = a.open(a.options)
+				etag := a.prepare(c)
+				if fault != "" {
+					a.fake.Do("fault " + fault + " " + c.op + " key=app/env times=1")
+				}
+				if err := c.do(a, etag); err != nil {
+					t.Error(err)
+				}
+				if got := a.value(); got != c.want {
+					t.Errorf("%.40q is stored", got)
+				}
+				if client.changes == 0 || len(client.conditional) > 0 {
+					t.Errorf("%d changes, with a condition: %q", client.changes, client.conditional)
+				}
+			})
+		}
+	}
+}
+
+// recorder notes the changes that have a condition.
+type recorder struct {
+	aws.HTTPClient
+	mu          sync.Mutex
+	changes     int
+	conditional []string
+}
+
+func (r *recorder) Do(request *http.Request) (*http.Response, error) {
+	if request.Method != http.MethodGet && request.Method != http.MethodHead {
+		r.mu.Lock()
+		r.changes++
+		for _, name := range []string{"If-Match", "If-None-Match", "If-Unmodified-Since"} {
+			if request.Header.Get(name) != "" {
+				r.conditional = append(r.conditional, request.Method+" "+request.URL.Path+" "+name)
+			}
+		}
+		r.mu.Unlock()
+	}
+	return r.HTTPClient.Do(request)
+}
+
+// Where version ids have the form of an ETag, both are compared.
+func TestIfVersionThatLooksLikeETag(t *testing.T) {
+	const version = "0123456789abcdef0123456789abcdef"
+	for name, do := range map[string]func(*arena, string) error{
+		"put":    func(a *arena, v string) error { return a.write("new", &secret.PutOptions{If: v}) },
+		"merge":  func(a *arena, v string) error { return a.merge(&secret.PutOptions{If: v}) },
+		"remove": func(a *arena, v string) error { return a.remove(&secret.RemoveOptions{If: v}) },
+		"put in parts": func(a *arena, v string) error {
+			return a.write(string(big), &secret.PutOptions{If: v})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := arenaOf(t, "versioned", secret.Options{})
+			etag := a.put("app/env", old).ETag
+			a.fake.Do("fault replace header='X-Amz-Version-Id: " + version + "' GetObject,HeadObject,PutObject key=app/env")
+			if err := do(a, "fedcba9876543210fedcba9876543210"); !errors.Is(err, secret.ErrChanged) {
+				t.Error(err)
+			}
+			if got := a.value(); got != old {
+				t.Errorf("%.40q is stored", got)
+			}
+			if err := do(a, version); err != nil {
+				t.Error(err)
+			}
+			if err := do(a, etag); !errors.Is(err, secret.ErrChanged) {
+				t.Errorf("the ETag of what was replaced: %v", err)
+			}
+		})
+	}
+}
+
+// Without an ETag there is no condition, and no change that was to have one.
+func TestNoETag(t *testing.T) {
+	for name, do := range map[string]func(*arena, string) error{
+		"if version":        func(a *arena, v string) error { return a.write("new", &secret.PutOptions{If: v}) },
+		"merge":             func(a *arena, _ string) error { return a.merge(nil) },
+		"merge if":          func(a *arena, v string) error { return a.merge(&secret.PutOptions{If: v}) },
+		"remove if version": func(a *arena, v string) error { return a.remove(&secret.RemoveOptions{If: v}) },
+		"rotate":            func(a *arena, _ string) error { return changes[len(changes)-1].do(a, "") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := arenaOf(t, "versioned", secret.Options{})
+			version := a.put("app/env", old).Version
+			before := a.fake.Do("versions")
+			a.fake.Do("fault replace header=ETag *")
+			err := do(a, version)
+			if err == nil || errors.Is(err, secret.ErrChanged) || errors.Is(err, secret.ErrUnreachable) || errors.Is(err, secret.ErrNotFound) {
+				t.Error(err)
+			}
+			a.fake.Do("clear")
+			if after := a.fake.Do("versions"); after != before {
+				t.Errorf("changed: %s", after)
+			}
+		})
+	}
 }

@@ -175,7 +175,7 @@ func (w *write) commit(ctx context.Context) (*Receipt, error) {
 // of it, that is no server to ask.
 func notS3(err error) bool {
 	var e *awsclient.Error
-	return errors.As(err, &e) && e.Kind == nil && e.MaybeApplied && e.Status != 0
+	return errors.As(err, &e) && e.Kind == nil && e.Code == "" && e.MaybeApplied && e.Status != 0
 }
 
 // isBusy reports whether a write was refused since it met another request, which
@@ -198,8 +198,11 @@ func isGone(err error) bool {
 func (w *write) done(ctx context.Context, written bucket.Written) (*Receipt, error) {
 	if w.upload.InParts() && w.condition.IfMatch == "" {
 		latest, err := w.store.bucket.Head(ctx, w.target.key, "")
-		if isNotFound(err) || err == nil && latest.ETag != written.ETag && !w.condition.IfAbsent {
+		switch {
+		case isNotFound(err), err == nil && latest.ETag != written.ETag && !w.condition.IfAbsent:
 			return nil, &kindError{errors.New("stored, but not as the latest version: another writer, later than the beginning of the upload, has overtaken it"), ErrChanged}
+		case err != nil && !errors.Is(err, ErrDenied): // who may not read is not told
+			return nil, uncertain(ctx, "written", err)
 		}
 	}
 	r := w.receipt

@@ -195,6 +195,9 @@ func (b *Bucket) Delete(ctx context.Context, key, version string, c Condition) e
 
 // delete also returns the version of the deletion.
 func (b *Bucket) delete(ctx context.Context, key, version string, c Condition) (deletion string, err error) {
+	if b.unconditional {
+		c = Condition{}
+	}
 	if err := b.probe(ctx, deleteObject, key, c); err != nil {
 		return "", err
 	}

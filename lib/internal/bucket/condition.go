@@ -214,18 +214,21 @@ func (b *Bucket) probeAbsent(ctx context.Context, key string, data *buffer) erro
 	return fmt.Errorf("stored, perhaps in place of what was there: %w (If-None-Match) on %s", ErrConditionsIgnored, putObject)
 }
 
+// NullVersion is the id of every version that is written while a bucket keeps none.
+const NullVersion = "null"
+
 // undo removes what repetitions stored. Without versions they have left one
 // object, which is to be removed only where none was there before them.
 func (b *Bucket) undo(ctx context.Context, key string, stored []Written, recreated bool) error {
 	for i, w := range stored {
-		c := Condition{}
-		if w.Version == "" {
+		version, c := w.Version, Condition{}
+		if version == "" || version == NullVersion {
 			if !recreated || i < len(stored)-1 {
 				continue
 			}
-			c.IfMatch = w.ETag
+			version, c.IfMatch = "", w.ETag
 		}
-		if err := b.Delete(ctx, key, w.Version, c); err != nil && !errors.Is(err, awsclient.ErrConflict) {
+		if err := b.Delete(ctx, key, version, c); err != nil && !errors.Is(err, awsclient.ErrConflict) {
 			return fmt.Errorf("what another removed meanwhile was stored again, and cannot be removed: %w", err)
 		}
 	}
