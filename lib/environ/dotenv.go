@@ -9,12 +9,11 @@ import (
 	"github.com/hashicorp/go-envparse"
 )
 
-// parseDotenv reads what the readers of .env files agree about, and expands
-// nothing: a value is bare, up to the end of its line or a # after white
-// space; or in single quotes, literal; or in double quotes, with the escapes of
-// JSON. Quoted values may go over several lines. What the readers take
-// differently is an error, since whichever was meant, guessing would sometimes
-// store another value.
+// parseDotenv parses what readers of .env files agree about, and expands nothing. A
+// value without quotes ends at the end of the line or at a # after white space. A
+// value in single quotes is literal. A value in double quotes has the escapes of
+// JSON. Quoted values may span lines. What readers interpret in different ways is
+// an error, since a guess would sometimes store another value than was meant.
 func parseDotenv(data []byte) (Env, error) {
 	b := newBuilder()
 	rest := bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))
@@ -40,18 +39,17 @@ func parseDotenv(data []byte) (Env, error) {
 
 var (
 	errDollar     = errors.New(`a "$" outside single quotes, which some readers of .env files expand: put the value in single quotes`)
-	errHash       = errors.New(`a "#" right after text, which only some readers of .env files take for a comment: put the value in quotes`)
+	errHash       = errors.New(`a "#" right after text, which only some readers of .env files treat as a comment: put the value in quotes`)
 	errInnerQuote = errors.New("a quote inside a value that is not in quotes: put the whole value in quotes")
-	errBackslash  = errors.New(`a "\" before the closing single quote, which some readers of .env files take for an escape: use double quotes`)
+	errBackslash  = errors.New(`a "\" before the closing single quote, which some readers of .env files treat as an escape: use double quotes`)
 	errAfterQuote = errors.New("text after the closing quote")
 	errUnclosed   = errors.New("a quote that is never closed")
 	errLongLine   = errors.New("a value of nearly 64 KiB or more: -f json and -f lines read it")
-	errDotenv     = errors.New(`not NAME=VALUE with a plain or quoted VALUE (in double quotes "\" stands before one of n r t b f " \ / uXXXX)`)
+	errDotenv     = errors.New(`not NAME=VALUE with a plain or quoted VALUE (in double quotes, one of n r t b f " \ / uXXXX must follow "\")`)
 )
 
-// scan returns the statement that src begins with, on one line for the library
-// and without a comment after its value, and the size of it in src, with the
-// newline at its end.
+// scan returns the statement at the beginning of src, on one line for the library
+// and without a comment, and its size in src, including the newline.
 func scan(src []byte) (statement []byte, size int, err error) {
 	end := lineEnd(src, 0)
 	line := bytes.TrimSpace(src[:end])
@@ -60,7 +58,7 @@ func scan(src []byte) (statement []byte, size int, err error) {
 		return line, end, nil
 	}
 	head := bytes.TrimSpace(src[:eq])
-	// The library takes one space after "export", and nothing else.
+	// The library accepts exactly one space after "export".
 	if words := bytes.FieldsFunc(head, func(r rune) bool { return r == ' ' || r == '\t' }); len(words) == 2 {
 		head = bytes.Join(words, []byte(" "))
 	}
@@ -82,7 +80,7 @@ func scan(src []byte) (statement []byte, size int, err error) {
 	return fmt.Appendf(nil, "%s=%s", head, escapeControls(value)), end, nil
 }
 
-// lineEnd returns the index after the first newline in src at or after from.
+// lineEnd returns the index after the first newline of src[from:], in src.
 func lineEnd(src []byte, from int) int {
 	if i := bytes.IndexByte(src[from:], '\n'); i >= 0 {
 		return from + i + 1
@@ -90,8 +88,8 @@ func lineEnd(src []byte, from int) int {
 	return len(src)
 }
 
-// cutComment returns a value without quotes, as it stands after "=", without
-// the comment and the white space around it.
+// cutComment returns a value that is not quoted, given the text after "=", without
+// a comment and the white space around it.
 func cutComment(text []byte) ([]byte, error) {
 	for i, c := range text {
 		switch c {
@@ -109,7 +107,7 @@ func cutComment(text []byte) ([]byte, error) {
 	return bytes.TrimSpace(text), nil
 }
 
-// cutQuoted returns the quoted value that src begins with, quotes included.
+// cutQuoted returns the quoted value at the beginning of src, including the quotes.
 func cutQuoted(src []byte) ([]byte, error) {
 	double := src[0] == '"'
 	for i := 1; i < len(src); i++ {
@@ -130,8 +128,8 @@ func cutQuoted(src []byte) ([]byte, error) {
 	return nil, errUnclosed
 }
 
-// unquote has the library take a statement apart; one without a variable gives
-// "". The library's errors can hold text of the input and are not passed on.
+// unquote parses a statement with the library. The name is "" if the statement has
+// no variable. The errors of the library may contain input and are not passed on.
 func unquote(statement []byte) (name, value string, err error) {
 	if len(statement) >= bufio.MaxScanTokenSize {
 		return "", "", errLongLine
@@ -148,9 +146,9 @@ func unquote(statement []byte) (name, value string, err error) {
 	return name, value, nil
 }
 
-// escapeControls writes the control characters in a quoted value, its newlines
-// among them, as the library reads them: as escapes of JSON, which in single
-// quotes stand in double quotes of their own.
+// escapeControls replaces the control characters of a quoted value, newlines
+// included, with escapes of JSON, as the library expects. In a value in single
+// quotes the escapes are in double quotes.
 func escapeControls(value []byte) []byte {
 	escape := `\u%04x`
 	if value[0] == '\'' {

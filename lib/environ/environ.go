@@ -1,9 +1,9 @@
 // Package environ parses, checks, merges and renders environments: sets of
 // variables that a secret holds and a program inherits.
 //
-// No error of this package holds any part of a value or of an input line. A
-// variable's name is shown only where it has the form of a name and stands
-// where a name must stand.
+// No error of this package contains any part of a value or of an input line. A
+// name is shown only if it is a valid one and is where a name must be. Errors
+// name the flags of ms-put, ms-get and ms-exec that help.
 package environ
 
 import (
@@ -17,18 +17,18 @@ import (
 	"unicode/utf8"
 )
 
-// MaxSize bounds, in bytes, what [Parse] reads. No kernel passes as much to a
-// program.
+// MaxSize is the length in bytes of the longest input that [Parse] accepts. It is
+// more than any kernel passes to a program.
 const MaxSize = 16 << 20
 
-// Env maps the names of variables to their values. A name is
-// [A-Za-z_][A-Za-z0-9_]*, a value any bytes but NUL; [Parse] returns nothing
-// else, and what writes an Env refuses anything else.
+// An Env maps the names of variables to their values. A name is
+// [A-Za-z_][A-Za-z0-9_]*; a value is any bytes except NUL. [Parse] returns
+// nothing else, and [Env.Marshal] and [Env.Render] refuse anything else.
 type Env map[string]string
 
 var (
 	errName    = errors.New("a variable's name is not [A-Za-z_][A-Za-z0-9_]*")
-	errNUL     = errors.New("its value holds a NUL byte, which no environment can")
+	errNUL     = errors.New("its value contains a NUL byte, which an environment cannot hold")
 	errNotUTF8 = errors.New("its value is not valid UTF-8")
 )
 
@@ -49,8 +49,8 @@ func (e Env) Names() []string {
 	return slices.Sorted(maps.Keys(e))
 }
 
-// Merge returns the variables of e and over together, and the sorted names of
-// those in both, whose value is over's. Neither e nor over is changed.
+// Merge returns the variables of both e and over. For those in both, whose sorted
+// names it returns as well, the value is that of over. It changes neither.
 func (e Env) Merge(over Env) (merged Env, overridden []string) {
 	merged = make(Env, len(e)+len(over))
 	maps.Copy(merged, e)
@@ -63,13 +63,13 @@ func (e Env) Merge(over Env) (merged Env, overridden []string) {
 	return merged, overridden
 }
 
-// Marshal returns the form in which an environment is stored: a JSON object of
-// strings on one line, sorted by name, with no newline at its end. JSON carries
-// Unicode text alone: a value that is not valid UTF-8 is refused.
+// Marshal returns e as it is stored: a JSON object of strings on one line, sorted
+// by name, without a newline at the end. It refuses values that are not valid
+// UTF-8, which JSON cannot represent.
 func (e Env) Marshal() ([]byte, error) {
 	if err := e.check(func(_, value string) error {
 		if !utf8.ValidString(value) {
-			return fmt.Errorf("%w, and an environment is stored as JSON, which is: put the value without -e, as a secret of its own, and give it to a command with VAR=NAME", errNotUTF8)
+			return fmt.Errorf("%w, as JSON requires, in which an environment is stored: put the value without -e, as a secret of its own, and pass it to a command with VAR=NAME", errNotUTF8)
 		}
 		return nil
 	}); err != nil {
@@ -87,11 +87,11 @@ func (e Env) Marshal() ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// maxShown is how much of a long name an error shows, in bytes.
+// maxShown is the number of bytes of a long name that an error shows.
 const maxShown = 64
 
-// check returns the first error, in the order of the names, of an invalid
-// name, a NUL in a value, or refuse.
+// check returns the first error, in the order of the names, for an invalid name,
+// a NUL in a value, or from refuse.
 func (e Env) check(refuse func(name, value string) error) error {
 	for _, name := range e.Names() {
 		if !ValidName(name) {

@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// Format is a written form of an environment, by the name that the flag -f
-// gives it.
+// A Format is a textual form of an environment. The string is its name, as the
+// flag -f takes it.
 type Format string
 
-// The forms. Auto, Lines, JSON and Dotenv can be read, all but Auto written.
+// The formats. Auto, Lines, JSON and Dotenv can be parsed, all but Auto rendered.
 const (
-	Auto       Format = "auto"        // JSON where "{" comes first, else Lines
-	Lines      Format = "lines"       // NAME=VALUE, literally, one a line
+	Auto       Format = "auto"        // JSON if "{" comes first, otherwise Lines
+	Lines      Format = "lines"       // NAME=VALUE lines, taken literally
 	JSON       Format = "json"        // an object of strings
 	Dotenv     Format = "dotenv"      // NAME='VALUE', for the readers of .env files
 	YAML       Format = "yaml"        // a mapping of quoted strings
@@ -27,19 +27,19 @@ const (
 	Nul        Format = "nul"         // NAME=VALUE, each ended by a NUL
 )
 
-// InputFormats and OutputFormats list the forms that [Parse] reads and that
-// [Env.Render] writes, in the order in which usage texts show them.
+// InputFormats and OutputFormats list the formats of [Parse] and [Env.Render] in
+// the order of usage texts.
 var (
 	InputFormats  = []Format{Auto, Lines, JSON, Dotenv}
 	OutputFormats = []Format{JSON, Lines, Sh, Dotenv, YAML, GitHub, GitHubMask, TFVars, Properties, CSV, TSV, Nul}
 )
 
-// InputFormat returns the form named s, one of [InputFormats]. The error lists
-// them and does not hold s, which may be a misplaced secret.
+// InputFormat returns the format named s, one of [InputFormats]. The error lists
+// them. It does not contain s, which may be a misplaced secret.
 func InputFormat(s string) (Format, error) { return choose(s, InputFormats) }
 
-// OutputFormat returns the form named s, one of [OutputFormats]. The error
-// lists them and does not hold s, which may be a misplaced secret.
+// OutputFormat returns the format named s, one of [OutputFormats]. The error
+// lists them. It does not contain s, which may be a misplaced secret.
 func OutputFormat(s string) (Format, error) { return choose(s, OutputFormats) }
 
 func choose(s string, from []Format) (Format, error) {
@@ -50,5 +50,5 @@ func choose(s string, from []Format) (Format, error) {
 	for i, f := range from {
 		names[i] = string(f)
 	}
-	return "", fmt.Errorf("no such form of an environment: choose one of %s", strings.Join(names, ", "))
+	return "", fmt.Errorf("no such format of an environment: choose one of %s", strings.Join(names, ", "))
 }

@@ -13,12 +13,12 @@ import (
 
 var (
 	errNotObject = errors.New("the JSON is not an object of strings")
-	errSurrogate = errors.New("half of a surrogate pair, which is no character")
+	errSurrogate = errors.New("half of a surrogate pair, which is not a character")
 )
 
-// parseJSON reads an object of strings as RFC 8259 gives it. encoding/json
-// keeps the last of several members of one name and puts U+FFFD for what is no
-// Unicode; here both are errors.
+// parseJSON parses an object of strings according to RFC 8259. encoding/json keeps
+// the last of several members with one name and replaces invalid Unicode with
+// U+FFFD; here both are errors.
 func parseJSON(data []byte) (Env, error) {
 	if !utf8.Valid(data) {
 		return nil, errors.New("the JSON is not valid UTF-8")
@@ -43,8 +43,8 @@ func parseJSON(data []byte) (Env, error) {
 	return env, nil
 }
 
-// parseMember reads the member with that number, from 1, of the object that d
-// reads from data.
+// parseMember parses one member of the object that d reads from data. The first
+// has number 1.
 func parseMember(d *json.Decoder, data []byte, number int, env Env) error {
 	t, err := d.Token()
 	name, ok := t.(string)
@@ -67,7 +67,7 @@ func parseMember(d *json.Decoder, data []byte, number int, env Env) error {
 	case !ok:
 		return fmt.Errorf("%s: its value is not a string: put it in quotes%s", name, nested(t))
 	case loneSurrogate(data[start:d.InputOffset()]):
-		return fmt.Errorf("%s: its value holds %w", name, errSurrogate)
+		return fmt.Errorf("%s: its value contains %w", name, errSurrogate)
 	case strings.IndexByte(value, 0) >= 0:
 		return fmt.Errorf("%s: %w", name, errNUL)
 	}
@@ -83,8 +83,8 @@ func nested(t json.Token) string {
 	return ""
 }
 
-// loneSurrogate reports whether s, in which no "\" is the last byte, has an
-// escape \uXXXX of a surrogate that is not one of a pair.
+// loneSurrogate reports whether s contains an escape \uXXXX of a surrogate that is
+// not part of a pair. The last byte of s must not be a backslash.
 func loneSurrogate(s []byte) bool {
 	for {
 		i := bytes.IndexByte(s, '\\')
@@ -103,8 +103,8 @@ func loneSurrogate(s []byte) bool {
 	}
 }
 
-// escape returns the code unit that the escape at the start of s stands for
-// where it is \uXXXX, else -1, and the number of bytes it takes.
+// escape returns the code unit of the escape at the beginning of s if that is
+// \uXXXX, otherwise -1, and the length of the escape.
 func escape(s []byte) (unit rune, size int) {
 	if len(s) < 6 || s[0] != '\\' || s[1] != 'u' {
 		return -1, 2

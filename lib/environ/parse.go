@@ -7,18 +7,18 @@ import (
 	"strings"
 )
 
-// asciiSpace is the white space that is stripped around a line.
+// asciiSpace is the white space that is stripped from both ends of a line.
 const asciiSpace = " \t\v\f\r"
 
-// Parse reads an environment of at most [MaxSize] bytes in the form f, one of
-// [InputFormats]. A UTF-8 byte order mark at the start, as editors on Windows
-// write it, is skipped. An input without variables is an empty environment.
+// Parse parses an environment of at most [MaxSize] bytes in the format f, one of
+// [InputFormats]. It skips a UTF-8 byte order mark at the beginning, which editors
+// on Windows write. An input without variables is an empty environment.
 //
-// Errors name the line, and the variable where its name is valid; they never
-// hold any part of a value.
+// Errors give the number of the line, and the name of the variable if it is a
+// valid one. They never contain any part of a value.
 func Parse(data []byte, f Format) (Env, error) {
 	if len(data) > MaxSize {
-		return nil, fmt.Errorf("an environment of %d bytes: the limit is %d", len(data), MaxSize)
+		return nil, fmt.Errorf("the environment has %d bytes, more than %d", len(data), MaxSize)
 	}
 	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
 		return nil, errors.New("the input is UTF-16: convert it to UTF-8")
@@ -37,13 +37,13 @@ func Parse(data []byte, f Format) (Env, error) {
 	case Dotenv:
 		return parseDotenv(data)
 	}
-	return nil, errors.New("this form of an environment cannot be read")
+	return nil, errors.New("this format of an environment cannot be parsed")
 }
 
-// builder collects an environment from numbered lines.
+// A builder collects variables from numbered lines.
 type builder struct {
 	env   Env
-	lines map[string]int // where each name was first given
+	lines map[string]int // of the first variable of each name
 }
 
 func newBuilder() builder {
@@ -55,16 +55,16 @@ func (b *builder) add(line int, name, value string) error {
 		return fmt.Errorf("line %d: %s: %w", line, name, errNUL)
 	}
 	if first, ok := b.lines[name]; ok {
-		return fmt.Errorf("line %d: %s: given before, on line %d", line, name, first)
+		return fmt.Errorf("line %d: %s: already given on line %d", line, name, first)
 	}
 	b.env[name], b.lines[name] = value, line
 	return nil
 }
 
-// ParseError is the error of lines that another format may read.
+// A ParseError is the error for lines that [Parse] may accept in another format.
 type ParseError struct {
-	Reason string // with the line's number, and never its text
-	Format string // which format may read it, as the flag -f of the programs has it
+	Reason string // what is wrong in which line, without the text of the line
+	Format string // the format that may accept it, as a flag, and what it does
 }
 
 func (e *ParseError) Error() string { return e.Reason + " (" + e.Format + ")" }
@@ -80,10 +80,10 @@ func parseLines(data []byte, guessed bool) (Env, error) {
 		}
 		name, value, ok := strings.Cut(line, "=")
 		if !ok {
-			return nil, &ParseError{fmt.Sprintf("line %d: no \"=\": a line is NAME=VALUE", n), "-f dotenv reads values of several lines"}
+			return nil, &ParseError{fmt.Sprintf("line %d: no \"=\": a line is NAME=VALUE", n), "-f dotenv reads values that span lines"}
 		}
 		if !ValidName(name) {
-			return nil, &ParseError{fmt.Sprintf("line %d: what stands before \"=\" is not [A-Za-z_][A-Za-z0-9_]*", n), "-f dotenv reads \"export\" and spaces"}
+			return nil, &ParseError{fmt.Sprintf("line %d: the text before \"=\" is not [A-Za-z_][A-Za-z0-9_]*", n), "-f dotenv accepts \"export\" and spaces"}
 		}
 		if guessed && quoted(value) {
 			return nil, &ParseError{fmt.Sprintf("line %d: %s: its value is in quotes", n, name), "-f dotenv removes them, -f lines keeps them"}
@@ -95,7 +95,7 @@ func parseLines(data []byte, guessed bool) (Env, error) {
 	return b.env, nil
 }
 
-// quoted reports whether s stands between two quotes of one kind.
+// quoted reports whether s is enclosed in quotes of one kind.
 func quoted(s string) bool {
 	last := len(s) - 1
 	return last > 0 && s[0] == s[last] && (s[0] == '"' || s[0] == '\'')

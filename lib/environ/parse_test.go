@@ -30,13 +30,13 @@ var parseTests = []struct {
 	{"one quote", Auto, `A="`, Env{"A": `"`}, ""},
 	{"unlike quotes", Auto, `A="x'`, Env{"A": `"x'`}, ""},
 
-	{"no =", Lines, "A=1\n\ncanary", nil, `line 3: no "=": a line is NAME=VALUE (-f dotenv reads values of several lines)`},
-	{"space before =", Lines, "canary = canary", nil, `line 1: what stands before "=" is not [A-Za-z_][A-Za-z0-9_]* (-f dotenv reads "export" and spaces)`},
-	{"export", Lines, "export canary=canary", nil, `line 1: what stands before "=" is not [A-Za-z_][A-Za-z0-9_]* (-f dotenv reads "export" and spaces)`},
-	{"no name", Lines, "=canary", nil, `line 1: what stands before "=" is not [A-Za-z_][A-Za-z0-9_]* (-f dotenv reads "export" and spaces)`},
-	{"digit first", Lines, "1canary=canary", nil, `line 1: what stands before "=" is not [A-Za-z_][A-Za-z0-9_]* (-f dotenv reads "export" and spaces)`},
-	{"twice", Lines, "A=canary\nB=2\nA=canary", nil, "line 3: A: given before, on line 1"},
-	{"NUL", Lines, "A=canary\x00", nil, "line 1: A: its value holds a NUL byte, which no environment can"},
+	{"no =", Lines, "A=1\n\ncanary", nil, `line 3: no "=": a line is NAME=VALUE (-f dotenv reads values that span lines)`},
+	{"space before =", Lines, "canary = canary", nil, `line 1: the text before "=" is not [A-Za-z_][A-Za-z0-9_]* (-f dotenv accepts "export" and spaces)`},
+	{"export", Lines, "export canary=canary", nil, `line 1: the text before "=" is not [A-Za-z_][A-Za-z0-9_]* (-f dotenv accepts "export" and spaces)`},
+	{"no name", Lines, "=canary", nil, `line 1: the text before "=" is not [A-Za-z_][A-Za-z0-9_]* (-f dotenv accepts "export" and spaces)`},
+	{"digit first", Lines, "1canary=canary", nil, `line 1: the text before "=" is not [A-Za-z_][A-Za-z0-9_]* (-f dotenv accepts "export" and spaces)`},
+	{"twice", Lines, "A=canary\nB=2\nA=canary", nil, "line 3: A: already given on line 1"},
+	{"NUL", Lines, "A=canary\x00", nil, "line 1: A: its value contains a NUL byte, which an environment cannot hold"},
 	{"double quotes, guessed", Auto, "B=1\nA=\"canary\"", nil, "line 2: A: its value is in quotes (-f dotenv removes them, -f lines keeps them)"},
 	{"single quotes, guessed", Auto, "A='canary'", nil, "line 1: A: its value is in quotes (-f dotenv removes them, -f lines keeps them)"},
 	{"UTF-16", Auto, "\xff\xfeA\x00=\x00", nil, "the input is UTF-16: convert it to UTF-8"},
@@ -66,11 +66,11 @@ var parseTests = []struct {
 	{"name", JSON, `{"A":"1","canary canary":"canary"}`, nil, "member 2: its name is not [A-Za-z_][A-Za-z0-9_]*"},
 	{"empty name", JSON, `{"":"canary"}`, nil, "member 1: its name is not [A-Za-z_][A-Za-z0-9_]*"},
 	{"not UTF-8", JSON, "{\"A\":\"canary\xff\"}", nil, "the JSON is not valid UTF-8"},
-	{"high surrogate", JSON, `{"A":"canary\ud83d"}`, nil, "A: its value holds half of a surrogate pair, which is no character"},
-	{"low surrogate", JSON, `{"A":"canary\ude00"}`, nil, "A: its value holds half of a surrogate pair, which is no character"},
-	{"two high surrogates", JSON, `{"A":"canary\ud83d\ud83d\ude00"}`, nil, "A: its value holds half of a surrogate pair, which is no character"},
+	{"high surrogate", JSON, `{"A":"canary\ud83d"}`, nil, "A: its value contains half of a surrogate pair, which is not a character"},
+	{"low surrogate", JSON, `{"A":"canary\ude00"}`, nil, "A: its value contains half of a surrogate pair, which is not a character"},
+	{"two high surrogates", JSON, `{"A":"canary\ud83d\ud83d\ude00"}`, nil, "A: its value contains half of a surrogate pair, which is not a character"},
 	{"escaped backslash", JSON, `{"A":"\\ud83d"}`, Env{"A": `\ud83d`}, ""},
-	{"NUL", JSON, `{"A":"canary\u0000"}`, nil, "A: its value holds a NUL byte, which no environment can"},
+	{"NUL", JSON, `{"A":"canary\u0000"}`, nil, "A: its value contains a NUL byte, which an environment cannot hold"},
 
 	{"export and space", Dotenv, "export  A=1\nexport\tB='2'\n\texport \t C = \"3\"\nexport=4", Env{"A": "1", "B": "2", "C": "3", "export": "4"}, ""},
 	{"export and no space", Dotenv, "export\u00a0A=canary", nil, "line 1: " + errDotenv.Error()},
@@ -84,7 +84,7 @@ var parseTests = []struct {
 
 	{"no =", Dotenv, "A=1\ncanary", nil, "line 2: " + errDotenv.Error()},
 	{"name", Dotenv, "canary.canary=1", nil, "line 1: " + errDotenv.Error()},
-	{"twice", Dotenv, "A='1\n2'\nA=canary", nil, "line 3: A: given before, on line 1"},
+	{"twice", Dotenv, "A='1\n2'\nA=canary", nil, "line 3: A: already given on line 1"},
 	{"dollar", Dotenv, "A=canary$HOME", nil, "line 1: " + errDollar.Error()},
 	{"dollar in double quotes", Dotenv, `A="canary${HOME}"`, nil, "line 1: " + errDollar.Error()},
 	{"hash", Dotenv, "A=canary#canary", nil, "line 1: " + errHash.Error()},
@@ -97,8 +97,8 @@ var parseTests = []struct {
 	{"NUL", Dotenv, `A="\u0000"`, nil, "line 1: A: " + errNUL.Error()},
 	{"long", Dotenv, "A=" + strings.Repeat("canary", 11000), nil, "line 1: " + errLongLine.Error()},
 
-	{"too large", Lines, strings.Repeat("#", MaxSize+1), nil, "an environment of 16777217 bytes: the limit is 16777216"},
-	{"a form that is only written", YAML, "A: canary", nil, "this form of an environment cannot be read"},
+	{"too large", Lines, strings.Repeat("#", MaxSize+1), nil, "the environment has 16777217 bytes, more than 16777216"},
+	{"a form that is only written", YAML, "A: canary", nil, "this format of an environment cannot be parsed"},
 }
 
 func TestParse(t *testing.T) {
@@ -213,11 +213,11 @@ func TestFormats(t *testing.T) {
 		}
 	}
 	_, err := InputFormat("canary")
-	if want := "no such form of an environment: choose one of auto, lines, json, dotenv"; errorText(err) != want {
+	if want := "no such format of an environment: choose one of auto, lines, json, dotenv"; errorText(err) != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	_, err = OutputFormat("auto")
-	if want := "no such form of an environment: choose one of json, lines, sh, dotenv, yaml, github, github-mask, tfvars, properties, csv, tsv, nul"; errorText(err) != want {
+	if want := "no such format of an environment: choose one of json, lines, sh, dotenv, yaml, github, github-mask, tfvars, properties, csv, tsv, nul"; errorText(err) != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }

@@ -15,15 +15,15 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// form is how one variable is written. refuse, where a form has one, says why
-// it cannot carry a variable exactly.
-type form struct {
+// A renderer writes one variable. refuse returns why its format cannot represent a
+// variable exactly, or nil.
+type renderer struct {
 	refuse func(name, value string) error
 	write  func(b *bytes.Buffer, name, value string)
 }
 
-// forms are the written forms in which each variable stands for itself.
-var forms = map[Format]form{
+// renderers are those of the formats that write each variable independently of others.
+var renderers = map[Format]renderer{
 	Lines:      {refuseLines, writeLines},
 	Sh:         {refuseSh, writeSh},
 	Dotenv:     {refuseDotenv, writeDotenv},
@@ -36,13 +36,13 @@ var forms = map[Format]form{
 	Nul:        {refuseNothing, writeNul},
 }
 
-// Render writes e in the form f, one of [OutputFormats], sorted by name. What
-// reads the form gets back e exactly; a variable for which that does not hold
-// is refused, and the error names it and says why.
+// Render returns e in the format f, one of [OutputFormats], sorted by name. A
+// reader of the format gets exactly e back. If the format cannot represent a
+// variable exactly, the error names the variable and says why.
 func (e Env) Render(f Format) ([]byte, error) {
 	switch f {
 	case JSON:
-		if err := e.checkForm(f, requireUTF8); err != nil {
+		if err := e.checkFormat(f, requireUTF8); err != nil {
 			return nil, err
 		}
 		data, err := e.Marshal()
@@ -53,28 +53,28 @@ func (e Env) Render(f Format) ([]byte, error) {
 	case GitHubMask:
 		return e.masks()
 	}
-	form, ok := forms[f]
+	r, ok := renderers[f]
 	if !ok {
-		return nil, errors.New("this form of an environment cannot be written")
+		return nil, errors.New("this format of an environment cannot be rendered")
 	}
-	if err := e.checkForm(f, form.refuse); err != nil {
+	if err := e.checkFormat(f, r.refuse); err != nil {
 		return nil, err
 	}
 	var b bytes.Buffer
 	if f == YAML && len(e) == 0 {
-		b.WriteString("{}\n") // nothing at all would be null
+		b.WriteString("{}\n") // an empty document is null
 	}
 	for _, name := range e.Names() {
-		form.write(&b, name, e[name])
+		r.write(&b, name, e[name])
 	}
 	return b.Bytes(), nil
 }
 
-// checkForm is check with a remedy for what the form f refuses.
-func (e Env) checkForm(f Format, refuse func(name, value string) error) error {
+// checkFormat is check, with a remedy for what the format f refuses.
+func (e Env) checkFormat(f Format, refuse func(name, value string) error) error {
 	return e.check(func(name, value string) error {
 		if err := refuse(name, value); err != nil {
-			return fmt.Errorf("%w: -f %s cannot carry it, -f %s carries everything", err, f, Nul)
+			return fmt.Errorf("%w: -f %s cannot represent it, -f %s can", err, f, Nul)
 		}
 		return nil
 	})
@@ -88,7 +88,7 @@ func writeNul(b *bytes.Buffer, name, value string) {
 
 func refuseLines(_, value string) error {
 	if strings.Contains(value, "\n") {
-		return errors.New("its value has several lines")
+		return errors.New("its value has more than one line")
 	}
 	if strings.TrimRight(value, asciiSpace) != value {
 		return errors.New("its value ends in white space")
@@ -100,39 +100,39 @@ func writeLines(b *bytes.Buffer, name, value string) {
 	b.WriteString(name + "=" + value + "\n")
 }
 
-// shellOwn are variables that dash or bash keep for themselves: assigning them
-// is an error or without effect.
+// shellOwn are the variables that dash or bash set themselves: an assignment is an
+// error or has no effect.
 var shellOwn = strings.Fields(`_ BASHOPTS BASHPID BASH_ARGC BASH_ARGV BASH_COMMAND BASH_LINENO
 	BASH_SOURCE BASH_SUBSHELL BASH_VERSINFO DIRSTACK EPOCHREALTIME EPOCHSECONDS EUID FUNCNAME GROUPS
 	HISTCMD LINENO OPTIND PPID RANDOM SECONDS SHELLOPTS SRANDOM UID`)
 
 func refuseSh(name, _ string) error {
 	if slices.Contains(shellOwn, name) {
-		return errors.New("a variable that shells set themselves")
+		return errors.New("shells set this variable themselves")
 	}
 	return nil
 }
 
-// writeSh puts each value in single quotes, in which POSIX gives no character
-// but the closing quote a meaning.
+// writeSh quotes each value with single quotes, between which POSIX gives no
+// character a meaning except the closing quote.
 func writeSh(b *bytes.Buffer, name, value string) {
 	b.WriteString("export " + name + "='" + strings.ReplaceAll(value, "'", `'\''`) + "'\n")
 }
 
-// refuseDotenv refuses what .env readers disagree about: all take text in single
-// quotes as it is, but for backslashes before a quote or a backslash; in double
-// quotes \n is the only escape that all know; some make CR a newline, and some
-// expand ${NAME} even in single quotes.
+// refuseDotenv refuses what readers of .env files disagree about. All of them take
+// text in single quotes literally, except backslashes before a quote or a
+// backslash. In double quotes \n is the only escape that all know. Some turn CR
+// into a newline, and some expand ${NAME} even in single quotes.
 func refuseDotenv(name, value string) error {
 	switch {
 	case !utf8.ValidString(value):
 		return errNotUTF8
 	case strings.Contains(value, "\r"):
-		return errors.New("its value holds a carriage return, which some readers change")
+		return errors.New("its value contains a carriage return, which some readers change")
 	case strings.Contains(value, "${"):
-		return errors.New(`its value holds "${", which some readers expand`)
+		return errors.New(`its value contains "${", which some readers expand`)
 	case !singleQuotable(value) && strings.ContainsAny(value, "\"\\$`"):
-		return errors.New("its value mixes quotes, dollars or backslashes that readers take differently")
+		return errors.New("its value mixes quotes, dollars or backslashes, which readers interpret in different ways")
 	}
 	return nil
 }
@@ -149,24 +149,24 @@ func writeDotenv(b *bytes.Buffer, name, value string) {
 	b.WriteString(name + `="` + strings.ReplaceAll(value, "\n", `\n`) + "\"\n")
 }
 
-// yamlKey is the most characters of a key that does without YAML's "? ".
+// yamlKey is the number of characters of the longest key without YAML's "? ".
 const yamlKey = 1024
 
 func refuseYAML(name, value string) error {
 	if len(name)+len(`""`) > yamlKey {
-		return fmt.Errorf("its name is longer than YAML takes for a key, which is %d characters with the quotes", yamlKey)
+		return fmt.Errorf("its name is too long for a YAML key, which has at most %d characters with the quotes", yamlKey)
 	}
 	return requireUTF8(name, value)
 }
 
-// writeYAML quotes the name, since bare Y, NO and null are no strings, and the
-// value with the escapes of Go, all of which YAML 1.1 and 1.2 have.
+// writeYAML quotes the name, since Y, NO and null without quotes are not strings.
+// The value has the escapes of Go, all of which YAML 1.1 and 1.2 have.
 func writeYAML(b *bytes.Buffer, name, value string) {
 	b.WriteString(`"` + name + `": ` + strconv.Quote(value) + "\n")
 }
 
-// runnerOwn are the variables that a runner sets and that a step cannot, most of
-// them documented: https://docs.github.com/actions/reference/variables-reference.
+// runnerOwn are the variables that a runner sets and a step cannot. Most are
+// documented: https://docs.github.com/actions/reference/variables-reference.
 var runnerOwn = strings.Fields(`GITHUB_ACTION GITHUB_ACTION_PATH GITHUB_ACTION_REF GITHUB_ACTION_REPOSITORY GITHUB_ACTIONS GITHUB_ACTOR
 	GITHUB_ACTOR_ID GITHUB_API_URL GITHUB_BASE_REF GITHUB_ENV GITHUB_EVENT_NAME GITHUB_EVENT_PATH GITHUB_GRAPHQL_URL
 	GITHUB_HEAD_REF GITHUB_JOB GITHUB_OUTPUT GITHUB_PATH GITHUB_REF GITHUB_REF_NAME GITHUB_REF_PROTECTED GITHUB_REF_TYPE
@@ -178,20 +178,20 @@ func refuseGitHub(name, value string) error {
 	upper := strings.ToUpper(name)
 	switch {
 	case strings.HasPrefix(upper, "RUNNER_"), slices.Contains(runnerOwn, upper):
-		return errors.New("the runner sets it itself")
+		return errors.New("the runner sets this variable itself")
 	case strings.EqualFold(name, "NODE_OPTIONS"):
-		return errors.New("the runner takes no such variable from a step")
+		return errors.New("the runner does not accept this variable from a step")
 	case !utf8.ValidString(value):
 		return errNotUTF8
 	case strings.HasSuffix(value, "\r"):
-		return errors.New("its value ends in a carriage return, which runners on Windows cut off")
+		return errors.New("its value ends in a carriage return, which runners on Windows remove")
 	}
 	return nil
 }
 
-// writeGitHub writes NAME<<DELIMITER, the value, and the delimiter on a line of
-// its own. It is drawn anew, 130 random bits, for each variable, so that no
-// value can end itself and set another variable.
+// writeGitHub writes NAME<<DELIMITER, the value, and the delimiter on a line of its
+// own. Each variable has a delimiter of 130 random bits, so that no value can
+// contain it and set another variable.
 func writeGitHub(b *bytes.Buffer, name, value string) {
 	delimiter := rand.Text()
 	for strings.Contains(value, delimiter) {
@@ -200,15 +200,14 @@ func writeGitHub(b *bytes.Buffer, name, value string) {
 	b.WriteString(name + "<<" + delimiter + "\n" + value + "\n" + delimiter + "\n")
 }
 
-// minMask is the shortest text, in characters, worth a mask: the runner
-// replaces a masked text wherever it stands in the log.
+// minMask is the number of characters of the shortest text that is masked: the
+// runner replaces it everywhere in the log.
 const minMask = 4
 
-// masks renders one ::add-mask:: command for each different line of the
-// values. A runner sees a log line by line, so a mask of several lines would
-// never match.
+// masks renders one ::add-mask:: command for each distinct line of the values. A
+// runner processes a log line by line: a mask of several lines would never match.
 func (e Env) masks() ([]byte, error) {
-	if err := e.checkForm(GitHubMask, requireUTF8); err != nil {
+	if err := e.checkFormat(GitHubMask, requireUTF8); err != nil {
 		return nil, err
 	}
 	escape := strings.NewReplacer("%", "%25", "\r", "%0D")
@@ -227,7 +226,7 @@ func (e Env) masks() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// refuseTFVars knows that HCL brings every string to Unicode's form NFC.
+// refuseTFVars refuses what HCL would change: it normalizes strings to Unicode's NFC.
 func refuseTFVars(name, value string) error {
 	switch {
 	case !utf8.ValidString(value):
@@ -258,8 +257,8 @@ func writeTFVars(b *bytes.Buffer, name, value string) {
 	b.WriteString("\"\n")
 }
 
-// writeProperties writes printable ASCII alone, since java.util.Properties
-// reads a stream as ISO 8859-1.
+// writeProperties writes only printable ASCII, since java.util.Properties reads a
+// stream as ISO 8859-1.
 func writeProperties(b *bytes.Buffer, name, value string) {
 	b.WriteString(name + "=")
 	for i, r := range value {
@@ -277,18 +276,18 @@ func writeProperties(b *bytes.Buffer, name, value string) {
 	b.WriteString("\n")
 }
 
-// refuseCSV knows that Go's reader, for one, makes CR LF in quotes a newline.
+// refuseCSV refuses CR LF, which Go's reader, among others, turns into a newline.
 func refuseCSV(_, value string) error {
 	if !utf8.ValidString(value) {
 		return errNotUTF8
 	}
 	if strings.Contains(value, "\r\n") {
-		return errors.New("its value holds a carriage return before a newline, which some readers drop")
+		return errors.New("its value contains a carriage return before a newline, which some readers drop")
 	}
 	return nil
 }
 
-// writeCSV writes to memory, where encoding/csv has no error to give.
+// writeCSV ignores the errors of encoding/csv: a write to memory has none.
 func writeCSV(b *bytes.Buffer, name, value string) {
 	w := csv.NewWriter(b)
 	w.Write([]string{name, value})
@@ -296,13 +295,13 @@ func writeCSV(b *bytes.Buffer, name, value string) {
 }
 
 // refuseTSV follows the registration of text/tab-separated-values, which has
-// no quotes and no escapes.
+// neither quotes nor escapes.
 func refuseTSV(_, value string) error {
 	if !utf8.ValidString(value) {
 		return errNotUTF8
 	}
 	if strings.ContainsAny(value, "\t\n\r") {
-		return errors.New("its value holds a tab, a newline or a carriage return")
+		return errors.New("its value contains a tab, a newline or a carriage return")
 	}
 	return nil
 }

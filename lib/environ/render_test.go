@@ -20,8 +20,8 @@ func TestMarshal(t *testing.T) {
 		{nil, `{}`, ""},
 		{Env{}, `{}`, ""},
 		{Env{"b": "<&>\n", "B": "é\x7f", "A_1": "\"\\"}, `{"A_1":"\"\\","B":"é` + "\x7f" + `","b":"<&>\n"}`, ""},
-		{Env{"A": "canary\xff"}, "", "A: its value is not valid UTF-8, and an environment is stored as JSON, which is: put the value without -e, as a secret of its own, and give it to a command with VAR=NAME"},
-		{Env{"A": "canary\x00"}, "", "A: its value holds a NUL byte, which no environment can"},
+		{Env{"A": "canary\xff"}, "", "A: its value is not valid UTF-8, as JSON requires, in which an environment is stored: put the value without -e, as a secret of its own, and pass it to a command with VAR=NAME"},
+		{Env{"A": "canary\x00"}, "", "A: its value contains a NUL byte, which an environment cannot hold"},
 		{Env{"can ary": "1"}, "", "a variable's name is not [A-Za-z_][A-Za-z0-9_]*"},
 	} {
 		got, err := test.env.Marshal()
@@ -70,32 +70,32 @@ func TestRender(t *testing.T) {
 }
 
 func TestRenderRefuses(t *testing.T) {
-	const notUTF8, remedy = "K: its value is not valid UTF-8", ", -f nul carries everything"
+	const notUTF8, remedy = "K: its value is not valid UTF-8", ", -f nul can"
 	for _, test := range []struct {
 		form        Format
 		value, want string
 	}{
-		{JSON, "canary\xff", notUTF8 + ": -f json cannot carry it" + remedy},
-		{Lines, "canary\n", "K: its value has several lines: -f lines cannot carry it" + remedy},
-		{Lines, "canary\r", "K: its value ends in white space: -f lines cannot carry it" + remedy},
-		{Lines, "canary ", "K: its value ends in white space: -f lines cannot carry it" + remedy},
-		{Dotenv, "canary\xff", notUTF8 + ": -f dotenv cannot carry it" + remedy},
-		{Dotenv, "canary\r", "K: its value holds a carriage return, which some readers change: -f dotenv cannot carry it" + remedy},
-		{Dotenv, "canary${x}", `K: its value holds "${", which some readers expand: -f dotenv cannot carry it` + remedy},
-		{Dotenv, `'canary"`, "K: its value mixes quotes, dollars or backslashes that readers take differently: -f dotenv cannot carry it" + remedy},
-		{Dotenv, `canary\`, "K: its value mixes quotes, dollars or backslashes that readers take differently: -f dotenv cannot carry it" + remedy},
-		{YAML, "canary\xff", notUTF8 + ": -f yaml cannot carry it" + remedy},
-		{GitHub, "canary\xff", notUTF8 + ": -f github cannot carry it" + remedy},
-		{GitHub, "canary\r", "K: its value ends in a carriage return, which runners on Windows cut off: -f github cannot carry it" + remedy},
-		{GitHubMask, "canary\xff", notUTF8 + ": -f github-mask cannot carry it" + remedy},
-		{TFVars, "canary\xff", notUTF8 + ": -f tfvars cannot carry it" + remedy},
-		{TFVars, "canarye\u0301", "K: its value is not in Unicode normalization form C, to which HCL changes it: -f tfvars cannot carry it" + remedy},
-		{Properties, "canary\xff", notUTF8 + ": -f properties cannot carry it" + remedy},
-		{CSV, "canary\xff", notUTF8 + ": -f csv cannot carry it" + remedy},
-		{CSV, "canary\r\n", "K: its value holds a carriage return before a newline, which some readers drop: -f csv cannot carry it" + remedy},
-		{TSV, "canary\xff", notUTF8 + ": -f tsv cannot carry it" + remedy},
-		{TSV, "canary\t", "K: its value holds a tab, a newline or a carriage return: -f tsv cannot carry it" + remedy},
-		{Auto, "canary", "this form of an environment cannot be written"},
+		{JSON, "canary\xff", notUTF8 + ": -f json cannot represent it" + remedy},
+		{Lines, "canary\n", "K: its value has more than one line: -f lines cannot represent it" + remedy},
+		{Lines, "canary\r", "K: its value ends in white space: -f lines cannot represent it" + remedy},
+		{Lines, "canary ", "K: its value ends in white space: -f lines cannot represent it" + remedy},
+		{Dotenv, "canary\xff", notUTF8 + ": -f dotenv cannot represent it" + remedy},
+		{Dotenv, "canary\r", "K: its value contains a carriage return, which some readers change: -f dotenv cannot represent it" + remedy},
+		{Dotenv, "canary${x}", `K: its value contains "${", which some readers expand: -f dotenv cannot represent it` + remedy},
+		{Dotenv, `'canary"`, "K: its value mixes quotes, dollars or backslashes, which readers interpret in different ways: -f dotenv cannot represent it" + remedy},
+		{Dotenv, `canary\`, "K: its value mixes quotes, dollars or backslashes, which readers interpret in different ways: -f dotenv cannot represent it" + remedy},
+		{YAML, "canary\xff", notUTF8 + ": -f yaml cannot represent it" + remedy},
+		{GitHub, "canary\xff", notUTF8 + ": -f github cannot represent it" + remedy},
+		{GitHub, "canary\r", "K: its value ends in a carriage return, which runners on Windows remove: -f github cannot represent it" + remedy},
+		{GitHubMask, "canary\xff", notUTF8 + ": -f github-mask cannot represent it" + remedy},
+		{TFVars, "canary\xff", notUTF8 + ": -f tfvars cannot represent it" + remedy},
+		{TFVars, "canarye\u0301", "K: its value is not in Unicode normalization form C, to which HCL changes it: -f tfvars cannot represent it" + remedy},
+		{Properties, "canary\xff", notUTF8 + ": -f properties cannot represent it" + remedy},
+		{CSV, "canary\xff", notUTF8 + ": -f csv cannot represent it" + remedy},
+		{CSV, "canary\r\n", "K: its value contains a carriage return before a newline, which some readers drop: -f csv cannot represent it" + remedy},
+		{TSV, "canary\xff", notUTF8 + ": -f tsv cannot represent it" + remedy},
+		{TSV, "canary\t", "K: its value contains a tab, a newline or a carriage return: -f tsv cannot represent it" + remedy},
+		{Auto, "canary", "this format of an environment cannot be rendered"},
 	} {
 		data, err := Env{"A": "1", "K": test.value}.Render(test.form)
 		if data != nil || errorText(err) != test.want {
@@ -104,7 +104,7 @@ func TestRenderRefuses(t *testing.T) {
 	}
 	for length, want := range map[int]string{
 		1022: "",
-		1023: strings.Repeat("K", 64) + "…: its name is longer than YAML takes for a key, which is 1024 characters with the quotes: -f yaml cannot carry it" + remedy,
+		1023: strings.Repeat("K", 64) + "…: its name is too long for a YAML key, which has at most 1024 characters with the quotes: -f yaml cannot represent it" + remedy,
 	} {
 		if _, err := (Env{strings.Repeat("K", length): "canary"}).Render(YAML); errorText(err) != want {
 			t.Errorf("a name of %d characters: %v; want %s", length, err, want)
@@ -117,7 +117,7 @@ func TestRenderRefuses(t *testing.T) {
 	}
 	for _, form := range OutputFormats {
 		for _, env := range []Env{{"K": "canary\x00"}, {"can ary": "1"}, {"K\nL": "1"}} {
-			if data, err := env.Render(form); data != nil || err == nil || strings.Contains(err.Error(), "canary") || strings.Contains(err.Error(), "carry") {
+			if data, err := env.Render(form); data != nil || err == nil || strings.Contains(err.Error(), "canary") || strings.Contains(err.Error(), "represent") {
 				t.Errorf("%s: %q: %q, %v", form, env, data, err)
 			}
 		}
