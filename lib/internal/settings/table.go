@@ -29,29 +29,29 @@ type setting struct {
 var table = []setting{
 	{"store", "STORE", "",
 		"where secrets are: s3://BUCKET or s3://BUCKET/PREFIX",
-		func(s *Settings) flag.Value { return (*text)(&s.Store) }},
+		func(s *Settings) flag.Value { return text{&s.Store, nil} }},
 	{"key", "KEYS", defaults.Key,
 		"the KMS key, or several with commas; {service} in it is the\n" +
 			"first segment of NAME (default " + defaults.Key + ")",
-		func(s *Settings) flag.Value { return (*text)(&s.Key) }},
+		func(s *Settings) flag.Value { return text{&s.Key, nil} }},
 	{"origin", "STORE", "",
 		"the store that the objects of a replica were written for",
-		func(s *Settings) flag.Value { return (*text)(&s.Origin) }},
+		func(s *Settings) flag.Value { return text{&s.Origin, nil} }},
 	{"region", "REGION", "",
 		"the AWS region",
-		func(s *Settings) flag.Value { return (*text)(&s.Region) }},
+		func(s *Settings) flag.Value { return text{&s.Region, nil} }},
 	{"profile", "NAME", "",
 		"the AWS profile",
-		func(s *Settings) flag.Value { return (*text)(&s.Profile) }},
+		func(s *Settings) flag.Value { return text{&s.Profile, nil} }},
 	{"bucket-owner", "ID", "",
 		"the account that must own the bucket",
-		func(s *Settings) flag.Value { return (*account)(&s.BucketOwner) }},
+		func(s *Settings) flag.Value { return text{&s.BucketOwner, checkAccount} }},
 	{"by", "TEXT", "",
 		"who writes, for the record (default user@host)",
-		func(s *Settings) flag.Value { return (*claim)(&s.By) }},
+		func(s *Settings) flag.Value { return text{&s.By, checkBy} }},
 	{"sse", "SSE", "",
 		"the server-side encryption header: aws:kms or AES256",
-		func(s *Settings) flag.Value { return (*sse)(&s.SSE) }},
+		func(s *Settings) flag.Value { return text{&s.SSE, checkSSE} }},
 	{"unsigned", "", "",
 		"write and accept messages without a signature",
 		func(s *Settings) flag.Value { return (*onOff)(&s.Unsigned) }},
@@ -63,7 +63,7 @@ var table = []setting{
 		func(s *Settings) flag.Value { return (*duration)(&s.Timeout) }},
 	{"config", "FILE", "",
 		"read the settings from FILE",
-		func(s *Settings) flag.Value { return (*text)(&s.Config) }},
+		func(s *Settings) flag.Value { return text{&s.Config, nil} }},
 }
 
 // find returns the setting of that name.
@@ -90,48 +90,42 @@ func Usage() string {
 	return b.String()
 }
 
-// text is any text.
-type text string
+// text is text that check, unless it is nil, takes.
+type text struct {
+	at    *string
+	check func(string) error
+}
 
-func (v *text) String() string     { return string(*v) }
-func (v *text) Set(s string) error { *v = text(s); return nil }
+func (v text) String() string { return *v.at }
 
-// account is the number of an AWS account.
-type account string
+func (v text) Set(s string) error {
+	if v.check != nil {
+		if err := v.check(s); err != nil {
+			return err
+		}
+	}
+	*v.at = s
+	return nil
+}
 
-func (v *account) String() string { return string(*v) }
-
-func (v *account) Set(s string) error {
+func checkAccount(s string) error {
 	if len(s) != 12 || strings.Trim(s, "0123456789") != "" {
 		return errors.New("not an account of 12 digits")
 	}
-	*v = account(s)
 	return nil
 }
 
-// claim is who says to have written a secret: nobody, where it is empty.
-type claim string
-
-func (v *claim) String() string { return string(*v) }
-
-func (v *claim) Set(s string) error {
+func checkBy(s string) error {
 	if len(s) > defaults.ByMax {
 		return errors.New("longer than 256 bytes")
 	}
-	*v = claim(s)
 	return nil
 }
 
-// sse is a value of the header x-amz-server-side-encryption.
-type sse string
-
-func (v *sse) String() string { return string(*v) }
-
-func (v *sse) Set(s string) error {
+func checkSSE(s string) error {
 	if s != "aws:kms" && s != "AES256" {
 		return errors.New("neither aws:kms nor AES256")
 	}
-	*v = sse(s)
 	return nil
 }
 
