@@ -127,9 +127,10 @@ func (p *prompt) ask(set uint) error {
 	return err
 }
 
-// restore gives the terminal back as it was, unless another job has it by now.
+// restore gives the terminal back as it was, unless another job has it by now. A
+// terminal that is not this session's has no job.
 func (p *prompt) restore() {
-	if group, err := unix.IoctlGetInt(p.fd, unix.TIOCGPGRP); err == nil && group == unix.Getpgrp() {
+	if group, err := unix.IoctlGetInt(p.fd, unix.TIOCGPGRP); err != nil || group == unix.Getpgrp() {
 		unix.IoctlSetTermios(p.fd, setTermios, p.state)
 	}
 }

@@ -304,6 +304,18 @@ func TestPromptStopped(t *testing.T) {
 	}
 }
 
+// A terminal that controls no session is silenced and given back as well.
+func TestPromptForeignTerminal(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("setsid"); err != nil {
+		t.Skip("setsid is absent")
+	}
+	term := runAtTerminal(t, nil, "setsid", "-w", "ms-put", "s/pass")
+	if exit, shown := term.typed("hunter2\n"); exit.ExitCode() != 0 || term.get("s/pass") != "hunter2" || strings.Contains(shown, "hunter2") {
+		t.Errorf("%v: %q", exit, shown)
+	}
+}
+
 // A terminal that is resized stays silent.
 func TestPromptResized(t *testing.T) {
 	t.Parallel()
