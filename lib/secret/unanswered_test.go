@@ -590,11 +590,18 @@ func TestProbeRemovesItsRepetition(t *testing.T) {
 			"create": func(a *arena) error { return a.write("new", &secret.PutOptions{Create: true}) },
 			"merge":  func(a *arena) error { return a.merge(nil) },
 		} {
-			for _, meanwhile := range []string{"", others} {
-				t.Run(bucket+"/"+name+"/"+meanwhile, func(t *testing.T) {
+			for i, removal := range []string{"", "", "answer 409 ConditionalRequestConflict", "forget", "drop"} {
+				meanwhile := ""
+				if i == 1 {
+					meanwhile = others
+				}
+				t.Run(bucket+"/"+name+"/"+meanwhile+removal, func(t *testing.T) {
 					t.Parallel()
 					a := arenaOf(t, bucket, secret.Options{})
 					a.store = a.open(a.options) // which has not probed the server
+					if removal != "" {
+						a.fake.Do("fault " + removal + " DeleteObject key=app/env times=1")
+					}
 					a.fake.Do("fault do 'rm app/env' PutObject key=app/env skip=1 times=1")
 					if meanwhile != "" {
 						a.fake.Do("fault do-after 'copy other app/env' PutObject key=app/env skip=1 times=1")

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/http"
 	"path"
 	"strings"
 
@@ -178,7 +179,8 @@ func (b *Bucket) probeUpload(ctx context.Context, key string, c Condition, parts
 
 // repeats is how often a write that was to be made only where there is nothing
 // is accepted once more before the server is said to ignore that: others may
-// have removed what the write before has stored.
+// have removed what the write before has stored. It also bounds the removals of
+// what was stored by that, where others are in the way.
 const repeats = 3
 
 // probeAbsent makes the first write that was to be made only where there was
@@ -228,11 +230,21 @@ func (b *Bucket) undo(ctx context.Context, key string, stored []Written, recreat
 			}
 			version, c.IfMatch = "", w.ETag
 		}
-		if err := b.Delete(ctx, key, version, c); err != nil && !errors.Is(err, awsclient.ErrConflict) {
-			return fmt.Errorf("what another removed meanwhile was stored again, and cannot be removed: %w", err)
+		err := b.Delete(ctx, key, version, c)
+		for try := 1; undecided(err) && try < repeats; try++ {
+			err = b.Delete(ctx, key, version, c)
+		}
+		if err != nil && (undecided(err) || !errors.Is(err, awsclient.ErrConflict)) {
+			return awsclient.Unusable("", "stored, but what another removed meanwhile was stored again, and cannot be removed: "+err.Error())
 		}
 	}
 	return nil
+}
+
+// undecided reports whether a conditional removal failed, and not for its condition.
+func undecided(err error) bool {
+	var e *awsclient.Error
+	return errors.As(err, &e) && (e.MaybeApplied || e.Status == http.StatusConflict)
 }
 
 // probeKey is a key that nobody uses, in the folder of another one.
