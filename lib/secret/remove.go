@@ -182,10 +182,19 @@ func (s *Store) removeVersion(ctx context.Context, t target, version string) err
 		case err != nil:
 			return err
 		case v.Version == version:
-			return s.bucket.Delete(ctx, t.key, version, bucket.Condition{})
+			return s.drop(ctx, t, version)
 		}
 	}
 	return hint.With(&kindError{errors.New(s.absent().Error() + ": no such version"), ErrNotFound}, "ms-ls -versions lists the versions")
+}
+
+// drop removes a version that was seen for good.
+func (s *Store) drop(ctx context.Context, t target, version string) error {
+	err := s.bucket.Delete(ctx, t.key, version, bucket.Condition{})
+	if maybeApplied(err) && !notS3(err) {
+		return uncertain(ctx, "removed", err)
+	}
+	return err
 }
 
 func (s *Store) purge(ctx context.Context, t target) error {
@@ -199,16 +208,13 @@ func (s *Store) purge(ctx context.Context, t target) error {
 	if len(versions) == 0 {
 		return s.absent()
 	}
-	remove := func(ctx context.Context, version string) error {
-		return s.bucket.Delete(ctx, t.key, version, bucket.Condition{})
-	}
 	old, oldCtx := errgroup.WithContext(ctx)
 	old.SetLimit(removedAtOnce)
 	for _, version := range slices.Backward(versions[1:]) {
-		old.Go(func() error { return remove(oldCtx, version) })
+		old.Go(func() error { return s.drop(oldCtx, t, version) })
 	}
 	if err := old.Wait(); err != nil {
 		return err
 	}
-	return remove(ctx, versions[0])
+	return s.drop(ctx, t, versions[0])
 }

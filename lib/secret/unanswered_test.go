@@ -778,3 +778,31 @@ func TestNoETag(t *testing.T) {
 		})
 	}
 }
+
+// What is written while a bucket keeps no versions has one id: a removal of that
+// which is not answered does not remove what another has made since.
+func TestPurgeUnanswered(t *testing.T) {
+	for _, o := range []*secret.RemoveOptions{{Purge: true}, {Version: secret.NullVersion}} {
+		a := arenaOf(t, "unversioned", secret.Options{})
+		a.put("app/env", old)
+		a.fake.Do("fault do-after 'copy other app/env' DeleteObject key=app/env times=1", "fault forget DeleteObject key=app/env times=1")
+		if err := a.remove(o); !isUncertain(err) {
+			t.Error(err)
+		}
+		if got := a.value(); got != others {
+			t.Errorf("%q is there", got)
+		}
+	}
+}
+
+// Of versions that were stored before a write began, one at most is looked into for
+// it, however many of its size there are.
+func TestOldVersionsAreNotLookedInto(t *testing.T) {
+	a := arenaOf(t, "versioned", secret.Options{})
+	for range 20 {
+		a.put("app/env", old)
+	}
+	a.fake.Do("clock 10s", "reset", "fault drop PutObject key=app/env times=1")
+	a.put("app/env", old)
+	a.fake.Do("want 'GenerateDataKey 1' 'PutObject 2' 'GetObject 2' 'ListObjectVersions 1'")
+}

@@ -292,11 +292,13 @@ func (w *write) inHistory(ctx context.Context) (found *bucket.Info, kept bool, e
 			return nil, true, nil
 		case !v.Deleted && v.Size == w.size:
 			info, ours, err := w.isIn(ctx, v.Version)
-			if err != nil {
+			switch {
+			case err != nil:
 				return nil, kept, err
-			}
-			if ours {
+			case ours:
 				return &info, true, nil
+			case w.isOlder(info): // as are all that follow
+				return nil, true, nil
 			}
 		}
 		kept = true

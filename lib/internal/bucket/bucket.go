@@ -202,7 +202,7 @@ func (b *Bucket) delete(ctx context.Context, key, version string, c Condition) (
 		return "", err
 	}
 	attempts := b.attempts()
-	if version != "" {
+	if version != "" && version != NullVersion {
 		attempts.Blind = true // that version is gone, or it is not
 	}
 	out, err := b.client.DeleteObject(ctx, &s3.DeleteObjectInput{
