@@ -2,7 +2,6 @@ package fakeaws
 
 import (
 	"errors"
-	"fmt"
 
 	"microsecrets/lib/fakeaws/fakekms"
 	"microsecrets/lib/fakeaws/fakes3"
@@ -49,8 +48,7 @@ Faults: fault KIND [ARG] OP [key=PATTERN] [times=N] [skip=N] [by=NAME]
   text=TEXT or body=FILE, tail=TEXT (repeated after it without end, or up to size=N bytes), gzip, chunked (no Content-Length),
   length=N (a false Content-Length; +N, -N: more or less than there is), raw (text is all, status line and header included).
   TEXT has escapes as Go has them: \n \x1b \u202e \\. cut, stall, pace and corrupt count its head as well.
-  faults                  list them
-  clear                   forget them all, let go what is held
+  clear                   forget all faults, let go what is held
   release                 let go what is held
   await OP N              wait until N requests of OP are held
   idle                    wait until no request is under way
@@ -70,7 +68,7 @@ Counts
 // it prints. Relative file names are relative to dir ("": the working
 // directory).
 func (s *Server) Control(dir string, words ...string) (string, error) {
-	out, err := control.Run(verbs, s, dir, words)
+	out, err := control.Run(verbs(), s, dir, words)
 	if errors.Is(err, control.ErrVerb) {
 		out, err = s.s3.Control(dir, words...)
 	}
@@ -88,23 +86,4 @@ func (s *Server) ControlLine(dir, text string) (string, error) {
 		return "", err
 	}
 	return s.Control(dir, words...)
-}
-
-var verbs = map[string]func(*Server, *control.Line) (string, error){
-	"help": func(*Server, *control.Line) (string, error) { return Help, nil },
-
-	"principal": (*Server).doPrincipal, "deny": (*Server).doRule, "allow": (*Server).doRule, "permit": (*Server).doPermit, "policy": (*Server).doPolicy,
-	"expire": (*Server).doExpire, "clock": (*Server).doClock,
-
-	"fault": (*Server).doFault, "faults": (*Server).doFaults, "await": (*Server).doAwait, "idle": (*Server).doIdle,
-	"clear":   order(func(s *Server) { s.faults.clear() }),
-	"release": order(func(s *Server) { s.faults.release() }),
-
-	"counts":      report(func(t *traces) string { return control.JoinLines(t.lines()) }),
-	"depth":       report(func(t *traces) string { return fmt.Sprintln(t.deepest) }),
-	"side":        report(func(t *traces) string { return fmt.Sprintln(t.mostSide) }),
-	"connections": report(func(t *traces) string { return fmt.Sprintln(t.opened) }),
-	"log":         report((*traces).text),
-	"reset":       order(func(s *Server) { s.traces.reset() }),
-	"count":       (*Server).doCount, "want": (*Server).doWant,
 }

@@ -2,6 +2,7 @@ package fakeaws
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"io"
 	"net/http"
@@ -21,15 +22,16 @@ type exchange struct {
 	out    io.Writer // the response writer, or the connection
 
 	rewrite  *rewrite // the response is kept and sent rewritten
+	respond  bool     // and nothing is acted on
 	detached bool     // the client is gone: nothing is sent
 	instead  error    // answered in place of what the service answers
 	status   int
 	kept     []byte // of the body
 
-	midway      []func() error
-	onSend      []func() error // called when the server has acted and the client knows nothing yet; an error drops the connection
-	cut         int64          // connection closed after so many bytes of the body; -1: never
-	corrupt     int64          // offset of a byte of the body to alter; -1: none
+	midway      []func(*exchange) error
+	onSend      []func(*exchange) error // called when the server has acted and the client knows nothing yet; an error drops the connection
+	cut         int64                   // connection closed after so many bytes of the body; -1: never
+	corrupt     int64                   // offset of a byte of the body to alter; -1: none
 	badChecksum bool
 	every       int64 // bytes of the body after which, each time, pause is called; an error closes the connection
 	pause       func() error
@@ -42,27 +44,36 @@ func (x *exchange) Arrived(c *service.Call) {
 }
 
 // Before has faults befall the request. Those that break it off do not return.
-func (x *exchange) Before(*service.Call) error {
-	err := x.before(x.server.faults.match(x.call))
+func (x *exchange) Before(c *service.Call) error {
+	for _, f := range x.server.faults.match(c) {
+		if err := x.unlessGone(f.befall(x)); err != nil {
+			return err
+		}
+	}
+	if x.respond {
+		io.Copy(io.Discard, c.Request.Body)
+		x.WriteHeader(cmp.Or(x.rewrite.status, http.StatusOK))
+		x.sendRewritten()
+		panic(http.ErrAbortHandler)
+	}
+	return nil
+}
+
+// Midway does what faults do in the middle of a write.
+func (x *exchange) Midway() error { return x.unlessGone(x.each(x.midway)) }
+
+// unlessGone drops the connection where err says so.
+func (x *exchange) unlessGone(err error) error {
 	if err == errDrop || err == errGone {
 		x.drop("dropped")
 	}
 	return err
 }
 
-// Midway does what faults do in the middle of a write.
-func (x *exchange) Midway() error {
-	err := x.each(x.midway)
-	if err == errGone {
-		x.drop("dropped")
-	}
-	return err
-}
-
 // each calls functions in their order until one fails.
-func (x *exchange) each(list []func() error) error {
+func (x *exchange) each(list []func(*exchange) error) error {
 	for _, f := range list {
-		if err := f(); err != nil {
+		if err := f(x); err != nil {
 			return err
 		}
 	}

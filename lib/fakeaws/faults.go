@@ -1,18 +1,16 @@
 package fakeaws
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"microsecrets/lib/fakeaws/iam"
+	"microsecrets/lib/fakeaws/internal/control"
 	"microsecrets/lib/fakeaws/internal/service"
 )
 
@@ -25,24 +23,19 @@ var errDrop = errors.New("connection dropped")
 // A fault is something that goes wrong, or happens, with requests of some
 // operations.
 type fault struct {
-	text  string // as it was given, for the list
-	kind  string
 	ops   []string // patterns
 	keys  string   // a pattern; "" is any
 	by    string   // a principal's access key; "" is any
 	skip  int      // so many matching requests pass unharmed first
 	times int      // and then so many are harmed; -1: all
 
-	delay   time.Duration
-	status  int
-	code    string
-	n       int64
-	rewrite *rewrite
-	line    string
-	dir     string // that the line's file names are relative to
+	// befall is called before the server acts. It fails, or prepares what is to
+	// happen later.
+	befall func(*exchange) error
 
-	waiting int           // rendezvous: requests that have arrived
-	gate    chan struct{} // rendezvous, hold, hold-reply, stall: closed to let them go
+	holds   bool          // until release
+	waiting int64         // rendezvous: requests that have arrived
+	gate    chan struct{} // closed to let go what is held
 }
 
 type faults struct {
@@ -83,7 +76,6 @@ func (f *fault) concerns(c *service.Call) bool {
 func (fs *faults) add(f *fault) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	f.gate = make(chan struct{})
 	fs.list = append(fs.list, f)
 }
 
@@ -100,82 +92,115 @@ func (fs *faults) release() {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	fs.list = slices.DeleteFunc(fs.list, func(f *fault) bool {
-		if f.kind != "hold" && f.kind != "hold-midway" && f.kind != "hold-reply" && f.kind != "stall" {
-			return false
+		if f.holds {
+			close(f.gate)
 		}
-		close(f.gate)
-		return true
+		return f.holds
 	})
 }
 
-// before does what faults do before the server acts, and prepares what they do
-// to the answer.
-func (x *exchange) before(matched []*fault) error {
-	respond := false
-	for _, f := range matched {
-		var err error
-		switch f.kind {
-		case "delay":
-			err = x.server.wait(x.ctx, f.delay)
-		case "hold":
-			err = x.hold(f)
-		case "hold-midway":
-			x.midway = append(x.midway, func() error { return x.hold(f) })
-		case "rendezvous":
-			err = x.rendezvous(f)
-		case "do":
-			err = x.do(f)
-		case "do-midway":
-			x.midway = append(x.midway, func() error { return x.do(f) })
-		case "throttle":
-			err = service.ErrThrottled
-		case "answer":
-			err = service.Errorf(f.status, f.code, "An answer that a test asked for")
-		case "drop":
-			err = errDrop
-		case "ignore-conditions":
-			x.call.IgnoreConditions = true
-		case "respond":
-			x.rewrite, respond = f.rewrite, true
-		case "replace":
-			x.rewrite = f.rewrite
-		case "detach":
-			err = x.detach()
-		case "answer-after":
-			x.instead = service.Errorf(f.status, f.code, "An answer that a test asked for")
-		case "cut":
-			x.cut = f.n
-		case "corrupt":
-			x.corrupt = f.n
-		case "wrong-checksum":
-			x.badChecksum = true
-		case "pace":
-			x.every, x.pause = f.n, func() error { return x.server.wait(x.ctx, f.delay) }
-		case "stall":
-			x.every, x.pause = f.n, func() error { return x.hold(f) }
-		case "forget":
-			x.onSend = append(x.onSend, func() error { return errDrop })
-		case "hold-reply":
-			x.onSend = append(x.onSend, func() error { return x.hold(f) })
-		case "do-after":
-			x.onSend = append(x.onSend, func() error { return x.do(f) })
-		}
-		if err != nil {
-			return err
-		}
+// doFault adds a fault.
+func (s *Server) doFault(l *control.Line) {
+	f := &fault{keys: l.Option("key", ""), gate: make(chan struct{})}
+	f.times = l.Number("times", l.Option("times", "-1"))
+	f.skip = l.Number("skip", l.Option("skip", "0"))
+	if name := l.Option("by", ""); name != "" && !s.principals.Change(name, func(p *iam.Principal) { f.by = p.AccessKey }) {
+		l.Fail("no principal %q", name)
 	}
-	if respond {
-		io.Copy(io.Discard, x.call.Request.Body)
-		x.WriteHeader(cmp.Or(x.rewrite.status, http.StatusOK))
-		x.sendRewritten()
-		panic(http.ErrAbortHandler)
+	f.parse(l)
+	for op := range strings.SplitSeq(l.Next("OP"), ",") {
+		f.ops = append(f.ops, operation(l, op))
 	}
-	return nil
+	l.End()
+	s.faults.add(f)
 }
 
-func (x *exchange) do(f *fault) error {
-	_, err := x.server.ControlLine(f.dir, f.line)
-	return err
+// parse takes KIND and what belongs to it off the line.
+func (f *fault) parse(l *control.Line) {
+	kind := l.Next("KIND")
+	base, when, _ := strings.Cut(kind, "-")
+	hold := func(x *exchange) error { return x.hold(f) }
+	f.holds = base == "hold" || kind == "stall"
+	switch kind {
+	case "delay":
+		d := l.Duration()
+		f.befall = func(x *exchange) error { return x.server.wait(x.ctx, d) }
+	case "throttle":
+		f.befall = failing(service.ErrThrottled)
+	case "drop":
+		f.befall = failing(errDrop)
+	case "forget":
+		f.befall = at("after", failing(errDrop))
+	case "answer", "answer-after":
+		status, code := l.Number("STATUS", l.Next("STATUS")), l.Next("CODE")
+		if status < 200 || status > 599 {
+			l.Fail("status %d is not one of 200 to 599", status)
+		}
+		err := service.Errorf(status, code, "An answer that a test asked for")
+		if f.befall = failing(err); when == "after" {
+			f.befall = alter(func(x *exchange) { x.instead = err })
+		}
+	case "respond", "replace":
+		rw := parseRewrite(l)
+		f.befall = alter(func(x *exchange) { x.rewrite, x.respond = rw, x.respond || kind == "respond" })
+	case "detach":
+		f.befall = (*exchange).detach
+	case "cut":
+		n := l.AtLeast(0)
+		f.befall = alter(func(x *exchange) { x.cut = n })
+	case "corrupt":
+		n := l.AtLeast(0)
+		f.befall = alter(func(x *exchange) { x.corrupt = n })
+	case "pace":
+		n, d := l.AtLeast(1), l.Duration()
+		f.befall = alter(func(x *exchange) { x.every, x.pause = n, func() error { return x.server.wait(x.ctx, d) } })
+	case "stall":
+		n := l.AtLeast(1)
+		f.befall = alter(func(x *exchange) { x.every, x.pause = n, func() error { return hold(x) } })
+	case "wrong-checksum":
+		f.befall = alter(func(x *exchange) { x.badChecksum = true })
+	case "ignore-conditions":
+		f.befall = alter(func(x *exchange) { x.call.IgnoreConditions = true })
+	case "hold", "hold-midway", "hold-reply":
+		f.befall = at(when, hold)
+	case "do", "do-midway", "do-after":
+		dir, line := l.Dir, l.Next("LINE")
+		f.befall = at(when, func(x *exchange) error {
+			_, err := x.server.ControlLine(dir, line)
+			return err
+		})
+	case "rendezvous":
+		n := l.AtLeast(1)
+		f.befall = func(x *exchange) error { return x.rendezvous(f, n) }
+	default:
+		l.Fail("unknown kind %q", kind)
+	}
+}
+
+// failing is the request's failure with err.
+func failing(err error) func(*exchange) error { return func(*exchange) error { return err } }
+
+// alter changes what will be sent.
+func alter(f func(*exchange)) func(*exchange) error {
+	return func(x *exchange) error {
+		f(x)
+		return nil
+	}
+}
+
+// at has f happen at once, midway or after the server has acted.
+func at(when string, f func(*exchange) error) func(*exchange) error {
+	return func(x *exchange) error {
+		switch when {
+		case "":
+			return f(x)
+		case "midway":
+			x.midway = append(x.midway, f)
+		default:
+			x.onSend = append(x.onSend, f)
+		}
+		return nil
+	}
 }
 
 func (x *exchange) hold(f *fault) error {
@@ -218,13 +243,13 @@ func (fs *faults) await(ctx context.Context, op string, n int) error {
 	}
 }
 
-// rendezvous holds requests until f.n of them are there.
-func (x *exchange) rendezvous(f *fault) error {
+// rendezvous holds requests until n of them are there.
+func (x *exchange) rendezvous(f *fault, n int64) error {
 	fs := &x.server.faults
 	fs.mu.Lock()
 	gate := f.gate
 	f.waiting++
-	if f.waiting == int(f.n) {
+	if f.waiting == n {
 		close(gate)
 		f.waiting, f.gate = 0, make(chan struct{})
 	}
@@ -234,5 +259,5 @@ func (x *exchange) rendezvous(f *fault) error {
 	if waitFor(ctx, x.server.done, gate) == nil {
 		return nil
 	}
-	return service.Errorf(400, "RendezvousFailed", "not all of %d requests came together", f.n)
+	return service.Errorf(400, "RendezvousFailed", "not all of %d requests came together", n)
 }

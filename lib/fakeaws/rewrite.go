@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httputil"
-	"os"
 	"strconv"
 	"strings"
 
@@ -50,11 +49,7 @@ func parseRewrite(l *control.Line) *rewrite {
 		rw.body = append([]byte{}, l.Unescape(text)...)
 	}
 	for _, file := range l.Options("body") {
-		data, err := os.ReadFile(l.Path(file))
-		if err != nil {
-			l.Fail("%w", err)
-		}
-		rw.body = append([]byte{}, data...)
+		rw.body = append([]byte{}, l.ReadFile(file)...)
 	}
 	switch {
 	case rw.tail == "":

@@ -1,7 +1,6 @@
 package fakekms
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -22,39 +21,38 @@ const Help = `Keys of KMS (KEY: id, ARN, or alias/… in us-east-1)
   auto on|off             make alias/microsecrets-… keys on first use
 `
 
-var verbs = map[string]func(*Handler, *control.Line) (string, error){"key": (*Handler).doKey, "auto": (*Handler).doAuto}
+var verbs = map[string]func(*Handler, *control.Line){"key": (*Handler).doKey, "auto": (*Handler).doAuto}
 
 // Control runs a line of the control language, split into words, and returns
 // what it prints.
 func (h *Handler) Control(dir string, words ...string) (string, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	return control.Run(verbs, h, dir, words)
 }
 
-func (h *Handler) doKey(l *control.Line) (string, error) {
-	sub := l.Next("the kind of action")
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	switch sub {
+func (h *Handler) doKey(l *control.Line) {
+	action := l.Next("the kind of action")
+	switch action {
 	case "create":
-		return h.doCreateKey(l)
+		h.doCreateKey(l)
+		return
 	case "list":
-		return h.list(), nil
-	case "alias":
-		name := l.Next("alias/NAME")
-		key, err := h.keyFor(l.Next("KEY"))
-		if !l.End() || err != nil {
-			return "", err
-		}
-		h.aliases[aliasARN(key.Region, key.Account, name)] = key.ID
-		return "", h.save()
+		l.End()
+		h.list(l)
+		return
+	}
+	alias := ""
+	if action == "alias" {
+		alias = l.Next("alias/NAME")
 	}
 	key, err := h.keyFor(l.Next("KEY"))
-	if err != nil {
-		return "", err
-	}
-	switch sub {
+	l.Check(err)
+	switch action {
 	case "arn":
-		return key.arn() + "\n", nil
+		l.Printf("%s\n", key.arn())
+	case "alias":
+		h.aliases[key.alias(alias)] = key.ID
 	case "enable":
 		key.State = keyEnabled
 	case "disable", "cancel":
@@ -66,68 +64,49 @@ func (h *Handler) doKey(l *control.Line) (string, error) {
 	case "share":
 		key.Shared = append(key.Shared, l.Next("ACCOUNT"))
 	case "replicate":
-		replica := *key
-		replica.Region = l.Next("REGION")
 		if !key.MultiRegion {
 			l.Fail("%s is no multi-region key", key.arn())
 		}
-		if !l.End() {
-			return "", nil
-		}
+		replica := *key
+		replica.Region = l.Next("REGION")
 		h.keys[replica.arn()] = &replica
-		return replica.arn() + "\n", h.save()
+		l.Printf("%s\n", replica.arn())
 	default:
-		l.Fail("unknown action %q", sub)
+		l.Fail("unknown action %q", action)
 	}
-	if !l.End() {
-		return "", nil
-	}
-	return "", h.save()
+	l.End()
+	l.Check(h.save())
 }
 
-func (h *Handler) doCreateKey(l *control.Line) (string, error) {
+func (h *Handler) doCreateKey(l *control.Line) {
 	region, account := l.Option("region", DefaultRegion), l.Option("account", iam.DefaultAccount)
 	usage, multi := l.Option("usage", usageEncrypt), l.Flag("multi")
 	alias := l.Maybe("")
 	if alias != "" && !strings.HasPrefix(alias, "alias/") {
 		l.Fail("an alias begins with alias/")
 	}
-	if !l.End() {
-		return "", nil
-	}
-	key := h.createKeyLocked(region, account, multi)
+	l.End()
+	key := h.newKey(region, account, multi)
 	key.Usage = usage
 	if alias != "" {
-		h.aliases[aliasARN(region, account, alias)] = key.ID
+		h.aliases[key.alias(alias)] = key.ID
 	}
-	return key.arn() + "\n", h.save()
+	l.Printf("%s\n", key.arn())
+	l.Check(h.save())
 }
 
-func (h *Handler) list() string {
-	var b strings.Builder
+func (h *Handler) list(l *control.Line) {
 	for _, arn := range slices.Sorted(maps.Keys(h.keys)) {
 		key := h.keys[arn]
-		fmt.Fprintf(&b, "%s %s", arn, key.State)
-		for _, alias := range slices.Sorted(maps.Keys(h.aliases)) {
-			if name, ok := strings.CutPrefix(alias, aliasARN(key.Region, key.Account, "")); ok && h.aliases[alias] == key.ID {
-				b.WriteString(" " + name)
-			}
-		}
-		b.WriteString("\n")
+		l.Printf("%s\n", strings.Join(append([]string{arn, key.State}, h.aliasesOf(key)...), " "))
 	}
-	return b.String()
 }
 
-func (h *Handler) doAuto(l *control.Line) (string, error) {
+func (h *Handler) doAuto(l *control.Line) {
 	word := l.Next("on or off")
 	if word != "on" && word != "off" {
 		l.Fail("%q is neither on nor off", word)
 	}
-	if !l.End() {
-		return "", nil
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
+	l.End()
 	h.auto = word == "on"
-	return "", nil
 }

@@ -6,10 +6,8 @@ import (
 	"crypto/cipher"
 	"crypto/rand"
 	"encoding/binary"
-	"fmt"
 	"maps"
 	"slices"
-	"strings"
 )
 
 // A ciphertext blob, 184 bytes for a data key of 32, as KMS's are:
@@ -99,20 +97,26 @@ func blobKeyID(blob []byte) (id string, ok bool) {
 
 var errInvalidCiphertext = errorf("InvalidCiphertextException", "")
 
-func checkContext(context map[string]string) error {
-	size := 0
-	for name, value := range context {
-		size += len(name) + len(value)
-	}
-	if size > maxContext {
-		return errorf("ValidationException", "Encryption context is too long: %d bytes", size)
-	}
-	return nil
+// contexts are the encryption contexts of a request.
+func (a *input) contexts() []map[string]string {
+	return []map[string]string{a.EncryptionContext, a.SourceEncryptionContext, a.DestinationEncryptionContext}
 }
 
-func checkAlgorithm(alg string) error {
-	if alg != "" && alg != "SYMMETRIC_DEFAULT" {
-		return errorf("InvalidKeyUsageException", "Algorithm %s is incompatible with key spec SYMMETRIC_DEFAULT.", alg)
+// check checks the parameters that have the same bounds in all operations.
+func (a *input) check() error {
+	for _, alg := range []string{a.EncryptionAlgorithm, a.SourceEncryptionAlgorithm, a.DestinationEncryptionAlgorithm} {
+		if alg != "" && alg != symmetric {
+			return errorf("InvalidKeyUsageException", "Algorithm %s is incompatible with key spec SYMMETRIC_DEFAULT.", alg)
+		}
+	}
+	for _, context := range a.contexts() {
+		size := 0
+		for name, value := range context {
+			size += len(name) + len(value)
+		}
+		if size > maxContext {
+			return errorf("ValidationException", "Encryption context is too long: %d bytes", size)
+		}
 	}
 	return nil
 }
@@ -126,10 +130,28 @@ func (h *Handler) resolveUsable(c *call, id string) (*kmsKey, error) {
 	return key, key.usable()
 }
 
-type dataKeyOutput struct {
-	CiphertextBlob []byte
-	Plaintext      []byte `json:",omitempty"`
-	KeyId          string
+// symmetric is the only algorithm, and the spec of its keys.
+const symmetric = "SYMMETRIC_DEFAULT"
+
+// output is the union of what the cryptographic operations answer.
+type output struct {
+	CiphertextBlob                 []byte `json:",omitempty"`
+	Plaintext                      []byte `json:",omitempty"`
+	KeyId                          string
+	SourceKeyId                    string `json:",omitempty"`
+	EncryptionAlgorithm            string `json:",omitempty"`
+	SourceEncryptionAlgorithm      string `json:",omitempty"`
+	DestinationEncryptionAlgorithm string `json:",omitempty"`
+}
+
+// seal encrypts plaintext under the key of an id.
+func (h *Handler) seal(c *call, id string, plaintext []byte, context map[string]string) (output, error) {
+	key, err := h.resolveUsable(c, id)
+	if err != nil {
+		return output{}, err
+	}
+	blob, err := key.seal(plaintext, context)
+	return output{CiphertextBlob: blob, KeyId: key.arn()}, err
 }
 
 func (h *Handler) generateDataKey(c *call) (any, error) {
@@ -146,122 +168,33 @@ func (h *Handler) generateDataKey(c *call) (any, error) {
 	default:
 		return nil, errorf("ValidationException", "1 validation error detected: the key spec or number of bytes is out of range")
 	}
-	if err := checkContext(c.args.EncryptionContext); err != nil {
-		return nil, err
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	key, err := h.resolveUsable(c, c.args.KeyId)
-	if err != nil {
-		return nil, err
-	}
 	plaintext := make([]byte, size)
 	rand.Read(plaintext)
-	blob, err := key.seal(plaintext, c.args.EncryptionContext)
-	return dataKeyOutput{CiphertextBlob: blob, Plaintext: plaintext, KeyId: key.arn()}, err
-}
-
-type cryptoOutput struct {
-	CiphertextBlob      []byte `json:",omitempty"`
-	Plaintext           []byte `json:",omitempty"`
-	KeyId               string
-	EncryptionAlgorithm string
+	out, err := h.seal(c, c.args.KeyId, plaintext, c.args.EncryptionContext)
+	out.Plaintext = plaintext
+	return out, err
 }
 
 func (h *Handler) encrypt(c *call) (any, error) {
 	if n := len(c.args.Plaintext); n < 1 || n > maxPlaintext {
 		return nil, errorf("ValidationException", "1 validation error detected: Value at 'plaintext' failed to satisfy constraint: Member must have length between 1 and %d", maxPlaintext)
 	}
-	if err := firstError(checkAlgorithm(c.args.EncryptionAlgorithm), checkContext(c.args.EncryptionContext)); err != nil {
-		return nil, err
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	key, err := h.resolveUsable(c, c.args.KeyId)
-	if err != nil {
-		return nil, err
-	}
-	blob, err := key.seal(c.args.Plaintext, c.args.EncryptionContext)
-	return cryptoOutput{CiphertextBlob: blob, KeyId: key.arn(), EncryptionAlgorithm: "SYMMETRIC_DEFAULT"}, err
-}
-
-func firstError(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	out, err := h.seal(c, c.args.KeyId, c.args.Plaintext, c.args.EncryptionContext)
+	out.EncryptionAlgorithm = symmetric
+	return out, err
 }
 
 func (h *Handler) decrypt(c *call) (any, error) {
-	if err := firstError(checkAlgorithm(c.args.EncryptionAlgorithm), checkContext(c.args.EncryptionContext)); err != nil {
-		return nil, err
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
 	key, plaintext, err := h.openBlob(c, c.args.KeyId, c.args.EncryptionContext)
 	if err != nil {
 		return nil, err
 	}
-	return cryptoOutput{Plaintext: plaintext, KeyId: key.arn(), EncryptionAlgorithm: "SYMMETRIC_DEFAULT"}, nil
-}
-
-// openBlob decrypts the call's blob. With an id, only the key of that id will
-// do; without, the one that the blob names.
-func (h *Handler) openBlob(c *call, id string, context map[string]string) (*kmsKey, []byte, error) {
-	blob := c.args.CiphertextBlob
-	if len(blob) < 1 || len(blob) > maxBlob {
-		return nil, nil, errorf("ValidationException", "1 validation error detected: Value at 'ciphertextBlob' failed to satisfy constraint: Member must have length between 1 and %d", maxBlob)
-	}
-	var pinned *kmsKey
-	if id != "" {
-		var err error
-		if pinned, err = h.resolveUsable(c, id); err != nil {
-			return nil, nil, err
-		}
-	}
-	blobID, ok := blobKeyID(blob)
-	if !ok {
-		return nil, nil, errInvalidCiphertext
-	}
-	if pinned != nil {
-		if pinned.ID != blobID {
-			return nil, nil, errorf("IncorrectKeyException", "The key ID in the request does not identify a CMK that can perform this operation.")
-		}
-		plaintext, err := pinned.open(blob, context)
-		return pinned, plaintext, err
-	}
-	for _, key := range h.keys {
-		if key.ID != blobID || key.Region != c.Sig.Region || key.Account != c.Caller.Account && !slices.Contains(key.Shared, c.Caller.Account) {
-			continue
-		}
-		if err := firstError(h.permit(c, key), key.usable()); err != nil {
-			return nil, nil, err
-		}
-		plaintext, err := key.open(blob, context)
-		return key, plaintext, err
-	}
-	return nil, nil, errorf("AccessDeniedException", "The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not allowed to access.")
-}
-
-type reEncryptOutput struct {
-	CiphertextBlob                 []byte
-	SourceKeyId                    string
-	KeyId                          string
-	SourceEncryptionAlgorithm      string
-	DestinationEncryptionAlgorithm string
+	return output{Plaintext: plaintext, KeyId: key.arn(), EncryptionAlgorithm: symmetric}, nil
 }
 
 // reEncrypt needs the permissions kms:ReEncryptFrom and kms:ReEncryptTo.
 func (h *Handler) reEncrypt(c *call) (any, error) {
 	a := c.args
-	if err := firstError(checkAlgorithm(a.SourceEncryptionAlgorithm), checkAlgorithm(a.DestinationEncryptionAlgorithm),
-		checkContext(a.SourceEncryptionContext), checkContext(a.DestinationEncryptionContext)); err != nil {
-		return nil, err
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
 	c.Op = "ReEncryptFrom"
 	c.setEncryptionContext(a.SourceEncryptionContext)
 	source, plaintext, err := h.openBlob(c, a.SourceKeyId, a.SourceEncryptionContext)
@@ -270,23 +203,47 @@ func (h *Handler) reEncrypt(c *call) (any, error) {
 	}
 	c.Op = "ReEncryptTo"
 	c.setEncryptionContext(a.DestinationEncryptionContext)
-	key, err := h.resolveUsable(c, a.DestinationKeyId)
-	if err != nil {
-		return nil, err
-	}
-	blob, err := key.seal(plaintext, a.DestinationEncryptionContext)
-	return reEncryptOutput{blob, source.arn(), key.arn(), "SYMMETRIC_DEFAULT", "SYMMETRIC_DEFAULT"}, err
+	out, err := h.seal(c, a.DestinationKeyId, plaintext, a.DestinationEncryptionContext)
+	out.SourceKeyId, out.SourceEncryptionAlgorithm, out.DestinationEncryptionAlgorithm = source.arn(), symmetric, symmetric
+	return out, err
 }
 
-// newKeyID returns a UUID, or for a multi-region key mrk- and 32 hexadecimal
-// digits.
-func newKeyID(multiRegion bool) string {
-	var b [16]byte
-	rand.Read(b[:])
-	if multiRegion {
-		return fmt.Sprintf("mrk-%x", b)
+// openBlob decrypts the call's blob. With an id, only the key of that id will
+// do; without, the one that the blob names.
+func (h *Handler) openBlob(c *call, id string, context map[string]string) (key *kmsKey, plaintext []byte, err error) {
+	blob := c.args.CiphertextBlob
+	if len(blob) < 1 || len(blob) > maxBlob {
+		return nil, nil, errorf("ValidationException", "1 validation error detected: Value at 'ciphertextBlob' failed to satisfy constraint: Member must have length between 1 and %d", maxBlob)
 	}
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return strings.Join([]string{fmt.Sprintf("%x", b[:4]), fmt.Sprintf("%x", b[4:6]), fmt.Sprintf("%x", b[6:8]),
-		fmt.Sprintf("%x", b[8:10]), fmt.Sprintf("%x", b[10:])}, "-")
+	if id != "" {
+		if key, err = h.resolveUsable(c, id); err != nil {
+			return nil, nil, err
+		}
+	}
+	blobID, ok := blobKeyID(blob)
+	switch {
+	case !ok:
+		return nil, nil, errInvalidCiphertext
+	case key == nil:
+		if key, err = h.named(c, blobID); err != nil {
+			return nil, nil, err
+		}
+	case key.ID != blobID:
+		return nil, nil, errorf("IncorrectKeyException", "The key ID in the request does not identify a CMK that can perform this operation.")
+	}
+	plaintext, err = key.open(blob, context)
+	return key, plaintext, err
+}
+
+// named finds the key that a blob names.
+func (h *Handler) named(c *call, id string) (*kmsKey, error) {
+	for _, key := range h.keys {
+		if key.ID == id && key.Region == c.Sig.Region && (key.Account == c.Caller.Account || slices.Contains(key.Shared, c.Caller.Account)) {
+			if err := h.permit(c, key); err != nil {
+				return nil, err
+			}
+			return key, key.usable()
+		}
+	}
+	return nil, errorf("AccessDeniedException", "The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not allowed to access.")
 }

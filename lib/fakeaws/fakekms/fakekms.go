@@ -7,8 +7,6 @@ package fakekms
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -64,12 +62,14 @@ type input struct {
 	Marker                         string
 }
 
+// operations are called with the Handler locked, and return what is answered as
+// JSON; nil is an answer without a body.
 var operations = map[string]func(*Handler, *call) (any, error){
 	"CreateKey":       (*Handler).createKey,
 	"DescribeKey":     (*Handler).describeKey,
 	"ListKeys":        (*Handler).listKeys,
-	"CreateAlias":     (*Handler).createAlias,
-	"UpdateAlias":     (*Handler).updateAlias,
+	"CreateAlias":     (*Handler).setAlias,
+	"UpdateAlias":     (*Handler).setAlias,
 	"ListAliases":     (*Handler).listAliases,
 	"GenerateDataKey": (*Handler).generateDataKey,
 	"Encrypt":         (*Handler).encrypt,
@@ -81,19 +81,17 @@ var operations = map[string]func(*Handler, *call) (any, error){
 func (c *call) Parse() error {
 	name, ok := strings.CutPrefix(c.Request.Header.Get("X-Amz-Target"), "TrentService.")
 	if !ok || c.Request.Method != http.MethodPost || operations[name] == nil {
-		return service.Errorf(http.StatusBadRequest, "UnknownOperationException", "")
+		return errorf("UnknownOperationException", "")
 	}
 	c.Op = name
-	data, err := io.ReadAll(io.LimitReader(c.Request.Body, maxKMSRequest+1))
-	if err != nil || len(data) > maxKMSRequest {
-		return service.Errorf(http.StatusBadRequest, "SerializationException", "the body is cut short or too long")
+	data, err := c.ReadBody(maxKMSRequest)
+	if err != nil {
+		return errorf("SerializationException", "the body is cut short or too long")
 	}
-	sum := sha256.Sum256(data)
-	c.Payload = hex.EncodeToString(sum[:])
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields() // what is not emulated is refused, not ignored
 	if err := decoder.Decode(&c.args); err != nil {
-		return service.Errorf(http.StatusBadRequest, "SerializationException", "Could not deserialize the request: %v", err)
+		return errorf("SerializationException", "Could not deserialize the request: %v", err)
 	}
 	c.Resource = c.args.KeyId
 	c.setEncryptionContext(c.args.EncryptionContext)
@@ -102,7 +100,7 @@ func (c *call) Parse() error {
 			c.Names = append(c.Names, name)
 		}
 	}
-	for _, context := range []map[string]string{c.args.EncryptionContext, c.args.SourceEncryptionContext, c.args.DestinationEncryptionContext} {
+	for _, context := range c.args.contexts() {
 		for _, name := range slices.Sorted(maps.Keys(context)) {
 			c.Names = append(c.Names, context[name])
 		}
@@ -116,28 +114,34 @@ func (c *call) Parse() error {
 // Act carries out the operation that is asked for.
 func (c *call) Act() error {
 	if c.Sig.Service != "kms" {
-		return service.Errorf(http.StatusBadRequest, "InvalidSignatureException", "Credential should be scoped to correct service: 'kms'.")
+		return errorf("InvalidSignatureException", "Credential should be scoped to correct service: 'kms'.")
 	}
-	out, err := operations[c.Op](c.h, c)
+	out, err := c.perform()
 	if err != nil {
 		return err
 	}
 	if c.args.DryRun {
 		return errorf("DryRunOperationException", "The request would have succeeded, but the DryRun option is set.")
 	}
-	if out == nil {
-		c.writeJSON(http.StatusOK, nil)
-		return nil
-	}
-	data, err := json.Marshal(out)
-	if err != nil {
-		return err
-	}
-	c.writeJSON(http.StatusOK, data)
+	c.answer(http.StatusOK, out)
 	return nil
 }
 
-func (c *call) writeJSON(status int, data []byte) {
+func (c *call) perform() (any, error) {
+	if err := c.args.check(); err != nil {
+		return nil, err
+	}
+	c.h.mu.Lock()
+	defer c.h.mu.Unlock()
+	return operations[c.Op](c.h, c)
+}
+
+// answer writes v as JSON, nothing if it is nil.
+func (c *call) answer(status int, v any) {
+	var data []byte
+	if v != nil {
+		data, _ = json.Marshal(v) // of types that can be
+	}
 	c.Header().Set("X-Amzn-Requestid", c.requestUUID())
 	c.Header().Set("Content-Type", "application/x-amz-json-1.1")
 	c.Header().Set("Content-Length", strconv.Itoa(len(data)))
@@ -153,29 +157,23 @@ func (c *call) requestUUID() string {
 
 // Fail writes the error as the JSON services have it.
 func (c *call) Fail(err *service.Error) {
-	data, _ := json.Marshal(map[string]string{"__type": err.Code, "message": err.Message})
-	c.writeJSON(err.Status, data)
+	c.answer(err.Status, map[string]string{"__type": err.Code, "message": err.Message})
 }
 
 // Translate spells errors as the JSON services do.
-func (c *call) Translate(err error) *service.Error {
-	switch {
-	case errors.Is(err, service.ErrThrottled):
-		return errorf("ThrottlingException", "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls.")
-	case errors.Is(err, sigv4.ErrMissing):
-		return errorf("MissingAuthenticationTokenException", "Missing Authentication Token")
-	case errors.Is(err, iam.ErrAccessKey), errors.Is(err, iam.ErrToken):
-		return errorf("UnrecognizedClientException", "The security token included in the request is invalid.")
-	case errors.Is(err, iam.ErrExpired):
-		return errorf("ExpiredTokenException", "The security token included in the request is expired")
-	case errors.Is(err, sigv4.ErrMismatch):
-		return errorf("InvalidSignatureException", "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method.")
-	case errors.Is(err, sigv4.ErrSkewed):
-		return errorf("InvalidSignatureException", "Signature expired: the difference to the current time is more than 15 minutes")
-	case errors.Is(err, sigv4.ErrUnsupported), errors.Is(err, sigv4.ErrMalformed), errors.Is(err, sigv4.ErrExpires):
-		return errorf("IncompleteSignatureException", "%v", err)
-	}
-	return nil
+func (c *call) Translate(err error) *service.Error { return service.Translate(err, spellings) }
+
+var spellings = map[error]*service.Error{
+	service.ErrThrottled: errorf("ThrottlingException", "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls."),
+	sigv4.ErrMissing:     errorf("MissingAuthenticationTokenException", "Missing Authentication Token"),
+	iam.ErrAccessKey:     errorf("UnrecognizedClientException", "The security token included in the request is invalid."),
+	iam.ErrToken:         errorf("UnrecognizedClientException", "The security token included in the request is invalid."),
+	iam.ErrExpired:       errorf("ExpiredTokenException", "The security token included in the request is expired"),
+	sigv4.ErrMismatch:    errorf("InvalidSignatureException", "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method."),
+	sigv4.ErrSkewed:      errorf("InvalidSignatureException", "Signature expired: the difference to the current time is more than 15 minutes"),
+	sigv4.ErrUnsupported: errorf("IncompleteSignatureException", "%v", sigv4.ErrUnsupported),
+	sigv4.ErrMalformed:   errorf("IncompleteSignatureException", "%v", sigv4.ErrMalformed),
+	sigv4.ErrExpires:     errorf("IncompleteSignatureException", "%v", sigv4.ErrExpires),
 }
 
 func errorf(code, format string, args ...any) *service.Error {
@@ -207,9 +205,14 @@ type kmsKey struct {
 	Shared      []string  `json:",omitempty"` // accounts that the key's policy lets in
 }
 
-func (key *kmsKey) arn() string {
-	return fmt.Sprintf("arn:aws:kms:%s:%s:key/%s", key.Region, key.Account, key.ID)
+func arn(region, account, resource string) string {
+	return fmt.Sprintf("arn:aws:kms:%s:%s:%s", region, account, resource)
 }
+
+func (key *kmsKey) arn() string { return arn(key.Region, key.Account, "key/"+key.ID) }
+
+// alias returns the ARN of an alias, alias/NAME, beside the key.
+func (key *kmsKey) alias(name string) string { return arn(key.Region, key.Account, name) }
 
 // Options are what a Handler is made with.
 type Options struct {
@@ -262,10 +265,6 @@ type file struct {
 	Aliases map[string]string
 }
 
-func aliasARN(region, account, alias string) string {
-	return fmt.Sprintf("arn:aws:kms:%s:%s:%s", region, account, alias)
-}
-
 // resolve finds the key that id names (an id, an ARN, an alias, an alias ARN)
 // for the caller, and checks that the caller may do the operation with it. It
 // makes the key of an alias/microsecrets-… for operations that make or describe
@@ -302,43 +301,49 @@ func (h *Handler) resolve(c *call, id string) (*kmsKey, error) {
 
 func (h *Handler) find(c *call, region, account, name string) (*kmsKey, error) {
 	if strings.HasPrefix(name, "alias/") {
-		arn := aliasARN(region, account, name)
-		id, ok := h.aliases[arn]
+		alias := arn(region, account, name)
+		id, ok := h.aliases[alias]
 		if !ok && h.auto && account == c.Caller.Account && strings.HasPrefix(name, autoKeyPrefix) && autoOperations[c.Op] {
-			key := h.newKey(region, account)
-			h.aliases[arn] = key.ID
+			key := h.newKey(region, account, false)
+			h.aliases[alias] = key.ID
 			return key, h.save()
 		}
 		if !ok {
-			return nil, errorf("NotFoundException", "Alias %s is not found.", arn)
+			return nil, errorf("NotFoundException", "Alias %s is not found.", alias)
 		}
-		name = "key/" + id
+		name = id
 	}
-	arn := fmt.Sprintf("arn:aws:kms:%s:%s:key/%s", region, account, strings.TrimPrefix(name, "key/"))
-	if key := h.keys[arn]; key != nil {
+	keyARN := arn(region, account, "key/"+strings.TrimPrefix(name, "key/"))
+	if key := h.keys[keyARN]; key != nil {
 		return key, nil
 	}
-	return nil, errorf("NotFoundException", "Key '%s' does not exist", arn)
+	return nil, errorf("NotFoundException", "Key '%s' does not exist", keyARN)
 }
 
 // autoOperations are those on whose first use the key of an
 // alias/microsecrets-… is made. Decrypt is not among them: nothing can have
 // been encrypted under a key that is not there.
-var autoOperations = map[string]bool{"GenerateDataKey": true, "Encrypt": true,
-	"DescribeKey": true}
+var autoOperations = map[string]bool{"GenerateDataKey": true, "Encrypt": true, "DescribeKey": true}
 
 // permit checks the caller's policy for the operation on key.
 func (h *Handler) permit(c *call, key *kmsKey) error {
+	aliases := h.aliasesOf(key)
+	c.Context["kms:resourcealiases"] = aliases
 	names := append(slices.Clone(c.Names), key.ID)
-	c.Context["kms:resourcealiases"] = nil
-	for arn, id := range h.aliases {
-		if prefix := aliasARN(key.Region, key.Account, ""); id == key.ID && strings.HasPrefix(arn, prefix) {
-			name := strings.TrimPrefix(arn, prefix)
-			names = append(names, name, arn)
-			c.Context["kms:resourcealiases"] = append(c.Context["kms:resourcealiases"], name)
-		}
+	for _, name := range aliases {
+		names = append(names, name, key.alias(name))
 	}
 	return c.allow(key.arn(), names)
+}
+
+// aliasesOf returns the key's aliases, alias/NAME, sorted.
+func (h *Handler) aliasesOf(key *kmsKey) (names []string) {
+	for _, alias := range slices.Sorted(maps.Keys(h.aliases)) {
+		if name, ok := strings.CutPrefix(alias, key.alias("")); ok && h.aliases[alias] == key.ID {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // allow checks the caller's policies for the operation on a resource.
@@ -393,7 +398,6 @@ func (h *Handler) load() error {
 	return nil
 }
 
-// save replaces the file in one step.
 func (h *Handler) save() error {
 	if h.dir == nil {
 		return nil
@@ -402,16 +406,12 @@ func (h *Handler) save() error {
 	if err != nil {
 		return err
 	}
-	if err := h.dir.Remove(keysFile + ".new"); err != nil && !errors.Is(err, os.ErrNotExist) {
+	f, err := service.ReplaceFile(h.dir, keysFile, func(w io.Writer) error {
+		_, err := w.Write(data)
 		return err
-	}
-	f, err := h.dir.OpenFile(keysFile+".new", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	})
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return h.dir.Rename(keysFile+".new", keysFile)
+	return f.Close()
 }

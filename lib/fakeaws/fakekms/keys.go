@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -12,12 +13,27 @@ import (
 )
 
 // newKey makes an enabled key; the caller saves.
-func (h *Handler) newKey(region, account string) *kmsKey {
-	key := &kmsKey{ID: newKeyID(false), Region: region, Account: account, Material: make([]byte, 32),
-		State: keyEnabled, Usage: usageEncrypt, Created: h.now()}
+func (h *Handler) newKey(region, account string, multiRegion bool) *kmsKey {
+	key := &kmsKey{ID: newKeyID(multiRegion), Region: region, Account: account, Material: make([]byte, 32),
+		State: keyEnabled, Usage: usageEncrypt, Created: h.now(), MultiRegion: multiRegion}
+	if multiRegion {
+		key.Primary = region
+	}
 	rand.Read(key.Material)
 	h.keys[key.arn()] = key
 	return key
+}
+
+// newKeyID returns a UUID, or for a multi-region key mrk- and 32 hexadecimal
+// digits.
+func newKeyID(multiRegion bool) string {
+	var b [16]byte
+	rand.Read(b[:])
+	if multiRegion {
+		return fmt.Sprintf("mrk-%x", b)
+	}
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
 // keyMetadata is a key as CreateKey and DescribeKey report it; times are
@@ -86,8 +102,6 @@ func (h *Handler) metadata(key *kmsKey) keyMetadata {
 type keyOutput struct{ KeyMetadata keyMetadata }
 
 func (h *Handler) createKey(c *call) (any, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
 	if err := c.allow("*", c.Names); err != nil {
 		return nil, err
 	}
@@ -99,24 +113,12 @@ func (h *Handler) createKey(c *call) (any, error) {
 	case a.KeyUsage != "" && a.KeyUsage != usageEncrypt, spec != "" && spec != "SYMMETRIC_DEFAULT":
 		return nil, errorf("UnsupportedOperationException", "this emulator has only symmetric keys for encryption, and HMAC_256 keys")
 	}
-	key := h.createKeyLocked(c.Sig.Region, c.Caller.Account, a.MultiRegion)
+	key := h.newKey(c.Sig.Region, c.Caller.Account, a.MultiRegion)
 	key.Usage, key.Description = usage, a.Description
 	return keyOutput{h.metadata(key)}, h.save()
 }
 
-func (h *Handler) createKeyLocked(region, account string, multiRegion bool) *kmsKey {
-	key := h.newKey(region, account)
-	if multiRegion {
-		delete(h.keys, key.arn())
-		key.ID, key.MultiRegion, key.Primary = newKeyID(true), true, region
-		h.keys[key.arn()] = key
-	}
-	return key
-}
-
 func (h *Handler) describeKey(c *call) (any, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
 	key, err := h.resolve(c, c.args.KeyId)
 	if err != nil {
 		return nil, err
@@ -124,29 +126,24 @@ func (h *Handler) describeKey(c *call) (any, error) {
 	return keyOutput{h.metadata(key)}, nil
 }
 
-// paginate returns the entries after the call's marker, as many as its limit
-// allows, and the next marker, "" at the end.
-func paginate[E any](c *call, entries []E, name func(E) string) ([]E, string, error) {
+// paginate answers, under the name field, with the entries after the call's
+// marker, as many as its limit allows. Their names are in order.
+func paginate[E any](c *call, field string, entries []E, name func(E) string) (any, error) {
 	limit := 100
 	if c.args.Limit != nil {
 		if limit = *c.args.Limit; limit < 1 || limit > 1000 {
-			return nil, "", errorf("ValidationException", "Limit must be between 1 and 1000")
+			return nil, errorf("ValidationException", "Limit must be between 1 and 1000")
 		}
 	}
-	start := 0
-	for start < len(entries) && name(entries[start]) <= c.args.Marker {
-		start++
+	entries = slices.DeleteFunc(entries, func(e E) bool { return name(e) <= c.args.Marker })
+	out := map[string]any{field: entries, "Truncated": false}
+	if len(entries) > limit {
+		out[field], out["Truncated"], out["NextMarker"] = entries[:limit], true, name(entries[limit-1])
 	}
-	entries = entries[start:]
-	if len(entries) <= limit {
-		return entries, "", nil
-	}
-	return entries[:limit], name(entries[limit-1]), nil
+	return out, nil
 }
 
 func (h *Handler) listKeys(c *call) (any, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
 	if err := c.allow("*", c.Names); err != nil {
 		return nil, err
 	}
@@ -157,84 +154,64 @@ func (h *Handler) listKeys(c *call) (any, error) {
 			entries = append(entries, entry{key.ID, arn})
 		}
 	}
-	entries, next, err := paginate(c, entries, func(e entry) string { return e.KeyArn })
-	return struct {
-		Keys       []entry
-		Truncated  bool
-		NextMarker string `json:",omitempty"`
-	}{entries, next != "", next}, err
+	return paginate(c, "Keys", entries, func(e entry) string { return e.KeyArn })
 }
 
 func (h *Handler) listAliases(c *call) (any, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
 	if err := c.allow("*", c.Names); err != nil {
 		return nil, err
 	}
-	type entry struct {
-		AliasName, AliasArn, TargetKeyId string
-	}
+	type entry struct{ AliasName, AliasArn, TargetKeyId string }
 	entries := []entry{}
-	prefix := aliasARN(c.Sig.Region, c.Caller.Account, "")
-	for _, arn := range slices.Sorted(maps.Keys(h.aliases)) {
-		name, ours := strings.CutPrefix(arn, prefix)
-		if ours && (c.args.KeyId == "" || strings.HasSuffix(c.args.KeyId, h.aliases[arn])) {
-			entries = append(entries, entry{name, arn, h.aliases[arn]})
+	for _, alias := range slices.Sorted(maps.Keys(h.aliases)) {
+		name, ours := strings.CutPrefix(alias, arn(c.Sig.Region, c.Caller.Account, ""))
+		if id := h.aliases[alias]; ours && (c.args.KeyId == "" || strings.HasSuffix(c.args.KeyId, id)) {
+			entries = append(entries, entry{name, alias, id})
 		}
 	}
-	entries, next, err := paginate(c, entries, func(e entry) string { return e.AliasArn })
-	return struct {
-		Aliases    []entry
-		Truncated  bool
-		NextMarker string `json:",omitempty"`
-	}{entries, next != "", next}, err
+	return paginate(c, "Aliases", entries, func(e entry) string { return e.AliasArn })
 }
 
-func (h *Handler) createAlias(c *call) (any, error) { return nil, h.setAlias(c, true) }
-func (h *Handler) updateAlias(c *call) (any, error) { return nil, h.setAlias(c, false) }
+var aliasName = regexp.MustCompile(`^alias/[a-zA-Z0-9/_-]{1,250}$`)
 
-func (h *Handler) setAlias(c *call, create bool) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+// setAlias is CreateAlias and UpdateAlias.
+func (h *Handler) setAlias(c *call) (any, error) {
 	name := c.args.AliasName
-	if len(name) <= len("alias/") || len(name) > 256 || !strings.HasPrefix(name, "alias/") || strings.Trim(name[6:], aliasCharacters) != "" {
-		return errorf("ValidationException", "1 validation error detected: Value at 'aliasName' failed to satisfy constraint")
+	if !aliasName.MatchString(name) {
+		return nil, errorf("ValidationException", "1 validation error detected: Value at 'aliasName' failed to satisfy constraint")
 	}
 	if strings.HasPrefix(name, "alias/aws/") {
-		return errorf("InvalidAliasNameException", "Alias must not begin with alias/aws/")
+		return nil, errorf("InvalidAliasNameException", "Alias must not begin with alias/aws/")
 	}
 	key, err := h.resolve(c, c.args.TargetKeyId)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	arn := aliasARN(c.Sig.Region, c.Caller.Account, name)
-	if err := c.allow(arn, []string{name}); err != nil {
-		return err
+	alias := arn(c.Sig.Region, c.Caller.Account, name)
+	if err := c.allow(alias, []string{name}); err != nil {
+		return nil, err
 	}
-	switch _, exists := h.aliases[arn]; {
-	case exists && create:
-		return errorf("AlreadyExistsException", "An alias with the name %s already exists", arn)
-	case !exists && !create:
-		return errorf("NotFoundException", "Alias %s is not found.", arn)
+	switch _, exists := h.aliases[alias]; {
+	case exists && c.Op == "CreateAlias":
+		return nil, errorf("AlreadyExistsException", "An alias with the name %s already exists", alias)
+	case !exists && c.Op == "UpdateAlias":
+		return nil, errorf("NotFoundException", "Alias %s is not found.", alias)
 	}
-	h.aliases[arn] = key.ID
-	return h.save()
+	h.aliases[alias] = key.ID
+	return nil, h.save()
 }
-
-const aliasCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/_-"
 
 // keyFor returns the key that the control language names: an id, an ARN, or an
 // alias in the default region and account.
 func (h *Handler) keyFor(name string) (*kmsKey, error) {
-	arn := name
-	for alias, id := range h.aliases {
-		if name == alias || alias == aliasARN(DefaultRegion, iam.DefaultAccount, name) {
-			arn = alias[:strings.LastIndex(alias, ":alias/")] + ":key/" + id
-		}
-	}
 	for _, key := range h.keys {
-		if arn == key.arn() || arn == key.ID {
+		if name == key.arn() || name == key.ID {
 			return key, nil
+		}
+		for _, alias := range h.aliasesOf(key) {
+			if name == key.alias(alias) || key.alias(alias) == arn(DefaultRegion, iam.DefaultAccount, name) {
+				return key, nil
+			}
 		}
 	}
 	return nil, fmt.Errorf("no key %q", name)

@@ -1,8 +1,8 @@
 package fakes3
 
 import (
-	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -30,7 +30,7 @@ const Help = `Buckets and objects
   fill N PREFIX [size=B]  N objects PREFIX000000000… of B bytes (default 16)
 `
 
-var verbs = map[string]func(*Handler, *control.Line) (string, error){
+var verbs = map[string]func(*Handler, *control.Line){
 	"bucket": (*Handler).doBucket, "ls": (*Handler).doList, "versions": (*Handler).doVersions, "uploads": (*Handler).doUploads,
 	"put": (*Handler).doPut, "write": (*Handler).doWrite, "cat": (*Handler).doCat, "copy": (*Handler).doCopy, "rm": (*Handler).doRemove,
 	"flip": (*Handler).doFlip, "truncate": (*Handler).doTruncate, "fill": (*Handler).doFill,
@@ -43,10 +43,36 @@ func (h *Handler) Control(dir string, words ...string) (string, error) {
 	return control.Run(verbs, h, dir, words)
 }
 
-// key takes KEY off the line.
-func (h *Handler) key(l *control.Line) (*bucket, string) {
-	bucketName, key := DefaultBucket, l.Next("KEY")
-	if rest, ok := strings.CutPrefix(key, "s3://"); ok {
+// states of versioning by their words.
+var states = map[string]string{"versioned": versioned, "unversioned": neverVersioned, "suspended": suspended}
+
+func (h *Handler) doBucket(l *control.Line) {
+	name := l.Next("NAME")
+	conf := bucketConf{Name: name, Account: iam.DefaultAccount, Documents: initialDocuments}
+	if b := h.store.bucket(name); b != nil {
+		conf = h.store.conf(b)
+	}
+	conf.Region = l.Option("region", conf.Region)
+	conf.Account = l.Option("account", conf.Account)
+	conf.RequireSSE = l.Option("sse", conf.RequireSSE)
+	if word := l.Maybe(""); word != "" {
+		state, ok := states[word]
+		if !ok {
+			l.Fail("%q is not versioned, unversioned or suspended", word)
+		}
+		conf.Versioning = state
+	}
+	l.End()
+	if !bucketName.MatchString(name) {
+		l.Fail("%q cannot be the name of a bucket", name)
+	}
+	l.Check(h.store.configure(conf))
+}
+
+// split returns the bucket and the key that KEY, or a prefix, stands for.
+func (h *Handler) split(l *control.Line, name string) (*bucket, string) {
+	bucketName, key := DefaultBucket, name
+	if rest, ok := strings.CutPrefix(name, "s3://"); ok {
 		bucketName, key, _ = strings.Cut(rest, "/")
 	}
 	b := h.store.bucket(bucketName)
@@ -56,55 +82,38 @@ func (h *Handler) key(l *control.Line) (*bucket, string) {
 	return b, key
 }
 
-func (h *Handler) doBucket(l *control.Line) (string, error) {
-	name := l.Next("NAME")
-	conf := bucketConf{Name: name, Account: iam.DefaultAccount, Documents: initialDocuments}
-	if b := h.store.bucket(name); b != nil {
-		conf = h.store.conf(b)
-	}
-	conf.Region = l.Option("region", conf.Region)
-	conf.Account = l.Option("account", conf.Account)
-	conf.RequireSSE = l.Option("sse", conf.RequireSSE)
-	switch state := l.Maybe(""); state {
-	case "":
-	case "versioned":
-		conf.Versioning = versioned
-	case "unversioned":
-		conf.Versioning = neverVersioned
-	case "suspended":
-		conf.Versioning = suspended
-	default:
-		l.Fail("%q is not versioned, unversioned or suspended", state)
-	}
-	if !bucketName.MatchString(name) {
-		l.Fail("%q cannot be the name of a bucket", name)
-	}
-	if !l.End() {
-		return "", nil
-	}
-	return "", h.store.configure(conf)
+// key takes KEY off the line.
+func (h *Handler) key(l *control.Line) (*bucket, string) { return h.split(l, l.Next("KEY")) }
+
+// prefix takes [PREFIX], which may be s3://BUCKET/PREFIX, off the line, and must
+// find its end. It locks the store until unlock is called.
+func (h *Handler) prefix(l *control.Line) (b *bucket, prefix string, unlock func()) {
+	b, prefix = h.split(l, l.Maybe(""))
+	l.End()
+	h.store.mu.RLock()
+	return b, prefix, h.store.mu.RUnlock
 }
 
-// prefix takes [PREFIX] off the line, which may be s3://BUCKET/PREFIX.
-func (h *Handler) prefix(l *control.Line) (*bucket, string) {
-	if len(l.Words) == 0 {
-		l.Words = []string{""}
-	}
-	return h.key(l)
+func (h *Handler) each(l *control.Line, f func(*object)) {
+	b, prefix, unlock := h.prefix(l)
+	defer unlock()
+	listing{prefix: prefix}.walk(&b.objects, "", func(o *object) (string, bool) {
+		f(o)
+		return "", true
+	})
 }
 
-func (h *Handler) doList(l *control.Line) (string, error) {
-	return h.each(l, func(b *strings.Builder, o *object) {
+func (h *Handler) doList(l *control.Line) {
+	h.each(l, func(o *object) {
 		if o.current() != nil {
-			b.WriteString(plain(o.key) + "\n")
+			l.Printf("%s\n", plain(o.key))
 		}
 	})
 }
 
-func (h *Handler) doVersions(l *control.Line) (string, error) {
-	return h.each(l, func(b *strings.Builder, o *object) {
-		for i := len(o.versions) - 1; i >= 0; i-- {
-			v := o.versions[i]
+func (h *Handler) doVersions(l *control.Line) {
+	h.each(l, func(o *object) {
+		for i, v := range slices.Backward(o.versions) {
 			state := "old"
 			if i == len(o.versions)-1 {
 				state = "latest"
@@ -112,24 +121,17 @@ func (h *Handler) doVersions(l *control.Line) (string, error) {
 			if v.Deleted {
 				state = strings.TrimPrefix(state+"-deleted", "old-")
 			}
-			fmt.Fprintf(b, "%s %s %d %s\n", plain(o.key), v.ID, v.Size, state)
+			l.Printf("%s %s %d %s\n", plain(o.key), v.ID, v.Size, state)
 		}
 	})
 }
 
-func (h *Handler) each(l *control.Line, f func(*strings.Builder, *object)) (string, error) {
-	b, prefix := h.prefix(l)
-	if !l.End() {
-		return "", nil
+func (h *Handler) doUploads(l *control.Line) {
+	b, prefix, unlock := h.prefix(l)
+	defer unlock()
+	for _, u := range b.sortedUploads(prefix) {
+		l.Printf("%s %s %d\n", plain(u.key), u.id, len(u.parts))
 	}
-	var out strings.Builder
-	h.store.mu.RLock()
-	defer h.store.mu.RUnlock()
-	listing{prefix: prefix}.walk(&b.objects, "", func(o *object) (string, bool) {
-		f(&out, o)
-		return "", true
-	})
-	return out.String(), nil
 }
 
 // plain quotes a key that would not be one word of a line.
@@ -140,136 +142,99 @@ func plain(key string) string {
 	return key
 }
 
-func (h *Handler) doUploads(l *control.Line) (string, error) {
-	b, prefix := h.prefix(l)
-	if !l.End() {
-		return "", nil
-	}
-	var out strings.Builder
-	h.store.mu.RLock()
-	defer h.store.mu.RUnlock()
-	for _, u := range b.sortedUploads(prefix) {
-		fmt.Fprintf(&out, "%s %s %d\n", plain(u.key), u.id, len(u.parts))
-	}
-	return out.String(), nil
-}
-
-func (h *Handler) doPut(l *control.Line) (string, error) {
+func (h *Handler) doPut(l *control.Line) {
 	b, key := h.key(l)
 	file := l.Next("FILE")
-	if !l.End() {
-		return "", nil
-	}
-	data, err := os.ReadFile(l.Path(file))
-	if err != nil {
-		return "", err
-	}
-	return "", h.store.putBytes(b, key, data)
+	l.End()
+	l.Check(h.store.putBytes(b, key, l.ReadFile(file)))
 }
 
-func (h *Handler) doWrite(l *control.Line) (string, error) {
+func (h *Handler) doWrite(l *control.Line) {
 	b, key := h.key(l)
 	text := l.Next("TEXT")
-	if !l.End() {
-		return "", nil
-	}
-	return "", h.store.putBytes(b, key, []byte(text))
+	l.End()
+	l.Check(h.store.putBytes(b, key, []byte(text)))
 }
 
 // version finds the stored version that KEY [version=ID] on the line names.
 func (h *Handler) version(l *control.Line) (*bucket, string, *version) {
 	id := l.Option("version", "")
 	b, key := h.key(l)
-	if b == nil {
-		return nil, "", nil
-	}
-	v := h.store.latest(b, key)
-	if id != "" {
-		v = h.store.version(b, key, id)
-	}
+	v := h.store.version(b, key, id)
 	if v == nil || v.Deleted {
 		l.Fail("no object %q", key)
 	}
 	return b, key, v
 }
 
-func (h *Handler) doCat(l *control.Line) (string, error) {
+func (h *Handler) doCat(l *control.Line) {
 	_, _, v := h.version(l)
 	file := l.Maybe("")
-	if !l.End() {
-		return "", nil
-	}
+	l.End()
 	data, err := v.Body.bytes()
-	if err != nil || file == "" {
-		return string(data), err
+	l.Check(err)
+	if file == "" {
+		l.Printf("%s", data)
+		return
 	}
-	return "", os.WriteFile(l.Path(file), data, 0o600)
+	l.Check(os.WriteFile(l.Path(file), data, 0o600))
 }
 
-func (h *Handler) doCopy(l *control.Line) (string, error) {
+func (h *Handler) doCopy(l *control.Line) {
 	_, _, v := h.version(l)
 	to, key := h.key(l)
-	if !l.End() {
-		return "", nil
-	}
+	l.End()
 	dup := *v
 	dup.Time = time.Time{}
-	return "", h.store.put(to, key, &dup, func(*version) error { return nil })
+	l.Check(h.store.put(to, key, &dup, always))
 }
 
-func (h *Handler) doRemove(l *control.Line) (string, error) {
+func (h *Handler) doRemove(l *control.Line) {
 	id := l.Option("version", "")
 	b, key := h.key(l)
-	if !l.End() {
-		return "", nil
-	}
+	l.End()
 	if id == "" {
-		_, err := h.store.del(b, key, func(*version) error { return nil })
-		return "", err
+		_, err := h.store.del(b, key, always)
+		l.Check(err)
+		return
 	}
 	v, err := h.store.delVersion(b, key, id)
-	if v == nil && err == nil {
-		return "", fmt.Errorf("no version %q of %q", id, key)
+	l.Check(err)
+	if v == nil {
+		l.Fail("no version %q of %q", id, key)
 	}
-	return "", err
 }
 
-func (h *Handler) doFlip(l *control.Line) (string, error) {
+func (h *Handler) doFlip(l *control.Line) {
 	b, key, v := h.version(l)
 	off := l.Number("OFFSET", l.Next("OFFSET"))
-	if !l.End() {
-		return "", nil
-	}
+	l.End()
 	if off < 0 {
 		off += int(v.Size)
 	}
 	if off < 0 || off >= int(v.Size) {
-		return "", fmt.Errorf("offset %d is outside of the object's %d bytes", off, v.Size)
+		l.Fail("offset %d is outside of the object's %d bytes", off, v.Size)
 	}
-	return "", h.store.tamper(b, key, v, func(data []byte) []byte {
+	l.Check(h.store.tamper(b, key, v, func(data []byte) []byte {
 		data[off] ^= 0xff
 		return data
-	})
+	}))
 }
 
-func (h *Handler) doTruncate(l *control.Line) (string, error) {
+func (h *Handler) doTruncate(l *control.Line) {
 	b, key, v := h.version(l)
 	size := l.Number("SIZE", l.Next("SIZE"))
-	if !l.End() {
-		return "", nil
-	}
+	l.End()
 	if size < 0 || size > int(v.Size) {
-		return "", fmt.Errorf("the object has %d bytes", v.Size)
+		l.Fail("the object has %d bytes", v.Size)
 	}
-	return "", h.store.tamper(b, key, v, func(data []byte) []byte { return data[:size] })
+	l.Check(h.store.tamper(b, key, v, func(data []byte) []byte { return data[:size] }))
 }
 
-func (h *Handler) doFill(l *control.Line) (string, error) {
+func (h *Handler) doFill(l *control.Line) {
 	size := l.Number("size", l.Option("size", "16"))
 	n := l.Number("N", l.Next("N"))
 	b, prefix := h.key(l)
-	if !l.End() {
-		return "", nil
-	}
-	return "", h.store.fill(b, prefix, n, size)
+	l.End()
+	l.Check(h.store.fill(b, prefix, n, size))
 }

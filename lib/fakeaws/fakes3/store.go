@@ -137,6 +137,9 @@ func (b *bucket) drop(key, id string) {
 	}
 }
 
+// always is the check of a write without conditions.
+func always(*version) error { return nil }
+
 // put stores v, whose ID it sets, as a version of key, as a rule the newest, if
 // check allows it over what is there now (nil if there is nothing, a delete
 // marker perhaps).
@@ -228,7 +231,11 @@ func (st *store) latest(b *bucket, key string) *version {
 	return b.objects.get(key).latest()
 }
 
+// version returns a version of key, with id "" the newest; nil if there is none.
 func (st *store) version(b *bucket, key, id string) *version {
+	if id == "" {
+		return st.latest(b, key)
+	}
 	st.mu.RLock()
 	defer st.mu.RUnlock()
 	return b.objects.get(key).version(id)
@@ -281,7 +288,7 @@ func (st *store) putBytes(b *bucket, key string, data []byte) error {
 	}
 	sum := md5.Sum(data)
 	v := &version{ETag: hex.EncodeToString(sum[:]), Size: int64(len(data)), Body: content, Header: defaultHeader, SSE: "AES256"}
-	return st.put(b, key, v, func(*version) error { return nil })
+	return st.put(b, key, v, always)
 }
 
 // defaultHeader is shared by the versions that have no other; it never changes.

@@ -3,11 +3,8 @@
 package fakests
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
+	"cmp"
 	"encoding/xml"
-	"errors"
-	"io"
 	"net/http"
 	"net/url"
 	"time"
@@ -53,12 +50,10 @@ type call struct{ *service.Call }
 
 // Parse reads the form that is the request.
 func (c *call) Parse() error {
-	data, err := io.ReadAll(http.MaxBytesReader(c, c.Request.Body, maxRequest))
+	data, err := c.ReadBody(maxRequest)
 	if err != nil {
 		return service.Errorf(http.StatusBadRequest, "MalformedInput", "the body is cut short or too long")
 	}
-	sum := sha256.Sum256(data)
-	c.Payload = hex.EncodeToString(sum[:])
 	c.Names = []string{""}
 	form, err := url.ParseQuery(string(data))
 	if err != nil || form.Get("Action") != identity {
@@ -109,17 +104,19 @@ func (c *call) Fail(err *service.Error) {
 
 // Translate spells errors as STS does.
 func (c *call) Translate(err error) *service.Error {
-	if errors.Is(err, service.ErrThrottled) {
-		return service.Errorf(http.StatusBadRequest, "Throttling", "Rate exceeded")
-	}
-	code := map[error]string{
-		sigv4.ErrMissing: "MissingAuthenticationToken", sigv4.ErrMismatch: "SignatureDoesNotMatch",
-		sigv4.ErrSkewed: "SignatureDoesNotMatch", iam.ErrAccessKey: "InvalidClientTokenId", iam.ErrToken: "InvalidClientTokenId", iam.ErrExpired: "ExpiredToken",
-	}
-	for kind, code := range code {
-		if errors.Is(err, kind) {
-			return service.Errorf(http.StatusForbidden, code, "%v", err)
-		}
-	}
-	return service.Errorf(http.StatusBadRequest, "IncompleteSignature", "%v", err)
+	return cmp.Or(service.Translate(err, spellings), service.Errorf(http.StatusBadRequest, "IncompleteSignature", "%v", err))
+}
+
+var spellings = map[error]*service.Error{
+	service.ErrThrottled: service.Errorf(http.StatusBadRequest, "Throttling", "Rate exceeded"),
+	sigv4.ErrMissing:     denied("MissingAuthenticationToken", sigv4.ErrMissing),
+	sigv4.ErrMismatch:    denied("SignatureDoesNotMatch", sigv4.ErrMismatch),
+	sigv4.ErrSkewed:      denied("SignatureDoesNotMatch", sigv4.ErrSkewed),
+	iam.ErrAccessKey:     denied("InvalidClientTokenId", iam.ErrAccessKey),
+	iam.ErrToken:         denied("InvalidClientTokenId", iam.ErrToken),
+	iam.ErrExpired:       denied("ExpiredToken", iam.ErrExpired),
+}
+
+func denied(code string, err error) *service.Error {
+	return service.Errorf(http.StatusForbidden, code, "%v", err)
 }

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -172,39 +173,12 @@ func (p Principal) Allowed(r Request, names []string) bool {
 // Match reports whether s matches pattern, in which "*" stands for any
 // characters, slashes too, and "?" for one.
 func Match(pattern, s string) bool {
-	head, rest, star := strings.Cut(pattern, "*")
-	if !star {
-		return len(s) == len(pattern) && matchPrefix(pattern, s)
-	}
-	if !matchPrefix(head, s) {
-		return false
-	}
-	s = s[len(head):]
-	for {
-		part, more, star := strings.Cut(rest, "*")
-		if !star {
-			return len(s) >= len(part) && matchPrefix(part, s[len(s)-len(part):])
-		}
-		for !matchPrefix(part, s) {
-			if s == "" {
-				return false
-			}
-			s = s[1:]
-		}
-		s, rest = s[len(part):], more
-	}
+	re := strings.NewReplacer(`\*`, ".*", `\?`, ".").Replace(regexp.QuoteMeta(pattern))
+	return matches(re, s)
 }
 
-// matchPrefix reports whether s begins with pattern, in which "?" stands for any
-// byte.
-func matchPrefix(pattern, s string) bool {
-	if len(s) < len(pattern) {
-		return false
-	}
-	for i := range len(pattern) {
-		if pattern[i] != '?' && pattern[i] != s[i] {
-			return false
-		}
-	}
-	return true
+// matches reports whether a regular expression, a wrong one none, fits all of s.
+func matches(expr, s string) bool {
+	re, err := regexp.Compile("(?s)^" + expr + "$")
+	return err == nil && re.MatchString(s)
 }

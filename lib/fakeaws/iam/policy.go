@@ -197,10 +197,7 @@ func (c condition) holds(r Request) bool {
 	return slices.ContainsFunc(have, does)
 }
 
-func like(pattern, value string, r Request) bool {
-	re, err := regexp.Compile("(?s)^" + expand(pattern, r, true) + "$")
-	return err == nil && re.MatchString(value)
-}
+func like(pattern, value string, r Request) bool { return matches(expand(pattern, r, true), value) }
 
 var policyVariable = regexp.MustCompile(`(?s)\$\{[^}]*\}|.`)
 

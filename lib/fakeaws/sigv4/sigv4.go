@@ -4,6 +4,7 @@
 package sigv4
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -69,17 +70,12 @@ func Parse(r *http.Request) (*Signature, error) {
 		if !ok {
 			return nil, ErrUnsupported
 		}
+		named := map[string]string{}
 		for field := range strings.SplitSeq(fields, ",") {
 			name, value, _ := strings.Cut(strings.TrimSpace(field), "=")
-			switch name {
-			case "Credential":
-				credential = value
-			case "SignedHeaders":
-				signed = value
-			case "Signature":
-				s.value = value
-			}
+			named[name] = value
 		}
+		credential, signed, s.value = named["Credential"], named["SignedHeaders"], named["Signature"]
 		s.Time, s.Token = r.Header.Get("X-Amz-Date"), r.Header.Get("X-Amz-Security-Token")
 	case query.Get("X-Amz-Algorithm") == algorithm:
 		s.Presigned = true
@@ -149,34 +145,26 @@ func (s *Signature) CheckTime(now time.Time) error {
 	return nil
 }
 
+// canonicalRequest is what is signed: https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html.
 func (s *Signature) canonicalRequest(r *http.Request) string {
-	var b strings.Builder
-	b.WriteString(r.Method + "\n")
 	path := r.URL.EscapedPath()
 	if unescaped, err := url.PathUnescape(path); err == nil {
-		path = awsEscape(unescaped, true)
+		path = strings.ReplaceAll(escape(url.QueryEscape(unescaped)), "%2F", "/")
 	}
-	if path == "" {
-		path = "/"
+	query := r.URL.Query()
+	query.Del("X-Amz-Signature")
+	for _, values := range query {
+		slices.Sort(values)
 	}
-	b.WriteString(path + "\n")
-	var pairs []string
-	for name, values := range r.URL.Query() {
-		if name == "X-Amz-Signature" {
-			continue
-		}
-		for _, value := range values {
-			pairs = append(pairs, awsEscape(name, false)+"="+awsEscape(value, false))
-		}
-	}
-	slices.Sort(pairs)
-	b.WriteString(strings.Join(pairs, "&") + "\n")
+	lines := []string{r.Method, cmp.Or(path, "/"), escape(query.Encode())}
 	for _, name := range s.signed {
-		b.WriteString(name + ":" + signedValue(r, name) + "\n")
+		lines = append(lines, name+":"+signedValue(r, name))
 	}
-	b.WriteString("\n" + strings.Join(s.signed, ";") + "\n" + s.Payload)
-	return b.String()
+	return strings.Join(append(lines, "", strings.Join(s.signed, ";"), s.Payload), "\n")
 }
+
+// escape makes what package url has escaped for a query what AWS expects.
+func escape(s string) string { return strings.ReplaceAll(s, "+", "%20") }
 
 // signedValue returns a header as it enters the canonical request; net/http
 // keeps two of them apart.
@@ -194,22 +182,6 @@ func signedValue(r *http.Request, name string) string {
 		values = append(values, strings.Join(strings.Fields(v), " "))
 	}
 	return strings.Join(values, ",")
-}
-
-// awsEscape escapes everything but unreserved characters, and slashes if
-// keepSlash.
-func awsEscape(s string, keepSlash bool) string {
-	const digits = "0123456789ABCDEF"
-	var b strings.Builder
-	for _, c := range []byte(s) {
-		switch {
-		case c >= 'A' && c <= 'Z', c >= 'a' && c <= 'z', c >= '0' && c <= '9', c == '-', c == '_', c == '.', c == '~', c == '/' && keepSlash:
-			b.WriteByte(c)
-		default:
-			b.Write([]byte{'%', digits[c>>4], digits[c&15]})
-		}
-	}
-	return b.String()
 }
 
 func hmacSHA256(key []byte, s string) []byte {

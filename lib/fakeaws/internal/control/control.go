@@ -4,6 +4,7 @@ package control
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -17,23 +18,27 @@ var ErrVerb = errors.New("unknown verb")
 // Run runs the verb that the first word names, on the other words, and returns
 // what it prints. Relative file names are relative to dir ("": the working
 // directory).
-func Run[S any](verbs map[string]func(S, *Line) (string, error), s S, dir string, words []string) (string, error) {
+func Run[S any](verbs map[string]func(S, *Line), s S, dir string, words []string) (printed string, err error) {
 	if len(words) == 0 {
 		return "", nil
 	}
-	l := Line{Dir: dir, Verb: words[0], Words: words[1:]}
+	l := &Line{Dir: dir, Verb: words[0], Words: slices.Clone(words[1:])}
 	verb := verbs[l.Verb]
 	if verb == nil {
 		return "", fmt.Errorf("%w %q (see help)", ErrVerb, l.Verb)
 	}
-	out, err := verb(s, &l)
-	if l.err != nil {
-		err = l.err
-	}
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", l.Verb, err)
-	}
-	return out, nil
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+			printed = l.printed.String()
+		case mistake:
+			err = fmt.Errorf("%s: %w", l.Verb, r.error)
+		default:
+			panic(r)
+		}
+	}()
+	verb(s, l)
+	return
 }
 
 // Split splits a line at white space. Within single quotes everything is
@@ -79,28 +84,36 @@ func Split(text string) ([]string, error) {
 	return words, nil
 }
 
-// A Line is what a verb is given. Its methods take words and options off it;
-// the first mistake is kept.
+// A Line is what a verb is given. Its methods take words and options off it; the
+// first mistake that they find ends the verb, as do Fail and Check.
 type Line struct {
 	Dir   string // that file names are relative to
 	Verb  string
 	Words []string
 
-	err error
+	printed strings.Builder
 }
 
-// Fail keeps an error that is made as fmt.Errorf makes it, unless there is one.
-func (l *Line) Fail(format string, args ...any) {
-	if l.err == nil {
-		l.err = fmt.Errorf(format, args...)
+// A mistake is what a verb panics with, and Run returns.
+type mistake struct{ error }
+
+// Fail ends the verb with an error that is made as fmt.Errorf makes it.
+func (l *Line) Fail(format string, args ...any) { panic(mistake{fmt.Errorf(format, args...)}) }
+
+// Check ends the verb with err unless that is nil.
+func (l *Line) Check(err error) {
+	if err != nil {
+		panic(mistake{err})
 	}
 }
+
+// Printf adds to what the verb prints.
+func (l *Line) Printf(format string, args ...any) { fmt.Fprintf(&l.printed, format, args...) }
 
 // Next takes the next word, which must be there.
 func (l *Line) Next(what string) string {
 	if len(l.Words) == 0 {
 		l.Fail("%s is missing (see help)", what)
-		return ""
 	}
 	word := l.Words[0]
 	l.Words = l.Words[1:]
@@ -119,7 +132,7 @@ func (l *Line) Maybe(otherwise string) string {
 func (l *Line) Option(name, otherwise string) string {
 	for i, word := range l.Words {
 		if value, ok := strings.CutPrefix(word, name+"="); ok {
-			l.Words = slices.Delete(slices.Clone(l.Words), i, i+1)
+			l.Words = slices.Delete(l.Words, i, i+1)
 			return value
 		}
 	}
@@ -128,15 +141,13 @@ func (l *Line) Option(name, otherwise string) string {
 
 // Options takes every name=VALUE off the line.
 func (l *Line) Options(name string) (values []string) {
-	rest := []string{}
-	for _, word := range l.Words {
-		if value, ok := strings.CutPrefix(word, name+"="); ok {
+	l.Words = slices.DeleteFunc(l.Words, func(word string) bool {
+		value, ok := strings.CutPrefix(word, name+"=")
+		if ok {
 			values = append(values, value)
-		} else {
-			rest = append(rest, word)
 		}
-	}
-	l.Words = rest
+		return ok
+	})
 	return values
 }
 
@@ -147,7 +158,6 @@ func (l *Line) Unescape(text string) string {
 		r, multibyte, tail, err := strconv.UnquoteChar(rest, 0)
 		if err != nil {
 			l.Fail("%q: %w", text, err)
-			break
 		}
 		if rest = tail; multibyte {
 			b.WriteRune(r)
@@ -162,7 +172,7 @@ func (l *Line) Unescape(text string) string {
 func (l *Line) Flag(name string) bool {
 	i := slices.Index(l.Words, name)
 	if i >= 0 {
-		l.Words = slices.Delete(slices.Clone(l.Words), i, i+1)
+		l.Words = slices.Delete(l.Words, i, i+1)
 	}
 	return i >= 0
 }
@@ -177,8 +187,8 @@ func (l *Line) Number(what, word string) int {
 }
 
 // AtLeast takes a number off the line that is not less than least.
-func (l *Line) AtLeast(least int) int {
-	n := l.Number("N", l.Next("N"))
+func (l *Line) AtLeast(least int64) int64 {
+	n := int64(l.Number("N", l.Next("N")))
 	if n < least {
 		l.Fail("%d is less than %d", n, least)
 	}
@@ -188,18 +198,15 @@ func (l *Line) AtLeast(least int) int {
 // Duration takes a duration off the line.
 func (l *Line) Duration() time.Duration {
 	d, err := time.ParseDuration(l.Next("a duration"))
-	if err != nil {
-		l.Fail("%w", err)
-	}
+	l.Check(err)
 	return d
 }
 
-// End fails if words are left; it reports whether all is well so far.
-func (l *Line) End() bool {
+// End fails if words are left.
+func (l *Line) End() {
 	if len(l.Words) > 0 {
 		l.Fail("too many words: %q", l.Words)
 	}
-	return l.err == nil
 }
 
 // Path returns the path of a file that the line names.
@@ -210,10 +217,9 @@ func (l *Line) Path(name string) string {
 	return filepath.Join(l.Dir, name)
 }
 
-// JoinLines ends each line with a newline.
-func JoinLines(lines []string) string {
-	if len(lines) == 0 {
-		return ""
-	}
-	return strings.Join(lines, "\n") + "\n"
+// ReadFile reads a file that the line names.
+func (l *Line) ReadFile(name string) []byte {
+	data, err := os.ReadFile(l.Path(name))
+	l.Check(err)
+	return data
 }

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 )
@@ -31,10 +32,18 @@ func (e *Error) With(name, value string) *Error {
 // WithHeader returns a copy of e that has one more response header.
 func (e *Error) WithHeader(name, value string) *Error {
 	c := *e
-	c.Header = maps.Clone(e.Header)
-	if c.Header == nil {
-		c.Header = map[string]string{}
-	}
+	c.Header = map[string]string{}
+	maps.Copy(c.Header, e.Header)
 	c.Header[name] = value
 	return &c
+}
+
+// Translate returns what known has for err; nil if it has nothing.
+func Translate(err error, known map[error]*Error) *Error {
+	for kind, spelt := range known {
+		if errors.Is(err, kind) {
+			return spelt
+		}
+	}
+	return nil
 }

@@ -5,12 +5,11 @@ package service
 import (
 	"context"
 	"crypto/rand"
-	"encoding/hex"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"time"
 
 	"microsecrets/lib/fakeaws/iam"
@@ -29,7 +28,7 @@ type Call struct {
 	Context          map[string][]string // condition keys of policies, in lower case, to their values
 	IgnoreConditions bool                // act as if there were no If-Match and If-None-Match
 
-	Payload string // the body's hash, if Parse has read the body
+	Payload string // the body's hash in hex, after ReadBody
 	Sig     *sigv4.Signature
 	Caller  iam.Principal
 
@@ -83,9 +82,8 @@ const maxDrain = 1 << 30
 func NewCall(w http.ResponseWriter, r *http.Request) *Call {
 	var id [8]byte
 	rand.Read(id[:])
-	secure := []string{fmt.Sprint(r.TLS != nil)}
-	return &Call{ResponseWriter: w, Request: r, ID: strings.ToUpper(hex.EncodeToString(id[:])), Op: "Unknown",
-		Context: map[string][]string{"aws:securetransport": secure}}
+	return &Call{ResponseWriter: w, Request: r, ID: fmt.Sprintf("%X", id), Op: "Unknown",
+		Context: map[string][]string{"aws:securetransport": {fmt.Sprint(r.TLS != nil)}}}
 }
 
 // Serve takes the call from its arrival to its answer.
@@ -137,6 +135,14 @@ func (c *Call) authenticate(principals *iam.Principals, now time.Time) (err erro
 	c.Context["aws:requestedregion"] = []string{c.Sig.Region}
 	c.Caller, err = principals.Authenticate(c.Request, c.Sig, now)
 	return err
+}
+
+// ReadBody reads the body whole, up to limit bytes, where it is not streamed. It
+// sets Payload.
+func (c *Call) ReadBody(limit int64) ([]byte, error) {
+	data, err := io.ReadAll(http.MaxBytesReader(c, c.Request.Body, limit))
+	c.Payload = fmt.Sprintf("%x", sha256.Sum256(data))
+	return data, err
 }
 
 // Midway is for a service to call between the check of a write's conditions and
