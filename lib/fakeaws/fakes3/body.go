@@ -1,6 +1,7 @@
 package fakes3
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -79,14 +80,7 @@ func (p piece) writeRange(w io.Writer, off, n int64) error {
 
 // bytes returns a copy of the whole body.
 func (b body) bytes() ([]byte, error) {
-	var buf writeBuffer
+	var buf bytes.Buffer
 	err := b.writeRange(&buf, 0, b.size())
-	return buf, err
-}
-
-type writeBuffer []byte
-
-func (b *writeBuffer) Write(p []byte) (int, error) {
-	*b = append(*b, p...)
-	return len(p), nil
+	return buf.Bytes(), err
 }

@@ -12,29 +12,21 @@ import (
 
 var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 
+// global is the region whose buckets have no location constraint, and can be
+// created twice.
+const global = "us-east-1"
+
 func (c *call) listBuckets() error {
-	d := newXML("ListAllMyBucketsResult")
-	d.open("Owner")
-	d.elem("ID", c.Caller.Account)
-	d.close("Owner")
-	d.open("Buckets")
+	buckets := nodes{}
 	st := c.store
 	st.mu.RLock()
 	for _, name := range slices.Sorted(maps.Keys(st.buckets)) {
-		b := st.buckets[name]
-		if b.Account != c.Caller.Account || !strings.HasPrefix(name, c.query.Get("prefix")) {
-			continue
+		if b := st.buckets[name]; b.Account == c.Caller.Account && strings.HasPrefix(name, c.query.Get("prefix")) {
+			buckets = append(buckets, node{"Bucket", nodes{{"Name", name}, {"CreationDate", b.Created}}})
 		}
-		d.open("Bucket")
-		d.elem("Name", name)
-		d.time("CreationDate", b.Created)
-		d.close("Bucket")
 	}
 	st.mu.RUnlock()
-	d.close("Buckets")
-	d.close("ListAllMyBucketsResult")
-	c.writeXML(http.StatusOK, d)
-	return nil
+	return c.answer("ListAllMyBucketsResult", nodes{{"Owner", nodes{{"ID", c.Caller.Account}}}, {"Buckets", buckets}})
 }
 
 func (c *call) createBucket() error {
@@ -50,7 +42,6 @@ func (c *call) createBucket() error {
 	if err := c.readXML(&in); err != nil {
 		return err
 	}
-	const global = "us-east-1" // has no constraint, and tolerates a repetition
 	switch region, asked := c.Sig.Region, in.LocationConstraint; {
 	case asked == global:
 		return service.Errorf(http.StatusBadRequest, "InvalidLocationConstraint", "The specified location-constraint is not valid").
@@ -92,21 +83,15 @@ func (c *call) region() string {
 }
 
 func (c *call) getBucketLocation() error {
-	d := newXML("LocationConstraint")
-	if region := c.region(); region != "us-east-1" {
-		*d = appendXMLText(*d, region)
+	region := c.region()
+	if region == global {
+		region = ""
 	}
-	d.close("LocationConstraint")
-	c.writeXML(http.StatusOK, d)
-	return nil
+	return c.answer("LocationConstraint", region)
 }
 
 func (c *call) getBucketVersioning() error {
-	d := newXML("VersioningConfiguration")
-	d.optional("Status", c.conf().Versioning)
-	d.close("VersioningConfiguration")
-	c.writeXML(http.StatusOK, d)
-	return nil
+	return c.answer("VersioningConfiguration", nodes{{"Status", optional(c.conf().Versioning)}})
 }
 
 func (c *call) putBucketVersioning() error {
@@ -121,9 +106,14 @@ func (c *call) putBucketVersioning() error {
 	}
 	conf := c.conf()
 	conf.Versioning = in.Status
+	return c.configure(conf, http.StatusOK)
+}
+
+// configure changes the bucket's configuration and answers with a status.
+func (c *call) configure(conf bucketConf, status int) error {
 	if err := c.store.configure(conf); err != nil {
 		return err
 	}
-	c.WriteHeader(http.StatusOK)
+	c.WriteHeader(status)
 	return nil
 }

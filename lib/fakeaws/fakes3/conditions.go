@@ -1,6 +1,7 @@
 package fakes3
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -44,17 +45,17 @@ func checkRead(h http.Header, v *version) *service.Error {
 // checkWrite applies the conditions of PutObject, CopyObject,
 // CompleteMultipartUpload and DeleteObject to what is at the key: nil for
 // nothing, perhaps a delete marker.
-func checkWrite(h http.Header, latest *version) error {
+func (c *call) checkWrite(h http.Header, latest *version) error {
 	exists := latest != nil && !latest.Deleted
-	if match := h.Get("If-Match"); match != "" {
-		if !exists {
-			return errNoSuchKey
-		}
-		if !etagMatches(match, latest.ETag) {
-			return errPrecondition.With("Condition", "If-Match")
-		}
-	}
-	if h.Get("If-None-Match") != "" && exists {
+	match := h.Get("If-Match")
+	switch {
+	case c.IgnoreConditions:
+		return nil
+	case match != "" && !exists:
+		return errNoSuchKey
+	case match != "" && !etagMatches(match, latest.ETag):
+		return errPrecondition.With("Condition", "If-Match")
+	case h.Get("If-None-Match") != "" && exists:
 		return errPrecondition.With("Condition", "If-None-Match")
 	}
 	return nil
@@ -66,39 +67,28 @@ func checkWrite(h http.Header, latest *version) error {
 // If-Match for what is gone.
 func (c *call) writeCheck(before *version) func(*version) error {
 	return func(latest *version) error {
-		if c.IgnoreConditions {
-			return nil
-		}
-		err := checkWrite(c.Request.Header, latest)
-		if err != nil && err != error(errNoSuchKey) && latest != before {
-			return errConflict.With("Condition", conditionName(c.Request.Header))
+		err := c.checkWrite(c.Request.Header, latest)
+		if failure, _ := errors.AsType[*service.Error](err); failure != nil && failure.Code == errPrecondition.Code && latest != before {
+			conflict := *errConflict
+			conflict.Detail = failure.Detail
+			return &conflict
 		}
 		return err
 	}
 }
 
-func conditionName(h http.Header) string {
-	if h.Get("If-Match") != "" {
-		return "If-Match"
-	}
-	return "If-None-Match"
-}
-
 // precheck applies a write's conditions before its body is read, and refuses
-// those that S3 does not know.
-func (c *call) precheck() (before *version, err error) {
-	before = c.store.latest(c.bucket, c.key)
+// those that S3 does not know. It returns the check for store.put.
+func (c *call) precheck() (func(*version) error, error) {
+	before := c.store.latest(c.bucket, c.key)
 	match, none := c.Request.Header.Get("If-Match"), c.Request.Header.Get("If-None-Match")
 	if none != "" && none != "*" || match != "" && none != "" {
 		return nil, errNotImplemented.With("Header", "If-None-Match")
 	}
 	if match != "" {
-		if err := c.Allow("s3:GetObject", c.arn(), c.Names); err != nil {
+		if err := c.allowObject("s3:GetObject", c.bucketName, c.key); err != nil {
 			return nil, err
 		}
 	}
-	if c.IgnoreConditions {
-		return before, nil
-	}
-	return before, checkWrite(c.Request.Header, before)
+	return c.writeCheck(before), c.checkWrite(c.Request.Header, before)
 }

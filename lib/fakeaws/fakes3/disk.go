@@ -2,6 +2,7 @@ package fakes3
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,8 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+
+	"microsecrets/lib/fakeaws/internal/service"
 )
 
 // bodies is the folder of the stored bytes.
@@ -33,22 +36,18 @@ type disk struct {
 // A record is one line of the journal; one of its fields is set.
 type record struct {
 	Bucket  *bucketConf `json:"bucket,omitempty"`
-	Put     *putRecord  `json:"put,omitempty"`
-	Drop    *dropRecord `json:"drop,omitempty"`
-	Replace *putRecord  `json:"replace,omitempty"`
+	Put     *change     `json:"put,omitempty"`     // Version is new
+	Replace *change     `json:"replace,omitempty"` // Version takes the place of that of its id
+	Drop    *change     `json:"drop,omitempty"`    // the version ID goes
 }
 
-type putRecord struct {
+// A change is one of a key's versions.
+type change struct {
 	Bucket  string   `json:"b"`
 	Key     string   `json:"k"`
-	Version *version `json:"v"`
+	Version *version `json:"v,omitempty"`
 	Younger int      `json:"younger,omitempty"` // so many of the newest versions stay above it
-}
-
-type dropRecord struct {
-	Bucket string `json:"b"`
-	Key    string `json:"k"`
-	ID     string `json:"id"`
+	ID      string   `json:"id,omitempty"`
 }
 
 // open fills st with what dir keeps, and keeps there what becomes of it.
@@ -85,101 +84,49 @@ func (d *disk) replay(st *store) error {
 			return err
 		}
 		var rec record
-		if err := json.Unmarshal(line, &rec); err != nil {
-			return fmt.Errorf("%s: line %d: %w", f.Name(), n, err)
-		}
-		if err := d.apply(st, rec); err != nil {
-			return fmt.Errorf("%s: line %d: %w", f.Name(), n, err)
-		}
-	}
-}
-
-func (d *disk) apply(st *store, rec record) error {
-	find := func(name string) (*bucket, error) {
-		if b := st.buckets[name]; b != nil {
-			return b, nil
-		}
-		return nil, fmt.Errorf("no bucket %q", name)
-	}
-	for _, put := range []*putRecord{rec.Put, rec.Replace} {
-		if put != nil && put.Version != nil {
-			for i := range put.Version.Body {
-				put.Version.Body[i].dir = d.dir
+		err = json.Unmarshal(line, &rec)
+		if c := cmp.Or(rec.Put, rec.Replace); c != nil && c.Version != nil {
+			for i := range c.Version.Body {
+				c.Version.Body[i].dir = d.dir
 			}
 		}
+		if err == nil {
+			err = st.apply(rec)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: line %d: %w", f.Name(), n, err)
+		}
 	}
-	switch {
-	case rec.Bucket != nil:
-		st.configureLocked(*rec.Bucket)
-	case rec.Put != nil && rec.Put.Version != nil:
-		b, err := find(rec.Put.Bucket)
-		if err != nil {
-			return err
-		}
-		b.insert(rec.Put.Key, rec.Put.Version, rec.Put.Younger)
-	case rec.Replace != nil && rec.Replace.Version != nil:
-		b, err := find(rec.Replace.Bucket)
-		if err != nil {
-			return err
-		}
-		b.replace(rec.Replace.Key, rec.Replace.Version)
-	case rec.Drop != nil:
-		b, err := find(rec.Drop.Bucket)
-		if err != nil {
-			return err
-		}
-		b.drop(rec.Drop.Key, rec.Drop.ID)
-	default:
-		return errors.New("a record of no known kind")
-	}
-	return nil
 }
 
 // compact writes the journal anew, without what later records have undone, and
 // leaves it open for log.
-func (d *disk) compact(st *store) error {
-	if err := d.dir.Remove("journal.new"); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	f, err := d.dir.OpenFile("journal.new", os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	w := bufio.NewWriterSize(f, 1<<16)
-	enc := json.NewEncoder(w)
-	for _, b := range st.buckets {
-		err = errors.Join(err, enc.Encode(record{Bucket: &b.bucketConf}))
-		for cur := b.objects.seek(""); ; {
-			o := cur.next()
-			if o == nil {
-				break
+func (d *disk) compact(st *store) (err error) {
+	d.journal, err = service.ReplaceFile(d.dir, "journal", func(f io.Writer) error {
+		w := bufio.NewWriterSize(f, 1<<16)
+		enc := json.NewEncoder(w)
+		for _, b := range st.buckets {
+			if err := enc.Encode(record{Bucket: &b.bucketConf}); err != nil {
+				return err
 			}
-			for _, v := range o.versions {
-				err = errors.Join(err, enc.Encode(record{Put: &putRecord{b.Name, o.key, v, 0}}))
+			for o := range b.objects.all() {
+				for _, v := range o.versions {
+					if err := enc.Encode(record{Put: &change{Bucket: b.Name, Key: o.key, Version: v}}); err != nil {
+						return err
+					}
+				}
 			}
 		}
-	}
-	err = errors.Join(err, w.Flush(), f.Sync())
-	if err == nil {
-		err = d.dir.Rename("journal.new", "journal")
-	}
-	if err != nil {
-		f.Close()
-		return err
-	}
-	d.journal = f
-	return nil
+		return w.Flush()
+	})
+	return err
 }
 
 // sweep removes the bodies that no version refers to.
 func (d *disk) sweep(st *store) error {
 	used := map[string]bool{}
 	for _, b := range st.buckets {
-		for cur := b.objects.seek(""); ; {
-			o := cur.next()
-			if o == nil {
-				break
-			}
+		for o := range b.objects.all() {
 			for _, v := range o.versions {
 				for _, p := range v.Body {
 					used[p.File] = true

@@ -35,15 +35,12 @@ var initialDocuments = map[string]string{
 }
 
 func (c *call) getDocument() error {
+	doc := documents[c.operation.query]
 	text, ok := c.conf().Documents[c.operation.query]
 	if !ok {
-		return documents[c.operation.query].missing.With("BucketName", c.bucketName)
+		return doc.missing.With("BucketName", c.bucketName)
 	}
-	d := newXML(documents[c.operation.query].root)
-	*d = append(*d, text...)
-	d.close(documents[c.operation.query].root)
-	c.writeXML(http.StatusOK, d)
-	return nil
+	return c.answer(doc.root, rawXML(text))
 }
 
 func (c *call) putDocument() error {
@@ -71,15 +68,11 @@ func (c *call) deleteDocument() error {
 
 func (c *call) setDocument(status int, change func(map[string]string)) error {
 	conf := c.conf()
-	if conf.Documents = maps.Clone(conf.Documents); conf.Documents == nil {
-		conf.Documents = map[string]string{}
-	}
-	change(conf.Documents)
-	if err := c.store.configure(conf); err != nil {
-		return err
-	}
-	c.WriteHeader(status)
-	return nil
+	all := map[string]string{}
+	maps.Copy(all, conf.Documents)
+	change(all)
+	conf.Documents = all
+	return c.configure(conf, status)
 }
 
 type publicAccess struct{ BlockPublicAcls, IgnorePublicAcls, BlockPublicPolicy, RestrictPublicBuckets bool }
@@ -136,13 +129,8 @@ func checkLifecycle(text string) (string, error) {
 
 // getObjectTagging: objects have no tags, since those that are sent are refused.
 func (c *call) getObjectTagging() error {
-	if _, err := c.findVersion(c.bucket, c.bucketName, c.key, c.query.Get("versionId")); err != nil {
+	if _, err := c.findVersion(c.bucket, c.key, c.query.Get("versionId")); err != nil {
 		return err
 	}
-	d := newXML("Tagging")
-	d.open("TagSet")
-	d.close("TagSet")
-	d.close("Tagging")
-	c.writeXML(http.StatusOK, d)
-	return nil
+	return c.answer("Tagging", nodes{{"TagSet", ""}})
 }

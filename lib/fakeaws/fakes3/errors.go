@@ -3,7 +3,9 @@ package fakes3
 import (
 	"net/http"
 
+	"microsecrets/lib/fakeaws/iam"
 	"microsecrets/lib/fakeaws/internal/service"
+	"microsecrets/lib/fakeaws/sigv4"
 )
 
 var (
@@ -19,7 +21,6 @@ var (
 	errInvalidRange      = service.Errorf(http.StatusRequestedRangeNotSatisfiable, "InvalidRange", "The requested range is not satisfiable")
 	errMalformedXML      = service.Errorf(http.StatusBadRequest, "MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema")
 	errNotImplemented    = service.Errorf(http.StatusNotImplemented, "NotImplemented", "A header you provided implies functionality that is not implemented")
-	errSlowDown          = service.Errorf(http.StatusServiceUnavailable, "SlowDown", "Please reduce your request rate.")
 	errIncompleteBody    = service.Errorf(http.StatusBadRequest, "IncompleteBody", "You did not provide the number of bytes specified by the Content-Length HTTP header")
 	errEntityTooSmall    = service.Errorf(http.StatusBadRequest, "EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size")
 	errEntityTooLarge    = service.Errorf(http.StatusBadRequest, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size")
@@ -35,6 +36,23 @@ var (
 	errBucketOwned       = service.Errorf(http.StatusConflict, "BucketAlreadyOwnedByYou", "Your previous request to create the named bucket succeeded and you already own it.")
 	errInvalidBucketName = service.Errorf(http.StatusBadRequest, "InvalidBucketName", "The specified bucket is not valid.")
 )
+
+// spellings are S3's of errors of other packages.
+var spellings = map[error]*service.Error{
+	service.ErrThrottled: service.Errorf(http.StatusServiceUnavailable, "SlowDown", "Please reduce your request rate."),
+	sigv4.ErrMissing:     errAccessDenied,
+	sigv4.ErrUnsupported: errInvalidArgument("Authorization", "Unsupported Authorization Type"),
+	sigv4.ErrMalformed:   service.Errorf(http.StatusBadRequest, "AuthorizationHeaderMalformed", "The authorization header that you provided is not valid."),
+	sigv4.ErrExpires:     service.Errorf(http.StatusBadRequest, "AuthorizationQueryParametersError", "X-Amz-Expires must be between 0 and 604800 seconds"),
+	sigv4.ErrMismatch:    service.Errorf(http.StatusForbidden, "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided. Check your key and signing method."),
+	sigv4.ErrExpired:     service.Errorf(http.StatusForbidden, "AccessDenied", "Request has expired"),
+	sigv4.ErrSkewed:      service.Errorf(http.StatusForbidden, "RequestTimeTooSkewed", "The difference between the request time and the current time is too large."),
+	sigv4.ErrChunks:      service.Errorf(http.StatusBadRequest, "IncompleteBody", "The request body terminated unexpectedly or is not a valid aws-chunked stream"),
+	sigv4.ErrTrailer:     errMalformedTrailer,
+	iam.ErrAccessKey:     service.Errorf(http.StatusForbidden, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records."),
+	iam.ErrToken:         service.Errorf(http.StatusBadRequest, "InvalidToken", "The provided token is malformed or otherwise invalid."),
+	iam.ErrExpired:       service.Errorf(http.StatusBadRequest, "ExpiredToken", "The provided token has expired."),
+}
 
 func errInvalidArgument(name, format string, args ...any) *service.Error {
 	return service.Errorf(http.StatusBadRequest, "InvalidArgument", format, args...).With("ArgumentName", name)

@@ -7,10 +7,8 @@ package fakes3
 
 import (
 	"encoding/base64"
-	"encoding/xml"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -237,8 +235,7 @@ func (c *call) Parse() error {
 // Act checks what all operations have in common and carries out the one that is
 // asked for.
 func (c *call) Act() error {
-	c.Header().Set("X-Amz-Request-Id", c.ID)
-	c.Header().Set("X-Amz-Id-2", hostID(c.ID))
+	c.requestIDs()
 	op := c.operation
 	for name := range c.Request.Header {
 		if slices.ContainsFunc(foreignHeaders, func(prefix string) bool { return strings.HasPrefix(name, prefix) }) {
@@ -291,92 +288,50 @@ func (c *call) conf() bucketConf { return c.store.conf(c.bucket) }
 
 func (c *call) arn() string {
 	if c.key == "" {
-		return "arn:aws:s3:::" + c.bucketName
+		return bucketARN(c.bucketName)
 	}
-	return "arn:aws:s3:::" + c.bucketName + "/" + c.key
+	return bucketARN(c.bucketName) + "/" + c.key
+}
+
+func bucketARN(name string) string { return "arn:aws:s3:::" + name }
+
+// allowObject checks the caller's policies for an action on an object.
+func (c *call) allowObject(action, bucketName, key string) error {
+	path := bucketName + "/" + key
+	return c.Allow(action, bucketARN(path), []string{key, "s3://" + path})
 }
 
 // Fail writes the error document, which a HEAD and a 304 do not have.
 func (c *call) Fail(err *service.Error) {
-	h := c.Header()
-	h.Set("X-Amz-Request-Id", c.ID)
-	h.Set("X-Amz-Id-2", hostID(c.ID))
+	c.requestIDs()
 	if c.Request.Method == http.MethodHead || err.Status == http.StatusNotModified {
 		c.WriteHeader(err.Status)
 		return
 	}
-	d := xmlDoc(`<?xml version="1.0" encoding="UTF-8"?>` + "\n<Error>")
-	d.elem("Code", err.Code)
-	d.elem("Message", err.Message)
-	if c.key != "" {
-		d.elem("Key", c.key)
-	}
+	doc := nodes{{"Code", err.Code}, {"Message", err.Message}, {"Key", optional(c.key)}}
 	for _, kv := range err.Detail {
-		d.elem(kv[0], kv[1])
+		doc = append(doc, node{kv[0], kv[1]})
 	}
-	d.elem("Resource", c.Request.URL.EscapedPath())
-	d.elem("RequestId", c.ID)
-	d.elem("HostId", hostID(c.ID))
-	d.close("Error")
-	c.writeXML(err.Status, &d)
+	c.writeXML(err.Status, "Error", "", append(doc, nodes{
+		{"Resource", c.Request.URL.EscapedPath()}, {"RequestId", c.ID}, {"HostId", hostID(c.ID)},
+	}...))
+}
+
+func (c *call) requestIDs() {
+	c.Header().Set("X-Amz-Request-Id", c.ID)
+	c.Header().Set("X-Amz-Id-2", hostID(c.ID))
 }
 
 // Translate spells errors as S3 does.
 func (c *call) Translate(err error) *service.Error {
+	spelt := service.Translate(err, spellings)
 	switch {
-	case errors.Is(err, service.ErrThrottled):
-		return errSlowDown
-	case errors.Is(err, sigv4.ErrMissing):
-		return errAccessDenied
-	case errors.Is(err, sigv4.ErrUnsupported):
-		return errInvalidArgument("Authorization", "Unsupported Authorization Type")
-	case errors.Is(err, sigv4.ErrMalformed):
-		return service.Errorf(http.StatusBadRequest, "AuthorizationHeaderMalformed", "The authorization header that you provided is not valid.")
-	case errors.Is(err, sigv4.ErrExpires):
-		return service.Errorf(http.StatusBadRequest, "AuthorizationQueryParametersError", "X-Amz-Expires must be between 0 and 604800 seconds")
-	case errors.Is(err, sigv4.ErrMismatch):
-		return service.Errorf(http.StatusForbidden, "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided. Check your key and signing method.")
-	case errors.Is(err, sigv4.ErrExpired):
-		return service.Errorf(http.StatusForbidden, "AccessDenied", "Request has expired")
-	case errors.Is(err, sigv4.ErrSkewed):
-		return service.Errorf(http.StatusForbidden, "RequestTimeTooSkewed", "The difference between the request time and the current time is too large.").
-			With("RequestTime", c.Sig.Time).With("ServerTime", c.store.now().Format(time.RFC3339)).With("MaxAllowedSkewMilliseconds", "900000")
-	case errors.Is(err, sigv4.ErrChunks):
-		return service.Errorf(http.StatusBadRequest, "IncompleteBody", "The request body terminated unexpectedly or is not a valid aws-chunked stream")
-	case errors.Is(err, sigv4.ErrTrailer):
-		return errMalformedTrailer
 	case errors.Is(err, iam.ErrAccessKey):
-		return service.Errorf(http.StatusForbidden, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.").
-			With("AWSAccessKeyId", c.Sig.AccessKey)
-	case errors.Is(err, iam.ErrToken):
-		return service.Errorf(http.StatusBadRequest, "InvalidToken", "The provided token is malformed or otherwise invalid.")
-	case errors.Is(err, iam.ErrExpired):
-		return service.Errorf(http.StatusBadRequest, "ExpiredToken", "The provided token has expired.")
+		return spelt.With("AWSAccessKeyId", c.Sig.AccessKey)
+	case errors.Is(err, sigv4.ErrSkewed):
+		return spelt.With("RequestTime", c.Sig.Time).With("ServerTime", c.store.now().Format(time.RFC3339)).With("MaxAllowedSkewMilliseconds", "900000")
 	}
-	return nil
-}
-
-func (c *call) writeXML(status int, d *xmlDoc) {
-	c.Header().Set("Content-Type", "application/xml")
-	c.Header().Set("Content-Length", strconv.Itoa(len(*d)))
-	c.WriteHeader(status)
-	c.Write(*d)
-}
-
-// readXML reads the request's document into v.
-func (c *call) readXML(v any) error {
-	in, err := c.receive("", maxXML)
-	if err != nil {
-		return err
-	}
-	data, err := in.body.bytes()
-	if err != nil {
-		return err
-	}
-	if err := xml.Unmarshal(data, v); err != nil && err != io.EOF {
-		return errMalformedXML
-	}
-	return nil
+	return spelt
 }
 
 // hostID is the second request id, longer and of no other use.

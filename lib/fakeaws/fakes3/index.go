@@ -1,6 +1,7 @@
 package fakes3
 
 import (
+	"iter"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -54,31 +55,19 @@ func (x *index) getOrInsert(key string) *object {
 	}
 	o := &object{key: key}
 	x.n++
-	if len(x.chunks) == 0 {
-		x.chunks = [][]*object{{o}}
-		return o
-	}
-	if cur.chunk == len(x.chunks) {
-		cur.chunk--
+	if cur.chunk == len(x.chunks) { // after all keys, so at the end of the last chunk
+		cur.chunk = max(0, len(x.chunks)-1)
+		if len(x.chunks) == 0 {
+			x.chunks = [][]*object{nil}
+		}
 		cur.i = len(x.chunks[cur.chunk])
 	}
-	chunk := x.chunks[cur.chunk]
-	if len(chunk) == chunkMax {
-		at := chunkMax / 2
-		if cur.i == chunkMax {
-			at = chunkMax // keys that arrive in order leave full chunks behind
-		}
-		rest := append(make([]*object, 0, chunkMax), chunk[at:]...)
-		if cur.i >= at {
-			x.chunks[cur.chunk] = chunk[:at]
-			rest = slices.Insert(rest, cur.i-at, o)
-		} else {
-			x.chunks[cur.chunk] = slices.Insert(chunk[:at], cur.i, o)
-		}
-		x.chunks = slices.Insert(x.chunks, cur.chunk+1, rest)
-		return o
+	chunk := slices.Insert(x.chunks[cur.chunk], cur.i, o)
+	if len(chunk) > chunkMax {
+		x.chunks = slices.Insert(x.chunks, cur.chunk+1, slices.Clone(chunk[chunkMax/2:]))
+		chunk = slices.Clone(chunk[:chunkMax/2])
 	}
-	x.chunks[cur.chunk] = slices.Insert(chunk, cur.i, o)
+	x.chunks[cur.chunk] = chunk
 	return o
 }
 
@@ -122,6 +111,17 @@ func (c *cursor) next() *object {
 		c.chunk, c.i = c.chunk+1, 0
 	}
 	return o
+}
+
+// all returns every object, in order.
+func (x *index) all() iter.Seq[*object] {
+	return func(yield func(*object) bool) {
+		for cur := x.seek(""); cur.peek() != nil; {
+			if !yield(cur.next()) {
+				return
+			}
+		}
+	}
 }
 
 // afterPrefix returns the least key that is greater than every key with the

@@ -1,9 +1,10 @@
 package fakes3
 
 import (
+	"cmp"
 	"encoding/base64"
-	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -47,23 +48,21 @@ func (l listing) text(s string) string {
 	return s
 }
 
-// header writes what every kind of listing says of the request.
-func (l listing) header(d *xmlDoc, bucket, maxElement string) {
-	d.elem("Name", bucket)
-	d.elem("Prefix", l.text(l.prefix))
-	d.optional("Delimiter", l.text(l.delimiter))
-	d.number(maxElement, int64(l.max))
+// header is what every kind of listing says of the request.
+func (l listing) header(nameElement, bucket, maxElement string) nodes {
+	encoding := ""
 	if l.encode {
-		d.elem("EncodingType", "url")
+		encoding = "url"
 	}
+	return nodes{{nameElement, bucket}, {"Prefix", l.text(l.prefix)}, {"Delimiter", optional(l.text(l.delimiter))},
+		{maxElement, l.max}, {"EncodingType", optional(encoding)}}
 }
 
-func (l listing) prefixes(d *xmlDoc, prefixes []string) {
+func (l listing) prefixes(prefixes []string) (list nodes) {
 	for _, p := range prefixes {
-		d.open("CommonPrefixes")
-		d.elem("Prefix", l.text(p))
-		d.close("CommonPrefixes")
+		list = append(list, node{"CommonPrefixes", nodes{{"Prefix", l.text(p)}}})
 	}
+	return list
 }
 
 // common returns the prefix that key is rolled up into; "" if it stands for
@@ -102,81 +101,97 @@ func (l listing) walk(x *index, after string, visit func(*object) (skip string, 
 	}
 }
 
-// A page is one page of names.
-type page struct {
-	objects   []*object
-	versions  []*version // the current one of each object
-	prefixes  []string
-	truncated bool
-	next      string // the last entry, name or common prefix, that the page holds
+// An entry is one version in a listing.
+type entry struct {
+	key string
+	*version
+	latest bool
 }
 
-// list collects a page of names that come after the marker. A marker that is a
-// common prefix stands for all keys below it.
-func (l listing) list(x *index, marker string) page {
-	var p page
+// A page is one page of a listing.
+type page struct {
+	entries   []entry
+	prefixes  []string
+	truncated bool
+
+	// The last entry, or common prefix, that the page holds; a prefix has no ID.
+	nextKey, nextID string
+}
+
+// list collects a page of current versions whose keys come after the marker. A
+// marker that is a common prefix stands for all keys below it.
+func (l listing) list(x *index, marker string) page { return l.page(x, marker, "", false) }
+
+// listVersions collects a page of versions, newest first for each key, after a
+// version (afterID) of the key after, or after all its versions if afterID is
+// "".
+func (l listing) listVersions(x *index, after, afterID string) page {
+	return l.page(x, after, afterID, true)
+}
+
+func (l listing) page(x *index, after, afterID string, all bool) (p page) {
 	if l.max == 0 {
 		return p
 	}
-	from := marker
-	if marker != "" {
-		if from = marker + "\x00"; strings.HasPrefix(marker, l.prefix) && l.common(marker) == marker {
+	from := after
+	if after != "" && afterID == "" {
+		if from = after + "\x00"; strings.HasPrefix(after, l.prefix) && l.common(after) == after {
 			var ok bool
-			if from, ok = afterPrefix(marker); !ok {
+			if from, ok = afterPrefix(after); !ok {
 				return p
 			}
 		}
 	}
+	full := func() bool {
+		p.truncated = len(p.entries)+len(p.prefixes) == l.max
+		return p.truncated
+	}
 	l.walk(x, from, func(o *object) (string, bool) {
-		v := o.current()
-		if v == nil {
+		if !all && o.current() == nil {
 			return "", true
 		}
-		if len(p.objects)+len(p.prefixes) == l.max {
-			p.truncated = true
-			return "", false
-		}
 		if common := l.common(o.key); common != "" {
+			if full() {
+				return "", false
+			}
 			p.prefixes = append(p.prefixes, common)
-			p.next = common
+			p.nextKey, p.nextID = common, ""
 			return common, true
 		}
-		p.objects, p.versions = append(p.objects, o), append(p.versions, v)
-		p.next = o.key
+		skipping := o.key == after && o.version(afterID) != nil
+		for i, v := range slices.Backward(o.versions) {
+			latest := i == len(o.versions)-1
+			if skipping || !all && !latest {
+				skipping = skipping && v.ID != afterID
+				continue
+			}
+			if full() {
+				return "", false
+			}
+			p.entries = append(p.entries, entry{o.key, v, latest})
+			p.nextKey, p.nextID = o.key, v.ID
+		}
 		return "", true
 	})
 	return p
 }
 
-func (c *call) contents(d *xmlDoc, l listing, p page, owner bool) {
-	for i, o := range p.objects {
-		v := p.versions[i]
-		d.open("Contents")
-		d.elem("Key", l.text(o.key))
-		d.time("LastModified", v.Time)
-		d.etag(v.ETag)
-		for name := range v.Sums {
-			d.elem("ChecksumAlgorithm", strings.ToUpper(strings.TrimPrefix(name, checksumPrefix)))
+func (c *call) contents(l listing, p page, owner bool) (list nodes) {
+	for _, e := range p.entries {
+		object := nodes{{"Key", l.text(e.key)}, {"LastModified", e.Time}, {"ETag", quoted(e.ETag)}, {"ChecksumType", optional(e.SumType)},
+			{"Size", e.Size}, {"StorageClass", storageClass(e.version)}}
+		for name := range e.Sums {
+			object = append(object, node{"ChecksumAlgorithm", strings.ToUpper(strings.TrimPrefix(name, checksumPrefix))})
 		}
-		d.optional("ChecksumType", v.SumType)
-		d.number("Size", v.Size)
 		if owner {
-			d.open("Owner")
-			d.elem("ID", c.conf().Account)
-			d.close("Owner")
+			object = append(object, node{"Owner", nodes{{"ID", c.conf().Account}}})
 		}
-		d.elem("StorageClass", storageClass(v))
-		d.close("Contents")
+		list = append(list, node{"Contents", object})
 	}
-	l.prefixes(d, p.prefixes)
+	return append(list, l.prefixes(p.prefixes)...)
 }
 
-func storageClass(v *version) string {
-	if class := v.Header["X-Amz-Storage-Class"]; class != "" {
-		return class
-	}
-	return "STANDARD"
-}
+func storageClass(v *version) string { return cmp.Or(v.Header["X-Amz-Storage-Class"], "STANDARD") }
 
 func (c *call) listObjectsV2() error {
 	l, err := c.listing("max-keys")
@@ -195,20 +210,17 @@ func (c *call) listObjectsV2() error {
 	c.store.mu.RLock()
 	p := l.list(&c.bucket.objects, marker)
 	c.store.mu.RUnlock()
-
-	d := newXML("ListBucketResult")
-	l.header(d, c.bucketName, "MaxKeys")
-	d.optional("StartAfter", l.text(c.query.Get("start-after")))
-	d.optional("ContinuationToken", token)
-	d.number("KeyCount", int64(len(p.objects)+len(p.prefixes)))
-	d.bool("IsTruncated", p.truncated)
+	next := ""
 	if p.truncated {
-		d.elem("NextContinuationToken", base64.RawURLEncoding.EncodeToString([]byte(p.next)))
+		next = base64.RawURLEncoding.EncodeToString([]byte(p.nextKey))
 	}
-	c.contents(d, l, p, c.query.Get("fetch-owner") == "true")
-	d.close("ListBucketResult")
-	c.writeXML(http.StatusOK, d)
-	return nil
+	return c.answer("ListBucketResult", slices.Concat(l.header("Name", c.bucketName, "MaxKeys"), nodes{
+		{"StartAfter", optional(l.text(c.query.Get("start-after")))},
+		{"ContinuationToken", optional(token)},
+		{"KeyCount", len(p.entries) + len(p.prefixes)},
+		{"IsTruncated", p.truncated},
+		{"NextContinuationToken", optional(next)},
+	}, c.contents(l, p, c.query.Get("fetch-owner") == "true")))
 }
 
 // listObjects is the first version of the operation, which some clients still
@@ -218,84 +230,17 @@ func (c *call) listObjects() error {
 	if err != nil {
 		return err
 	}
+	marker := c.query.Get("marker")
 	c.store.mu.RLock()
-	p := l.list(&c.bucket.objects, c.query.Get("marker"))
+	p := l.list(&c.bucket.objects, marker)
 	c.store.mu.RUnlock()
-
-	d := newXML("ListBucketResult")
-	l.header(d, c.bucketName, "MaxKeys")
-	d.elem("Marker", l.text(c.query.Get("marker")))
-	d.bool("IsTruncated", p.truncated)
+	next := ""
 	if p.truncated && l.delimiter != "" {
-		d.elem("NextMarker", l.text(p.next))
+		next = l.text(p.nextKey)
 	}
-	c.contents(d, l, p, true)
-	d.close("ListBucketResult")
-	c.writeXML(http.StatusOK, d)
-	return nil
-}
-
-// A versionEntry is one version in a listing of versions.
-type versionEntry struct {
-	key    string
-	v      *version
-	latest bool
-}
-
-type versionPage struct {
-	entries   []versionEntry
-	prefixes  []string
-	truncated bool
-	nextKey   string
-	nextID    string // "" after a common prefix
-}
-
-// listVersions collects a page of versions, newest first for each key, after a
-// version (afterID) of the key after, or after all its versions if afterID is
-// "".
-func (l listing) listVersions(x *index, after, afterID string) versionPage {
-	var p versionPage
-	if l.max == 0 {
-		return p
-	}
-	from := after
-	if after != "" && afterID == "" {
-		if from = after + "\x00"; strings.HasPrefix(after, l.prefix) && l.common(after) == after {
-			var ok bool
-			if from, ok = afterPrefix(after); !ok {
-				return p
-			}
-		}
-	}
-	full := func() bool {
-		p.truncated = len(p.entries)+len(p.prefixes) == l.max
-		return p.truncated
-	}
-	l.walk(x, from, func(o *object) (string, bool) {
-		if common := l.common(o.key); common != "" {
-			if full() {
-				return "", false
-			}
-			p.prefixes = append(p.prefixes, common)
-			p.nextKey, p.nextID = common, ""
-			return common, true
-		}
-		skipping := o.key == after && afterID != "" && o.version(afterID) != nil
-		for i := len(o.versions) - 1; i >= 0; i-- {
-			v := o.versions[i]
-			if skipping {
-				skipping = v.ID != afterID
-				continue
-			}
-			if full() {
-				return "", false
-			}
-			p.entries = append(p.entries, versionEntry{o.key, v, i == len(o.versions)-1})
-			p.nextKey, p.nextID = o.key, v.ID
-		}
-		return "", true
-	})
-	return p
+	return c.answer("ListBucketResult", slices.Concat(l.header("Name", c.bucketName, "MaxKeys"), nodes{
+		{"Marker", l.text(marker)}, {"IsTruncated", p.truncated}, {"NextMarker", optional(next)},
+	}, c.contents(l, p, true)))
 }
 
 func (c *call) listObjectVersions() error {
@@ -311,38 +256,19 @@ func (c *call) listObjectVersions() error {
 	p := l.listVersions(&c.bucket.objects, keyMarker, idMarker)
 	c.store.mu.RUnlock()
 
-	d := newXML("ListVersionsResult")
-	l.header(d, c.bucketName, "MaxKeys")
-	d.elem("KeyMarker", l.text(keyMarker))
-	d.elem("VersionIdMarker", idMarker)
-	d.bool("IsTruncated", p.truncated)
+	doc := append(l.header("Name", c.bucketName, "MaxKeys"), nodes{
+		{"KeyMarker", l.text(keyMarker)}, {"VersionIdMarker", idMarker}, {"IsTruncated", p.truncated},
+	}...)
 	if p.truncated {
-		d.elem("NextKeyMarker", l.text(p.nextKey))
-		d.optional("NextVersionIdMarker", p.nextID)
+		doc = append(doc, nodes{{"NextKeyMarker", l.text(p.nextKey)}, {"NextVersionIdMarker", optional(p.nextID)}}...)
 	}
-	account := c.conf().Account
+	owner := nodes{{"ID", c.conf().Account}}
 	for _, e := range p.entries {
-		kind := "Version"
-		if e.v.Deleted {
-			kind = "DeleteMarker"
+		kind, v := "DeleteMarker", nodes{{"Key", l.text(e.key)}, {"VersionId", e.ID}, {"IsLatest", e.latest}, {"LastModified", e.Time}, {"Owner", owner}}
+		if !e.Deleted {
+			kind, v = "Version", append(v, nodes{{"ETag", quoted(e.ETag)}, {"Size", e.Size}, {"StorageClass", storageClass(e.version)}}...)
 		}
-		d.open(kind)
-		d.elem("Key", l.text(e.key))
-		d.elem("VersionId", e.v.ID)
-		d.bool("IsLatest", e.latest)
-		d.time("LastModified", e.v.Time)
-		if !e.v.Deleted {
-			d.etag(e.v.ETag)
-			d.number("Size", e.v.Size)
-			d.elem("StorageClass", storageClass(e.v))
-		}
-		d.open("Owner")
-		d.elem("ID", account)
-		d.close("Owner")
-		d.close(kind)
+		doc = append(doc, node{kind, v})
 	}
-	l.prefixes(d, p.prefixes)
-	d.close("ListVersionsResult")
-	c.writeXML(http.StatusOK, d)
-	return nil
+	return c.answer("ListVersionsResult", append(doc, l.prefixes(p.prefixes)...))
 }

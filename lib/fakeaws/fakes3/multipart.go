@@ -67,13 +67,7 @@ func (c *call) createMultipartUpload() error {
 		c.Header().Set("X-Amz-Checksum-Algorithm", strings.ToUpper(alg))
 		c.Header().Set("X-Amz-Checksum-Type", sumType)
 	}
-	d := newXML("InitiateMultipartUploadResult")
-	d.elem("Bucket", c.bucketName)
-	d.elem("Key", c.key)
-	d.elem("UploadId", u.id)
-	d.close("InitiateMultipartUploadResult")
-	c.writeXML(http.StatusOK, d)
-	return nil
+	return c.answer("InitiateMultipartUploadResult", nodes{{"Bucket", c.bucketName}, {"Key", c.key}, {"UploadId", u.id}})
 }
 
 // checksumType returns the type that an upload's checksum will have: SHA sums
@@ -120,7 +114,7 @@ func (c *call) uploadPart() error {
 		return err
 	}
 	c.encryptionHeaders(u.v)
-	c.Header().Set("Etag", `"`+in.etag()+`"`)
+	c.Header().Set("Etag", quoted(in.etag()))
 	if in.alg != "" {
 		c.Header().Set(checksumPrefix+in.alg, in.sum)
 	}
@@ -161,15 +155,8 @@ func (c *call) uploadPartCopy() error {
 		return err
 	}
 	c.encryptionHeaders(u.v)
-	d := newXML("CopyPartResult")
-	d.etag(in.etag())
-	d.time("LastModified", c.store.now())
-	if in.alg != "" {
-		d.elem(checksums[in.alg].element, in.sum)
-	}
-	d.close("CopyPartResult")
-	c.writeXML(http.StatusOK, d)
-	return nil
+	return c.answer("CopyPartResult", nodes{{"ETag", quoted(in.etag())}, {"LastModified", c.store.now()},
+		{checksums[in.alg].element, optional(in.sum)}})
 }
 
 // part finds the upload and the number of the part that the request brings.
@@ -222,7 +209,7 @@ func (p completedPart) checksum() string {
 }
 
 func (c *call) completeMultipartUpload() error {
-	before, err := c.precheck()
+	check, err := c.precheck()
 	if err != nil {
 		return err
 	}
@@ -240,11 +227,7 @@ func (c *call) completeMultipartUpload() error {
 	if err != nil {
 		return err
 	}
-	if err := c.Midway(); err != nil {
-		return err
-	}
-	check := c.writeCheck(before)
-	if err := c.store.put(c.bucket, c.key, v, func(latest *version) error {
+	if err := c.commit(v, func(latest *version) error {
 		if c.bucket.uploads[u.id] != u {
 			return errNoSuchUpload.With("UploadId", u.id)
 		}
@@ -256,17 +239,10 @@ func (c *call) completeMultipartUpload() error {
 	}); err != nil {
 		return err
 	}
-	c.versionHeader(v.ID)
-	c.encryptionHeaders(v)
-	d := newXML("CompleteMultipartUploadResult")
-	d.elem("Location", "http://"+c.Request.Host+c.Request.URL.EscapedPath())
-	d.elem("Bucket", c.bucketName)
-	d.elem("Key", c.key)
-	d.etag(v.ETag)
-	c.checksumElements(d, v)
-	d.close("CompleteMultipartUploadResult")
-	c.writeXML(http.StatusOK, d)
-	return nil
+	return c.answer("CompleteMultipartUploadResult", append(nodes{
+		{"Location", "http://" + c.Request.Host + c.Request.URL.EscapedPath()},
+		{"Bucket", c.bucketName}, {"Key", c.key}, {"ETag", quoted(v.ETag)},
+	}, v.checksumNodes()...))
 }
 
 // readCompletion reads the document; its request's checksum header speaks of
@@ -313,7 +289,8 @@ func (c *call) assemble(u *upload, listed []completedPart) (*version, error) {
 		}
 		sums.Write(p.md5)
 		if composite != nil {
-			composite.Write(rawSum(p.sum))
+			sum, _ := base64.StdEncoding.DecodeString(p.sum)
+			composite.Write(sum)
 		}
 		v.Body = append(v.Body, p.body...)
 		v.Size += p.size
@@ -359,52 +336,35 @@ func (c *call) listMultipartUploads() error {
 		return err
 	}
 	keyMarker, idMarker := c.query.Get("key-marker"), c.query.Get("upload-id-marker")
-	uploads := c.uploads(l, keyMarker, idMarker)
-
-	d := newXML("ListMultipartUploadsResult")
-	d.elem("Bucket", c.bucketName)
-	d.elem("KeyMarker", l.text(keyMarker))
-	d.elem("UploadIdMarker", idMarker)
-	d.elem("Prefix", l.text(l.prefix))
-	d.optional("Delimiter", l.text(l.delimiter))
-	d.number("MaxUploads", int64(l.max))
-	if l.encode {
-		d.elem("EncodingType", "url")
-	}
+	list := nodes{}
 	var prefixes []string
 	n, truncated := 0, false
-	var last *upload
-	for _, u := range uploads {
+	var last upload
+	for _, u := range c.uploads(l, keyMarker, idMarker) {
 		common := l.common(u.key)
 		if common != "" && slices.Contains(prefixes, common) {
 			continue
 		}
-		if n == l.max {
-			truncated = true
+		if truncated = n == l.max; truncated {
 			break
 		}
 		n++
-		last = u
+		last = *u
 		if common != "" {
 			prefixes = append(prefixes, common)
 			continue
 		}
-		d.open("Upload")
-		d.elem("Key", l.text(u.key))
-		d.elem("UploadId", u.id)
-		d.elem("StorageClass", storageClass(u.v))
-		d.time("Initiated", u.started)
-		d.close("Upload")
+		list = append(list, node{"Upload", nodes{
+			{"Key", l.text(u.key)}, {"UploadId", u.id}, {"StorageClass", storageClass(u.v)}, {"Initiated", u.started},
+		}})
 	}
-	d.bool("IsTruncated", truncated)
-	if truncated && last != nil {
-		d.elem("NextKeyMarker", l.text(last.key))
-		d.elem("NextUploadIdMarker", last.id)
+	doc := append(l.header("Bucket", c.bucketName, "MaxUploads"), nodes{
+		{"KeyMarker", l.text(keyMarker)}, {"UploadIdMarker", idMarker}, {"IsTruncated", truncated},
+	}...)
+	if truncated {
+		doc = append(doc, nodes{{"NextKeyMarker", optional(l.text(last.key))}, {"NextUploadIdMarker", optional(last.id)}}...)
 	}
-	l.prefixes(d, prefixes)
-	d.close("ListMultipartUploadsResult")
-	c.writeXML(http.StatusOK, d)
-	return nil
+	return c.answer("ListMultipartUploadsResult", slices.Concat(doc, list, l.prefixes(prefixes)))
 }
 
 // uploads returns the uploads in progress after the markers.

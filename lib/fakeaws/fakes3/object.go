@@ -2,8 +2,8 @@ package fakes3
 
 import (
 	"crypto/md5"
-	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -102,7 +102,7 @@ func (v *version) setBody(in received) {
 }
 
 func (c *call) putObject() error {
-	before, err := c.precheck()
+	check, err := c.precheck()
 	if err != nil {
 		return err
 	}
@@ -115,63 +115,69 @@ func (c *call) putObject() error {
 		return err
 	}
 	v.setBody(in)
-	if err := c.commit(v, before); err != nil {
+	if err := c.commit(v, check); err != nil {
 		return err
 	}
-	c.Header().Set("Etag", `"`+v.ETag+`"`)
-	c.versionHeader(v.ID)
-	c.encryptionHeaders(v)
+	c.Header().Set("Etag", quoted(v.ETag))
 	c.checksumHeaders(v)
 	c.WriteHeader(http.StatusOK)
 	return nil
 }
 
-// commit stores v, under conditions that held when before was there.
-func (c *call) commit(v, before *version) error {
+// commit stores v if check allows it, and sets the headers that say so.
+func (c *call) commit(v *version, check func(*version) error) error {
 	if err := c.Midway(); err != nil {
 		return err
 	}
-	return c.store.put(c.bucket, c.key, v, c.writeCheck(before))
+	if err := c.store.put(c.bucket, c.key, v, check); err != nil {
+		return err
+	}
+	c.versionHeader(v.ID)
+	c.encryptionHeaders(v)
+	return nil
 }
 
 // findVersion returns the version that a GET, HEAD or copy asks for; id "" is
 // the latest. A missing object is 403 to whoever may not list the bucket.
-func (c *call) findVersion(b *bucket, bucketName, key, id string) (*version, error) {
-	if id == "" {
-		v := c.store.latest(b, key)
-		if v != nil && !v.Deleted {
-			return v, nil
-		}
-		if err := c.Allow("s3:ListBucket", "arn:aws:s3:::"+bucketName, []string{"s3://" + bucketName, key}); err != nil {
-			return nil, err
-		}
-		if v != nil {
-			return nil, errNoSuchKey.WithHeader("X-Amz-Delete-Marker", "true").WithHeader("X-Amz-Version-Id", v.ID)
-		}
-		return nil, errNoSuchKey
-	}
-	if id != nullVersion && len(id) != 32 {
-		return nil, errInvalidVersionID.With("ArgumentValue", id)
+func (c *call) findVersion(b *bucket, key, id string) (*version, error) {
+	if err := checkVersionID(id); err != nil {
+		return nil, err
 	}
 	v := c.store.version(b, key, id)
-	if v == nil {
-		return nil, errNoSuchVersion.With("VersionId", id)
-	}
-	if v.Deleted {
+	switch {
+	case v != nil && !v.Deleted:
+		return v, nil
+	case v != nil && id != "":
 		return nil, errMarkerNotAllowed.WithHeader("X-Amz-Delete-Marker", "true").WithHeader("X-Amz-Version-Id", v.ID).
 			WithHeader("Allow", "DELETE").WithHeader("Last-Modified", v.Time.Format(http.TimeFormat))
+	case id != "":
+		return nil, errNoSuchVersion.With("VersionId", id)
 	}
-	return v, nil
+	if err := c.Allow("s3:ListBucket", bucketARN(b.Name), []string{"s3://" + b.Name, key}); err != nil {
+		return nil, err
+	}
+	if v != nil {
+		return nil, errNoSuchKey.WithHeader("X-Amz-Delete-Marker", "true").WithHeader("X-Amz-Version-Id", v.ID)
+	}
+	return nil, errNoSuchKey
+}
+
+// checkVersionID fails unless id, if it is not "", can be that of a version.
+func checkVersionID(id string) error {
+	if id != "" && id != nullVersion && len(id) != 32 {
+		return errInvalidVersionID.With("ArgumentValue", id)
+	}
+	return nil
 }
 
 // getObject is GetObject and HeadObject.
 func (c *call) getObject() error {
-	v, err := c.findVersion(c.bucket, c.bucketName, c.key, c.query.Get("versionId"))
+	v, err := c.findVersion(c.bucket, c.key, c.query.Get("versionId"))
 	if err != nil {
 		return err
 	}
 	h := c.Header()
-	h.Set("Etag", `"`+v.ETag+`"`)
+	h.Set("Etag", quoted(v.ETag))
 	h.Set("Last-Modified", v.Time.Format(http.TimeFormat))
 	h.Set("Accept-Ranges", "bytes")
 	c.versionHeader(v.ID)
@@ -286,60 +292,50 @@ func parseRange(header string, size int64) (off, n int64, ok bool) {
 
 func (c *call) deleteObject() error {
 	id := c.query.Get("versionId")
-	marker, gone, err := c.remove(c.key, id, c.Request.Header)
+	gone, err := c.remove(c.key, id, c.Request.Header.Get("If-Match"))
 	if err != nil {
 		return err
 	}
-	switch {
-	case marker != nil:
+	if gone != nil && gone.Deleted {
 		c.Header().Set("X-Amz-Delete-Marker", "true")
-		c.versionHeader(marker.ID)
-	case id != "":
+		id = gone.ID
+	}
+	if id != "" {
 		c.versionHeader(id)
-		if gone != nil && gone.Deleted {
-			c.Header().Set("X-Amz-Delete-Marker", "true")
-		}
 	}
 	c.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
-// remove deletes a key, or one version of it for good, under the If-Match of h.
-func (c *call) remove(key, id string, h http.Header) (marker, gone *version, err error) {
-	if h.Get("If-Match") != "" {
-		if err := c.Allow("s3:GetObject", "arn:aws:s3:::"+c.bucketName+"/"+key, []string{key, "s3://" + c.bucketName + "/" + key}); err != nil {
-			return nil, nil, err
+// remove deletes a key, or one version of it for good, if its ETag is match or
+// match is "". It returns the delete marker that it has made, or else the
+// version that is gone, perhaps nil.
+func (c *call) remove(key, id, match string) (*version, error) {
+	if match != "" {
+		if err := c.allowObject("s3:GetObject", c.bucketName, key); err != nil {
+			return nil, err
 		}
 		if id != "" {
-			return nil, nil, errNotImplemented.With("Header", "If-Match")
+			return nil, errNotImplemented.With("Header", "If-Match")
 		}
 	}
 	if id == "" {
-		marker, err = c.store.del(c.bucket, key, func(latest *version) error {
-			if c.IgnoreConditions {
-				return nil
-			}
-			return checkWrite(http.Header{"If-Match": h.Values("If-Match")}, latest)
+		return c.store.del(c.bucket, key, func(latest *version) error {
+			return c.checkWrite(http.Header{"If-Match": {match}}, latest)
 		})
-		return marker, nil, err
 	}
-	if id != nullVersion && len(id) != 32 {
-		return nil, nil, errInvalidVersionID.With("ArgumentValue", id)
+	if err := checkVersionID(id); err != nil {
+		return nil, err
 	}
-	gone, err = c.store.delVersion(c.bucket, key, id)
-	return nil, gone, err
+	return c.store.delVersion(c.bucket, key, id)
 }
 
 // deleteObjects removes up to 1,000 keys, each under its own condition and
 // permission.
 func (c *call) deleteObjects() error {
 	var in struct {
-		Quiet   bool `xml:"Quiet"`
-		Objects []struct {
-			Key       string `xml:"Key"`
-			VersionID string `xml:"VersionId"`
-			ETag      string `xml:"ETag"`
-		} `xml:"Object"`
+		Quiet   bool
+		Objects []struct{ Key, VersionId, ETag string } `xml:"Object"`
 	}
 	if alg, err := askedChecksum(c.Request.Header); err == nil && alg == "" && c.Request.Header.Get("Content-Md5") == "" {
 		return errInvalidRequest("Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
@@ -350,53 +346,37 @@ func (c *call) deleteObjects() error {
 	if len(in.Objects) == 0 || len(in.Objects) > 1000 {
 		return errMalformedXML
 	}
-	d := newXML("DeleteResult")
+	result := nodes{}
 	for _, o := range in.Objects {
-		h := http.Header{}
-		if o.ETag != "" {
-			h.Set("If-Match", o.ETag)
-		}
 		action := "s3:DeleteObject"
-		if o.VersionID != "" {
+		if o.VersionId != "" {
 			action = "s3:DeleteObjectVersion"
 		}
-		var marker, gone *version
-		var err error
-		if err = c.Allow(action, "arn:aws:s3:::"+c.bucketName+"/"+o.Key, []string{o.Key, "s3://" + c.bucketName + "/" + o.Key}); err == nil {
-			marker, gone, err = c.remove(o.Key, o.VersionID, h)
+		var gone *version
+		err := c.allowObject(action, c.bucketName, o.Key)
+		if err == nil {
+			gone, err = c.remove(o.Key, o.VersionId, o.ETag)
 		}
-		switch apiErr, _ := err.(*service.Error); {
-		case apiErr != nil:
-			d.open("Error")
-			d.elem("Key", o.Key)
-			d.optional("VersionId", o.VersionID)
-			d.elem("Code", apiErr.Code)
-			d.elem("Message", apiErr.Message)
-			d.close("Error")
+		object := nodes{{"Key", o.Key}, {"VersionId", optional(o.VersionId)}}
+		switch failure, _ := errors.AsType[*service.Error](err); {
+		case failure != nil:
+			object = append(object, nodes{{"Code", failure.Code}, {"Message", failure.Message}}...)
+			result = append(result, node{"Error", object})
 		case err != nil:
 			return err
 		case !in.Quiet:
-			d.open("Deleted")
-			d.elem("Key", o.Key)
-			d.optional("VersionId", o.VersionID)
-			if marker != nil {
-				d.bool("DeleteMarker", true)
-				d.elem("DeleteMarkerVersionId", marker.ID)
-			} else if gone != nil && gone.Deleted {
-				d.bool("DeleteMarker", true)
-				d.elem("DeleteMarkerVersionId", gone.ID)
+			if gone != nil && gone.Deleted {
+				object = append(object, nodes{{"DeleteMarker", true}, {"DeleteMarkerVersionId", gone.ID}}...)
 			}
-			d.close("Deleted")
+			result = append(result, node{"Deleted", object})
 		}
 	}
-	d.close("DeleteResult")
-	c.writeXML(http.StatusOK, d)
-	return nil
+	return c.answer("DeleteResult", result)
 }
 
 // copyObject copies within the server; the copy shares the body.
 func (c *call) copyObject() error {
-	before, err := c.precheck()
+	check, err := c.precheck()
 	if err != nil {
 		return err
 	}
@@ -417,18 +397,10 @@ func (c *call) copyObject() error {
 	if err := v.setCopy(src); err != nil {
 		return err
 	}
-	if err := c.commit(v, before); err != nil {
+	if err := c.commit(v, check); err != nil {
 		return err
 	}
-	c.versionHeader(v.ID)
-	c.encryptionHeaders(v)
-	d := newXML("CopyObjectResult")
-	d.etag(v.ETag)
-	d.time("LastModified", v.Time)
-	c.checksumElements(d, v)
-	d.close("CopyObjectResult")
-	c.writeXML(http.StatusOK, d)
-	return nil
+	return c.answer("CopyObjectResult", append(nodes{{"ETag", quoted(v.ETag)}, {"LastModified", v.Time}}, v.checksumNodes()...))
 }
 
 // copiesItself reports whether the source is the object itself and nothing about
@@ -479,10 +451,10 @@ func (c *call) copySource() (*version, error) {
 	if id != "" {
 		action = "s3:GetObjectVersion"
 	}
-	if err := c.Allow(action, "arn:aws:s3:::"+path, []string{key, "s3://" + path}); err != nil {
+	if err := c.allowObject(action, name, key); err != nil {
 		return nil, err
 	}
-	v, err := c.findVersion(b, name, key, id)
+	v, err := c.findVersion(b, key, id)
 	if err != nil {
 		return nil, err
 	}
@@ -499,15 +471,9 @@ func (c *call) copySource() (*version, error) {
 	return v, nil
 }
 
-func (c *call) checksumElements(d *xmlDoc, v *version) {
+func (v *version) checksumNodes() (list nodes) {
 	for name, value := range v.Sums {
-		d.elem(checksums[strings.TrimPrefix(name, checksumPrefix)].element, value)
+		list = append(list, node{checksums[strings.TrimPrefix(name, checksumPrefix)].element, value})
 	}
-	d.optional("ChecksumType", v.SumType)
-}
-
-// rawSum decodes a checksum for the computation of a composite one.
-func rawSum(sum string) []byte {
-	raw, _ := base64.StdEncoding.DecodeString(sum)
-	return raw
+	return append(list, node{"ChecksumType", optional(v.SumType)})
 }

@@ -1,10 +1,10 @@
 package fakes3
 
 import (
+	"cmp"
 	"crypto/md5"
 	"crypto/rand"
 	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -169,10 +169,44 @@ func (st *store) putLocked(b *bucket, key string, v *version) error {
 	if v.Time.IsZero() {
 		v.Time = st.now()
 	}
-	if err := st.disk.log(record{Put: &putRecord{b.Name, key, v, younger}}); err != nil {
+	return st.commit(record{Put: &change{Bucket: b.Name, Key: key, Version: v, Younger: younger}})
+}
+
+// commit writes a record to the journal and does what it says.
+func (st *store) commit(rec record) error {
+	if err := st.disk.log(rec); err != nil {
 		return err
 	}
-	b.insert(key, v, younger)
+	return st.apply(rec)
+}
+
+// apply does what a record says.
+func (st *store) apply(rec record) error {
+	c := cmp.Or(rec.Put, rec.Replace, rec.Drop)
+	switch {
+	case rec.Bucket != nil:
+		b := st.buckets[rec.Bucket.Name]
+		if b == nil {
+			b = &bucket{uploads: map[string]*upload{}}
+			st.buckets[rec.Bucket.Name] = b
+		}
+		b.bucketConf = *rec.Bucket
+		return nil
+	case c == nil || c.Version == nil && c != rec.Drop:
+		return errors.New("a record of no known kind")
+	}
+	b := st.buckets[c.Bucket]
+	if b == nil {
+		return fmt.Errorf("no bucket %q", c.Bucket)
+	}
+	switch c {
+	case rec.Put:
+		b.insert(c.Key, c.Version, c.Younger)
+	case rec.Replace:
+		b.replace(c.Key, c.Version)
+	case rec.Drop:
+		b.drop(c.Key, c.ID)
+	}
 	return nil
 }
 
@@ -204,11 +238,7 @@ func (st *store) delVersion(b *bucket, key, id string) (*version, error) {
 }
 
 func (st *store) dropLocked(b *bucket, key, id string) error {
-	if err := st.disk.log(record{Drop: &dropRecord{b.Name, key, id}}); err != nil {
-		return err
-	}
-	b.drop(key, id)
-	return nil
+	return st.commit(record{Drop: &change{Bucket: b.Name, Key: key, ID: id}})
 }
 
 func (st *store) bucket(name string) *bucket {
@@ -248,20 +278,7 @@ func (st *store) configure(conf bucketConf) error {
 	if conf.Created.IsZero() {
 		conf.Created = st.now()
 	}
-	if err := st.disk.log(record{Bucket: &conf}); err != nil {
-		return err
-	}
-	st.configureLocked(conf)
-	return nil
-}
-
-func (st *store) configureLocked(conf bucketConf) {
-	b := st.buckets[conf.Name]
-	if b == nil {
-		b = &bucket{uploads: map[string]*upload{}}
-		st.buckets[conf.Name] = b
-	}
-	b.bucketConf = conf
+	return st.commit(record{Bucket: &conf})
 }
 
 // newID returns 32 characters as version and upload ids have them. The first is
@@ -282,13 +299,17 @@ func (st *store) putBytes(b *bucket, key string, data []byte) error {
 	if key == "" || len(key) > maxKey || !utf8.ValidString(key) {
 		return fmt.Errorf("S3 has no key %q", key)
 	}
-	content, err := st.disk.save(data)
+	v, err := st.newVersion(data)
 	if err != nil {
 		return err
 	}
-	sum := md5.Sum(data)
-	v := &version{ETag: hex.EncodeToString(sum[:]), Size: int64(len(data)), Body: content, Header: defaultHeader, SSE: "AES256"}
 	return st.put(b, key, v, always)
+}
+
+// newVersion saves data as a version that is nowhere yet.
+func (st *store) newVersion(data []byte) (*version, error) {
+	content, err := st.disk.save(data)
+	return &version{ETag: fmt.Sprintf("%x", md5.Sum(data)), Size: int64(len(data)), Body: content, Header: defaultHeader, SSE: "AES256"}, err
 }
 
 // defaultHeader is shared by the versions that have no other; it never changes.
@@ -310,23 +331,16 @@ func (st *store) tamper(b *bucket, key string, v *version, alter func([]byte) []
 	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if err := st.disk.log(record{Replace: &putRecord{b.Name, key, &altered, 0}}); err != nil {
-		return err
-	}
-	b.replace(key, &altered)
-	return nil
+	return st.commit(record{Replace: &change{Bucket: b.Name, Key: key, Version: &altered}})
 }
 
 // fill stores n objects of size zeros, PREFIX000000000 and on; they share one
 // body.
 func (st *store) fill(b *bucket, prefix string, n, size int) (err error) {
-	data := make([]byte, size)
-	content, err := st.disk.save(data)
+	first, err := st.newVersion(make([]byte, size))
 	if err != nil {
 		return err
 	}
-	sum := md5.Sum(data)
-	etag := hex.EncodeToString(sum[:])
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	if st.disk != nil {
@@ -337,8 +351,8 @@ func (st *store) fill(b *bucket, prefix string, n, size int) (err error) {
 		}()
 	}
 	for i := range n {
-		v := &version{ETag: etag, Size: int64(size), Body: content, Header: defaultHeader, SSE: "AES256"}
-		if err := st.putLocked(b, fmt.Sprintf("%s%09d", prefix, i), v); err != nil {
+		v := *first
+		if err := st.putLocked(b, fmt.Sprintf("%s%09d", prefix, i), &v); err != nil {
 			return err
 		}
 	}

@@ -1,54 +1,59 @@
 package fakes3
 
 import (
+	"encoding/xml"
 	"fmt"
+	"io"
+	"net/http"
 	"strconv"
 	"time"
 	"unicode/utf8"
 )
 
-const s3Namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
+const s3Namespace = ` xmlns="http://s3.amazonaws.com/doc/2006-03-01/"`
 
-// An xmlDoc is an S3 document in the making. Listings of a thousand names are
+// A node is an element of an S3 document. What is in it is a string, an optional,
+// rawXML, a number, a bool, a time, or nodes. Listings of a thousand names are
 // written often, hence no reflection.
-type xmlDoc []byte
-
-func newXML(root string) *xmlDoc {
-	d := xmlDoc(`<?xml version="1.0" encoding="UTF-8"?>` + "\n<" + root + ` xmlns="` + s3Namespace + `">`)
-	return &d
+type node struct {
+	name  string
+	value any
 }
 
-func (d *xmlDoc) open(name string)  { *d = append(append(append(*d, '<'), name...), '>') }
-func (d *xmlDoc) close(name string) { *d = append(append(append(*d, "</"...), name...), '>') }
+type nodes []node
 
-func (d *xmlDoc) elem(name, value string) {
-	d.open(name)
-	*d = appendXMLText(*d, value)
-	d.close(name)
-}
+// An optional is text without which there is no element either.
+type optional string
 
-// optional writes the element unless value is empty.
-func (d *xmlDoc) optional(name, value string) {
-	if value != "" {
-		d.elem(name, value)
+// rawXML goes out as it is.
+type rawXML string
+
+func appendXML(b []byte, value any) []byte {
+	switch v := value.(type) {
+	case nodes:
+		for _, n := range v {
+			if n.value == optional("") {
+				continue
+			}
+			b = append(append(append(b, '<'), n.name...), '>')
+			b = appendXML(b, n.value)
+			b = append(append(append(b, "</"...), n.name...), '>')
+		}
+		return b
+	case string:
+		return appendXMLText(b, v)
+	case optional:
+		return appendXMLText(b, string(v))
+	case rawXML:
+		return append(b, v...)
+	case time.Time:
+		return v.UTC().AppendFormat(b, "2006-01-02T15:04:05.000Z")
 	}
+	return fmt.Append(b, value)
 }
 
-func (d *xmlDoc) number(name string, n int64) {
-	d.open(name)
-	*d = strconv.AppendInt(*d, n, 10)
-	d.close(name)
-}
-
-func (d *xmlDoc) bool(name string, b bool) { d.elem(name, strconv.FormatBool(b)) }
-
-func (d *xmlDoc) time(name string, t time.Time) {
-	d.open(name)
-	*d = t.UTC().AppendFormat(*d, "2006-01-02T15:04:05.000Z")
-	d.close(name)
-}
-
-func (d *xmlDoc) etag(etag string) { d.elem("ETag", `"`+etag+`"`) }
+// quoted is an ETag as it goes out.
+func quoted(etag string) string { return `"` + etag + `"` }
 
 // appendXMLText escapes as S3 does: what XML 1.0 cannot hold at all goes out as
 // a character reference, which is why encoding-type=url exists.
@@ -70,4 +75,35 @@ func appendXMLText(b []byte, s string) []byte {
 		}
 	}
 	return b
+}
+
+// answer writes a document, and returns nil.
+func (c *call) answer(root string, value any) error {
+	c.writeXML(http.StatusOK, root, s3Namespace, value)
+	return nil
+}
+
+func (c *call) writeXML(status int, root, attributes string, value any) {
+	doc := appendXML([]byte(xml.Header+"<"+root+attributes+">"), value)
+	doc = append(doc, "</"+root+">"...)
+	c.Header().Set("Content-Type", "application/xml")
+	c.Header().Set("Content-Length", strconv.Itoa(len(doc)))
+	c.WriteHeader(status)
+	c.Write(doc)
+}
+
+// readXML reads the request's document into v.
+func (c *call) readXML(v any) error {
+	in, err := c.receive("", maxXML)
+	if err != nil {
+		return err
+	}
+	data, err := in.body.bytes()
+	if err != nil {
+		return err
+	}
+	if err := xml.Unmarshal(data, v); err != nil && err != io.EOF {
+		return errMalformedXML
+	}
+	return nil
 }
