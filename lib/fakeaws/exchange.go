@@ -90,17 +90,17 @@ func (x *exchange) Acted() error {
 }
 
 // Authenticated notes who signed the request.
-func (x *exchange) Authenticated(name string) { x.server.traces.signed(x.trace, name) }
+func (x *exchange) Authenticated(name string) { x.server.traces.update(func() { x.trace.who = name }) }
 
 // Failed notes the error.
 func (x *exchange) Failed(code string) {
 	x.instead = nil
-	x.server.traces.note(x.trace, code)
+	x.server.traces.update(func() { x.trace.code = code })
 }
 
 // drop closes the connection.
 func (x *exchange) drop(why string) {
-	x.server.traces.note(x.trace, why)
+	x.server.traces.update(func() { x.trace.code = why })
 	panic(http.ErrAbortHandler)
 }
 

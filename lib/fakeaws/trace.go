@@ -75,25 +75,16 @@ func (t *traces) arrive(c *service.Call) *trace {
 	return tr
 }
 
+// update has f note what has become of a request.
+func (t *traces) update(f func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	f()
+}
+
 // answered notes that the client is about to learn the outcome.
 func (t *traces) answered(tr *trace, status int) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	tr.status = status
-	t.done = max(t.done, tr.depth)
-}
-
-// note keeps an error code, or what else became of the request.
-func (t *traces) note(tr *trace, code string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	tr.code = code
-}
-
-func (t *traces) signed(tr *trace, who string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	tr.who = who
+	t.update(func() { tr.status, t.done = status, max(t.done, tr.depth) })
 }
 
 func (t *traces) finish(tr *trace) {

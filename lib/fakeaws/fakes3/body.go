@@ -28,13 +28,6 @@ type piece struct {
 // name is the file's, in the store's folder.
 func (p piece) name() string { return path.Join(bodies, p.File) }
 
-func memoryBody(data []byte) body {
-	if len(data) == 0 {
-		return nil
-	}
-	return body{{Data: data, Size: int64(len(data))}}
-}
-
 func (b body) size() int64 {
 	var n int64
 	for _, p := range b {

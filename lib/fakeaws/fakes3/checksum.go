@@ -1,6 +1,7 @@
 package fakes3
 
 import (
+	"cmp"
 	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
@@ -39,34 +40,29 @@ var checksums = map[string]struct {
 
 // askedChecksum returns the algorithm that a request names, by a value, a
 // trailer or an upload's header; "" if none.
-func askedChecksum(h http.Header) (string, *service.Error) {
-	var found string
+func askedChecksum(h http.Header) (string, error) {
+	var asked []string
 	for alg := range checksums {
-		if h.Get(checksumPrefix+alg) == "" {
-			continue
+		if h.Get(checksumPrefix+alg) != "" {
+			asked = append(asked, alg)
 		}
-		if found != "" {
-			return "", errInvalidRequest("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
-		}
-		found = alg
 	}
 	if trailer := strings.ToLower(h.Get("X-Amz-Trailer")); trailer != "" {
-		alg, ok := strings.CutPrefix(trailer, checksumPrefix)
-		if _, known := checksums[alg]; !ok || !known {
-			return "", errInvalidRequest("The value specified in the x-amz-trailer header is not supported")
-		}
-		if found != "" {
-			return "", errInvalidRequest("Expecting a single x-amz-checksum- header")
-		}
-		found = alg
+		asked = append(asked, strings.TrimPrefix(trailer, checksumPrefix))
 	}
-	if found == "" {
-		found = strings.ToLower(h.Get("X-Amz-Checksum-Algorithm"))
-		if _, known := checksums[found]; found != "" && !known {
-			return "", errInvalidRequest("Checksum algorithm provided is unsupported.")
-		}
+	if alg := strings.ToLower(h.Get("X-Amz-Checksum-Algorithm")); alg != "" && len(asked) == 0 {
+		asked = append(asked, alg)
 	}
-	return found, nil
+	if len(asked) == 0 {
+		return "", nil
+	}
+	if _, known := checksums[asked[0]]; !known {
+		return "", errInvalidRequest("Checksum algorithm provided is unsupported.")
+	}
+	if len(asked) > 1 {
+		return "", errInvalidRequest("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
+	}
+	return asked[0], nil
 }
 
 // received is a request's body as it came in, verified.
@@ -84,13 +80,11 @@ func (in received) etag() string { return hex.EncodeToString(in.md5) }
 // that the request says of it: length, Content-MD5, x-amz-content-sha256, the
 // chunks' signatures, and the checksum, given in a header or after the body.
 func (c *call) receive(alg string, limit int64) (received, error) {
-	asked, apiErr := askedChecksum(c.Request.Header)
-	if apiErr != nil {
-		return received{}, apiErr
+	asked, err := askedChecksum(c.Request.Header)
+	if err != nil {
+		return received{}, err
 	}
-	if asked != "" {
-		alg = asked
-	}
+	alg = cmp.Or(asked, alg)
 	src, size, err := c.payload()
 	if err != nil {
 		return received{}, err
@@ -152,36 +146,14 @@ func (c *call) payload() (io.Reader, int64, error) {
 }
 
 // read reads exactly size bytes, and computes their MD5, the checksum alg
-// unless it is "", and the further hashes.
-func (d *disk) read(r io.Reader, size int64, alg string, further ...hash.Hash) (received, error) {
-	sums := []hash.Hash{md5.New()}
+// unless it is "", and the further hashes. What has been read is hashed while
+// the next piece is.
+func (d *disk) read(r io.Reader, size int64, alg string, further ...hash.Hash) (in received, err error) {
+	sums := append([]hash.Hash{md5.New()}, further...)
 	if alg != "" {
 		sums = append(sums, checksums[alg].new())
 	}
-	b, err := d.receive(r, size, append(sums, further...))
-	if err != nil {
-		return received{}, err
-	}
-	in := received{body: b, size: size, md5: sums[0].Sum(nil), alg: alg}
-	if alg != "" {
-		in.sum = base64.StdEncoding.EncodeToString(sums[1].Sum(nil))
-	}
-	return in, nil
-}
-
-// receive reads exactly size bytes in pieces, to memory, or to a file where d
-// is not nil. What has been read is hashed while the next piece is.
-func (d *disk) receive(r io.Reader, size int64, sums []hash.Hash) (body, error) {
-	var file *os.File
-	if d != nil && size > 0 {
-		f, err := d.create()
-		if err != nil {
-			return nil, err
-		}
-		file = f
-	}
-	pieces := make(chan []byte, 4)
-	hashed := make(chan struct{})
+	pieces, hashed := make(chan []byte, 4), make(chan struct{})
 	go func() {
 		defer close(hashed)
 		for p := range pieces {
@@ -190,17 +162,33 @@ func (d *disk) receive(r io.Reader, size int64, sums []hash.Hash) (body, error) 
 			}
 		}
 	}()
-	b, err := readPieces(r, size, pieces, file)
+	in = received{size: size, alg: alg}
+	in.body, err = d.readBody(r, size, pieces)
 	close(pieces)
 	<-hashed
-	if file == nil {
-		return b, err
+	in.md5 = sums[0].Sum(nil)
+	if alg != "" {
+		in.sum = base64.StdEncoding.EncodeToString(sums[len(sums)-1].Sum(nil))
 	}
-	return d.finish(file, size, err)
+	return in, err
 }
 
-func readPieces(r io.Reader, size int64, pieces chan<- []byte, file *os.File) (body, error) {
-	var b body
+// readBody reads exactly size bytes in pieces, which it passes on, to memory, or
+// to a file where d is not nil.
+func (d *disk) readBody(r io.Reader, size int64, pieces chan<- []byte) (b body, err error) {
+	var file *os.File
+	if d != nil && size > 0 {
+		p := piece{File: newID(), Size: size, dir: d.dir}
+		if file, err = d.dir.OpenFile(p.name(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
+			return nil, err
+		}
+		defer func() {
+			if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
+				err = errors.Join(err, d.dir.Remove(p.name()))
+			}
+		}()
+		b = body{p}
+	}
 	for left := size; left > 0; {
 		p := make([]byte, min(left, pieceSize))
 		if _, err := io.ReadFull(r, p); err != nil {

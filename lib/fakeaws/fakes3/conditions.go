@@ -80,7 +80,7 @@ func (c *call) writeCheck(before *version) func(*version) error {
 // precheck applies a write's conditions before its body is read, and refuses
 // those that S3 does not know. It returns the check for store.put.
 func (c *call) precheck() (func(*version) error, error) {
-	before := c.store.latest(c.bucket, c.key)
+	before := c.store.version(c.bucket, c.key, "")
 	match, none := c.Request.Header.Get("If-Match"), c.Request.Header.Get("If-None-Match")
 	if none != "" && none != "*" || match != "" && none != "" {
 		return nil, errNotImplemented.With("Header", "If-None-Match")

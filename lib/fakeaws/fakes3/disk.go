@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
 
 	"microsecrets/lib/fakeaws/internal/service"
 )
@@ -155,34 +154,6 @@ func (d *disk) log(rec record) error {
 		return err
 	}
 	return d.journal.Sync()
-}
-
-// create opens a new file for a body.
-func (d *disk) create() (*os.File, error) {
-	return d.dir.OpenFile(path.Join(bodies, newID()), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-}
-
-// save returns data as a body of this disk, in memory if d is nil.
-func (d *disk) save(data []byte) (body, error) {
-	if d == nil || len(data) == 0 {
-		return memoryBody(data), nil
-	}
-	f, err := d.create()
-	if err != nil {
-		return nil, err
-	}
-	_, err = f.Write(data)
-	return d.finish(f, int64(len(data)), err)
-}
-
-// finish closes f and returns the body that was written to it, or removes it
-// where err is not nil.
-func (d *disk) finish(f *os.File, size int64, err error) (body, error) {
-	name := filepath.Base(f.Name())
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return nil, errors.Join(err, d.dir.Remove(path.Join(bodies, name)))
-	}
-	return body{{File: name, Size: size, dir: d.dir}}, nil
 }
 
 func (d *disk) close() error {

@@ -158,7 +158,7 @@ func (l listing) page(x *index, after, afterID string, all bool) (p page) {
 			p.nextKey, p.nextID = common, ""
 			return common, true
 		}
-		skipping := o.key == after && o.version(afterID) != nil
+		skipping := o.key == after && afterID != "" && o.version(afterID) != nil
 		for i, v := range slices.Backward(o.versions) {
 			latest := i == len(o.versions)-1
 			if skipping || !all && !latest {

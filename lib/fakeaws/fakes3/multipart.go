@@ -48,13 +48,13 @@ func (c *call) createMultipartUpload() error {
 	if err != nil {
 		return err
 	}
-	alg, apiErr := askedChecksum(c.Request.Header)
-	if apiErr != nil {
-		return apiErr
+	alg, err := askedChecksum(c.Request.Header)
+	if err != nil {
+		return err
 	}
-	sumType, apiErr := checksumType(alg, c.Request.Header.Get("X-Amz-Checksum-Type"))
-	if apiErr != nil {
-		return apiErr
+	sumType, err := checksumType(alg, c.Request.Header.Get("X-Amz-Checksum-Type"))
+	if err != nil {
+		return err
 	}
 	st := c.store
 	u := &upload{id: newID(), key: c.key, started: st.now(), v: v, alg: alg, sumType: sumType, parts: map[int]*part{}}
@@ -72,7 +72,7 @@ func (c *call) createMultipartUpload() error {
 
 // checksumType returns the type that an upload's checksum will have: SHA sums
 // are always composite, CRC64NVME never is.
-func checksumType(alg, asked string) (string, *service.Error) {
+func checksumType(alg, asked string) (string, error) {
 	switch {
 	case alg == "":
 		return "", nil

@@ -1,8 +1,8 @@
 package fakes3
 
 import (
+	"bytes"
 	"cmp"
-	"crypto/md5"
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
@@ -72,29 +72,21 @@ type version struct {
 	SSEKeyID string            `json:"sseKeyId,omitempty"`
 }
 
-// latest returns the newest version, a delete marker perhaps; nil for a key
-// that never was.
-func (o *object) latest() *version {
-	if o == nil || len(o.versions) == 0 {
-		return nil
-	}
-	return o.versions[len(o.versions)-1]
-}
-
 // current returns the newest version unless that is a delete marker.
 func (o *object) current() *version {
-	if v := o.latest(); v != nil && !v.Deleted {
+	if v := o.version(""); v != nil && !v.Deleted {
 		return v
 	}
 	return nil
 }
 
+// version returns the version of an id, with "" the newest; nil if there is none.
 func (o *object) version(id string) *version {
 	if o == nil {
 		return nil
 	}
-	for _, v := range o.versions {
-		if v.ID == id {
+	for _, v := range slices.Backward(o.versions) {
+		if v.ID == id || id == "" {
 			return v
 		}
 	}
@@ -146,7 +138,7 @@ func always(*version) error { return nil }
 func (st *store) put(b *bucket, key string, v *version, check func(latest *version) error) error {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if err := check(b.objects.get(key).latest()); err != nil {
+	if err := check(b.objects.get(key).version("")); err != nil {
 		return err
 	}
 	return st.putLocked(b, key, v)
@@ -216,7 +208,7 @@ func (st *store) apply(rec record) error {
 func (st *store) del(b *bucket, key string, check func(latest *version) error) (*version, error) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if err := check(b.objects.get(key).latest()); err != nil {
+	if err := check(b.objects.get(key).version("")); err != nil {
 		return nil, err
 	}
 	if b.Versioning == neverVersioned {
@@ -254,18 +246,9 @@ func (st *store) conf(b *bucket) bucketConf {
 	return b.bucketConf
 }
 
-// latest returns the newest version of key, perhaps a delete marker, or nil.
-func (st *store) latest(b *bucket, key string) *version {
-	st.mu.RLock()
-	defer st.mu.RUnlock()
-	return b.objects.get(key).latest()
-}
-
-// version returns a version of key, with id "" the newest; nil if there is none.
+// version returns a version of key, with id "" the newest, which a delete marker
+// can be; nil if there is none.
 func (st *store) version(b *bucket, key, id string) *version {
-	if id == "" {
-		return st.latest(b, key)
-	}
 	st.mu.RLock()
 	defer st.mu.RUnlock()
 	return b.objects.get(key).version(id)
@@ -308,8 +291,10 @@ func (st *store) putBytes(b *bucket, key string, data []byte) error {
 
 // newVersion saves data as a version that is nowhere yet.
 func (st *store) newVersion(data []byte) (*version, error) {
-	content, err := st.disk.save(data)
-	return &version{ETag: fmt.Sprintf("%x", md5.Sum(data)), Size: int64(len(data)), Body: content, Header: defaultHeader, SSE: "AES256"}, err
+	in, err := st.disk.read(bytes.NewReader(data), int64(len(data)), "")
+	v := &version{Header: defaultHeader, SSE: "AES256"}
+	v.setBody(in)
+	return v, err
 }
 
 // defaultHeader is shared by the versions that have no other; it never changes.
@@ -323,12 +308,12 @@ func (st *store) tamper(b *bucket, key string, v *version, alter func([]byte) []
 	if err != nil {
 		return err
 	}
-	data = alter(data)
-	altered := *v
-	altered.Size, altered.Sums, altered.SumType = int64(len(data)), nil, ""
-	if altered.Body, err = st.disk.save(data); err != nil {
+	in, err := st.newVersion(alter(data))
+	if err != nil {
 		return err
 	}
+	altered := *v
+	altered.Body, altered.Size, altered.Sums, altered.SumType = in.Body, in.Size, nil, ""
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	return st.commit(record{Replace: &change{Bucket: b.Name, Key: key, Version: &altered}})
