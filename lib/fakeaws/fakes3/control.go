@@ -193,14 +193,9 @@ func (h *Handler) doRemove(l *control.Line) {
 	id := l.Option("version", "")
 	b, key := h.key(l)
 	l.End()
-	if id == "" {
-		_, err := h.store.del(b, key, always)
-		l.Check(err)
-		return
-	}
-	v, err := h.store.delVersion(b, key, id)
+	gone, err := h.store.del(b, key, id, always)
 	l.Check(err)
-	if v == nil {
+	if gone == nil && id != "" {
 		l.Fail("no version %q of %q", id, key)
 	}
 }

@@ -34,13 +34,7 @@ type upload struct {
 	v       *version // headers and encryption of the object
 	alg     string   // checksum algorithm, or ""
 	sumType string
-	parts   map[int]*part
-}
-
-type part struct {
-	number int
-	received
-	time time.Time
+	parts   map[int]received
 }
 
 func (c *call) createMultipartUpload() error {
@@ -57,7 +51,7 @@ func (c *call) createMultipartUpload() error {
 		return err
 	}
 	st := c.store
-	u := &upload{id: newID(), key: c.key, started: st.now(), v: v, alg: alg, sumType: sumType, parts: map[int]*part{}}
+	u := &upload{id: newID(), key: c.key, started: st.now(), v: v, alg: alg, sumType: sumType, parts: map[int]received{}}
 	st.mu.Lock()
 	c.bucket.uploads[u.id] = u
 	st.mu.Unlock()
@@ -176,7 +170,7 @@ func (c *call) addPart(u *upload, number int, in received) error {
 	if c.bucket.uploads[u.id] != u {
 		return errNoSuchUpload.With("UploadId", u.id)
 	}
-	u.parts[number] = &part{number: number, received: in, time: c.store.now()}
+	u.parts[number] = in
 	return nil
 }
 
@@ -273,11 +267,11 @@ func (c *call) assemble(u *upload, listed []completedPart) (*version, error) {
 		composite = checksums[u.alg].new()
 	}
 	for i, l := range listed {
-		p := have[l.PartNumber]
+		p, ok := have[l.PartNumber]
 		switch {
 		case i > 0 && l.PartNumber <= listed[i-1].PartNumber:
 			return nil, errInvalidPartOrder.With("UploadId", u.id)
-		case p == nil || strings.Trim(l.ETag, `"`) != p.etag():
+		case !ok || strings.Trim(l.ETag, `"`) != p.etag():
 			return nil, errInvalidPart.With("UploadId", u.id).With("PartNumber", strconv.Itoa(l.PartNumber)).With("ETag", l.ETag)
 		case l.checksum() != "" && l.checksum() != p.sum:
 			return nil, errInvalidPart.With("UploadId", u.id).With("PartNumber", strconv.Itoa(l.PartNumber))
@@ -306,28 +300,20 @@ func (c *call) assemble(u *upload, listed []completedPart) (*version, error) {
 	if u.alg == "" {
 		return &v, nil
 	}
-	sum, err := u.checksum(v.Body, v.Size, composite, len(listed))
-	if err != nil {
-		return nil, err
+	v.SumType = u.sumType
+	sum := fmt.Sprintf("%s-%d", base64.StdEncoding.EncodeToString(composite.Sum(nil)), len(listed))
+	if u.sumType != "COMPOSITE" {
+		whole := checksums[u.alg].new()
+		if err := v.Body.writeRange(whole, 0, v.Size); err != nil {
+			return nil, err
+		}
+		sum = base64.StdEncoding.EncodeToString(whole.Sum(nil))
 	}
+	v.Sums = map[string]string{checksumPrefix + u.alg: sum}
 	if want := c.Request.Header.Get(checksumPrefix + u.alg); want != "" && want != sum {
 		return nil, service.Errorf(http.StatusBadRequest, "BadDigest", "The %s you specified did not match the calculated checksum.", u.alg)
 	}
-	v.Sums, v.SumType = map[string]string{checksumPrefix + u.alg: sum}, u.sumType
 	return &v, nil
-}
-
-// checksum returns the object's checksum: of the whole object, or of the parts'
-// checksums and "-N".
-func (u *upload) checksum(b body, size int64, composite hash.Hash, parts int) (string, error) {
-	if u.sumType == "COMPOSITE" {
-		return fmt.Sprintf("%s-%d", base64.StdEncoding.EncodeToString(composite.Sum(nil)), parts), nil
-	}
-	h := checksums[u.alg].new()
-	if err := b.writeRange(h, 0, size); err != nil {
-		return "", err
-	}
-	return base64.StdEncoding.EncodeToString(h.Sum(nil)), nil
 }
 
 func (c *call) listMultipartUploads() error {

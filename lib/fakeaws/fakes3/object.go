@@ -153,7 +153,8 @@ func (c *call) findVersion(b *bucket, key, id string) (*version, error) {
 	case id != "":
 		return nil, errNoSuchVersion.With("VersionId", id)
 	}
-	if err := c.Allow("s3:ListBucket", bucketARN(b.Name), []string{"s3://" + b.Name, key}); err != nil {
+	name := c.store.conf(b).Name
+	if err := c.Allow("s3:ListBucket", bucketARN(name), []string{"s3://" + name, key}); err != nil {
 		return nil, err
 	}
 	if v != nil {
@@ -319,15 +320,12 @@ func (c *call) remove(key, id, match string) (*version, error) {
 			return nil, errNotImplemented.With("Header", "If-Match")
 		}
 	}
-	if id == "" {
-		return c.store.del(c.bucket, key, func(latest *version) error {
-			return c.checkWrite(http.Header{"If-Match": {match}}, latest)
-		})
-	}
 	if err := checkVersionID(id); err != nil {
 		return nil, err
 	}
-	return c.store.delVersion(c.bucket, key, id)
+	return c.store.del(c.bucket, key, id, func(latest *version) error {
+		return c.checkWrite(http.Header{"If-Match": {match}}, latest)
+	})
 }
 
 // deleteObjects removes up to 1,000 keys, each under its own condition and

@@ -202,35 +202,26 @@ func (st *store) apply(rec record) error {
 	return nil
 }
 
-// del does what DELETE without a version does: it adds a delete marker, which
-// it returns, or, in a bucket that never had versioning, removes the object and
-// returns nil.
-func (st *store) del(b *bucket, key string, check func(latest *version) error) (*version, error) {
+// del deletes the version of an id for good, or, with id "", does what DELETE
+// without a version does: it adds a delete marker, or removes the object in a
+// bucket that never had versioning. It returns the marker, or else what is gone,
+// nil for nothing.
+func (st *store) del(b *bucket, key, id string, check func(latest *version) error) (*version, error) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if err := check(b.objects.get(key).version("")); err != nil {
+	o := b.objects.get(key)
+	if err := check(o.version("")); err != nil {
 		return nil, err
 	}
-	if b.Versioning == neverVersioned {
-		return nil, st.dropLocked(b, key, nullVersion)
+	if id == "" && b.Versioning != neverVersioned {
+		marker := &version{Deleted: true}
+		return marker, st.putLocked(b, key, marker)
 	}
-	marker := &version{Deleted: true}
-	return marker, st.putLocked(b, key, marker)
-}
-
-// delVersion removes one version and returns it; nil if there is none.
-func (st *store) delVersion(b *bucket, key, id string) (*version, error) {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	v := b.objects.get(key).version(id)
-	if v == nil {
+	gone := o.version(id)
+	if gone == nil {
 		return nil, nil
 	}
-	return v, st.dropLocked(b, key, id)
-}
-
-func (st *store) dropLocked(b *bucket, key, id string) error {
-	return st.commit(record{Drop: &change{Bucket: b.Name, Key: key, ID: id}})
+	return gone, st.commit(record{Drop: &change{Bucket: b.Name, Key: key, ID: gone.ID}})
 }
 
 func (st *store) bucket(name string) *bucket {

@@ -32,10 +32,7 @@ type list []string
 
 func (l *list) UnmarshalJSON(data []byte) error {
 	var values []any
-	if data[0] != '[' {
-		data = slices.Concat([]byte("["), data, []byte("]"))
-	}
-	if err := json.Unmarshal(data, &values); err != nil {
+	if err := json.Unmarshal(array(data), &values); err != nil {
 		return err
 	}
 	for _, v := range values {
@@ -47,6 +44,14 @@ func (l *list) UnmarshalJSON(data []byte) error {
 		}
 	}
 	return nil
+}
+
+// array makes a JSON value that is not an array one of one element.
+func array(data []byte) []byte {
+	if data[0] == '[' {
+		return data
+	}
+	return slices.Concat([]byte("["), data, []byte("]"))
 }
 
 // A condition is one operator on one condition key.
@@ -100,11 +105,8 @@ func ParsePolicy(data []byte) (*Policy, error) {
 	if len(doc.Statement) == 0 {
 		return nil, errors.New("it has no statement")
 	}
-	if doc.Statement[0] != '[' {
-		doc.Statement = slices.Concat(json.RawMessage("["), doc.Statement, json.RawMessage("]"))
-	}
 	p := &Policy{}
-	if err := strict(doc.Statement, &p.statements); err != nil {
+	if err := strict(array(doc.Statement), &p.statements); err != nil {
 		return nil, err
 	}
 	for i := range p.statements {

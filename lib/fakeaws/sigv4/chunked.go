@@ -2,7 +2,6 @@ package sigv4
 
 import (
 	"bufio"
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -137,9 +136,7 @@ func (c *ChunkedReader) checkChunk() error {
 	if c.sig == nil {
 		return nil
 	}
-	toSign := algorithm + "-PAYLOAD\n" + c.sig.Time + "\n" + c.sig.scope + "\n" + c.prev + "\n" + emptySHA256 + "\n" +
-		hex.EncodeToString(c.chunkHash.Sum(nil))
-	if err := c.sig.check(toSign, c.chunkSig); err != nil {
+	if err := c.sig.check(c.chunkSig, "-PAYLOAD", c.prev, emptySHA256, hex.EncodeToString(c.chunkHash.Sum(nil))); err != nil {
 		return err
 	}
 	c.prev = c.chunkSig
@@ -150,12 +147,14 @@ func (c *ChunkedReader) checkChunk() error {
 // readTrailer reads lines up to an empty one. Some clients leave the last empty
 // line of a stream without trailers out.
 func (c *ChunkedReader) readTrailer() error {
-	var canonical bytes.Buffer
-	var sig string
+	var canonical, sig string
 	for range maxTrailers {
 		line, err := c.line()
 		if errors.Is(err, errNoLine) || err == nil && line == "" {
-			return c.checkTrailer(canonical.Bytes(), sig)
+			if c.sig == nil || c.Trailer == nil {
+				return nil
+			}
+			return c.sig.check(sig, "-TRAILER", c.prev, sha256Hex(canonical))
 		}
 		if err != nil {
 			return err
@@ -169,36 +168,22 @@ func (c *ChunkedReader) readTrailer() error {
 			sig = value
 		default:
 			c.Trailer.Set(name, value)
-			canonical.WriteString(name + ":" + value + "\n")
+			canonical += name + ":" + value + "\n"
 		}
 	}
 	return ErrTrailer
-}
-
-func (c *ChunkedReader) checkTrailer(canonical []byte, sig string) error {
-	if c.sig == nil || c.Trailer == nil {
-		return nil
-	}
-	sum := sha256.Sum256(canonical)
-	toSign := algorithm + "-TRAILER\n" + c.sig.Time + "\n" + c.sig.scope + "\n" + c.prev + "\n" + hex.EncodeToString(sum[:])
-	return c.sig.check(toSign, sig)
 }
 
 // errNoLine is the end of the stream where a line could begin.
 var errNoLine = fmt.Errorf("%w: no line", ErrChunks)
 
 func (c *ChunkedReader) line() (string, error) {
-	var line []byte
-	for {
-		part, err := c.r.ReadSlice('\n')
-		line = append(line, part...)
-		switch {
-		case err == io.EOF && len(line) == 0:
-			return "", errNoLine
-		case err != nil && err != bufio.ErrBufferFull, len(line) > maxChunkLine:
-			return "", ErrChunks
-		case err == nil:
-			return strings.TrimSuffix(strings.TrimSuffix(string(line), "\n"), "\r"), nil
-		}
+	line, err := c.r.ReadSlice('\n')
+	switch {
+	case err == io.EOF && len(line) == 0:
+		return "", errNoLine
+	case err != nil, len(line) > maxChunkLine:
+		return "", ErrChunks
 	}
+	return strings.TrimSuffix(strings.TrimSuffix(string(line), "\n"), "\r"), nil
 }

@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -114,12 +115,13 @@ func (s *Signature) Verify(r *http.Request, secret string) error {
 	for _, part := range []string{s.Region, s.Service, "aws4_request"} {
 		s.key = hmacSHA256(s.key, part)
 	}
-	canonical := sha256.Sum256([]byte(s.canonicalRequest(r)))
-	return s.check(algorithm+"\n"+s.Time+"\n"+s.scope+"\n"+hex.EncodeToString(canonical[:]), s.value)
+	return s.check(s.value, "", sha256Hex(s.canonicalRequest(r)))
 }
 
-// check returns ErrMismatch unless value is the signature of a string to sign.
-func (s *Signature) check(toSign, value string) error {
+// check returns ErrMismatch unless value is the signature of a string to sign: of
+// a request, whose kind is "", or of what is in its body.
+func (s *Signature) check(value, kind string, content ...string) error {
+	toSign := strings.Join(append([]string{algorithm + kind, s.Time, s.scope}, content...), "\n")
 	if !hmac.Equal([]byte(hex.EncodeToString(hmacSHA256(s.key, toSign))), []byte(value)) {
 		return ErrMismatch
 	}
@@ -189,3 +191,5 @@ func hmacSHA256(key []byte, s string) []byte {
 	h.Write([]byte(s))
 	return h.Sum(nil)
 }
+
+func sha256Hex(s string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(s))) }
