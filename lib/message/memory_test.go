@@ -9,6 +9,9 @@ import (
 
 // TestAllocations holds that a frame more costs no allocation more, on one processor and on several.
 func TestAllocations(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures again and again")
+	}
 	const short, long = 256, 512 // frames
 	plain := noise(long * DefaultFrameLength)
 	for _, cpus := range []int{1, 4} {
