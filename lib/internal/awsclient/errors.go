@@ -281,6 +281,17 @@ func broken(err error) bool {
 	return errors.As(err, new(*failedAttempt)) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
+// region is the bucket's, as the answer says.
+func region(err error) string {
+	var response *smithyhttp.ResponseError
+	if errors.As(err, &response) {
+		if name := response.Response.Header.Get("X-Amz-Bucket-Region"); regionForm.MatchString(name) {
+			return "the region " + name
+		}
+	}
+	return "another region"
+}
+
 // hintFor says what may be done about a failure. A 403 to a read may stand for an
 // absent secret: S3 does not tell whoever may not list the bucket.
 func hintFor(e *Error, err error, f Facts) string {
@@ -309,14 +320,14 @@ func hintFor(e *Error, err error, f Facts) string {
 to make it: key=$(aws kms create-key --query KeyMetadata.KeyId --output text) && aws kms create-alias --alias-name ` + f.Key + ` --target-key-id "$key"`
 		}
 		return "check the setting key: no such KMS key or alias in this account and region"
-	case "PermanentRedirect":
-		return "the bucket is in another region: set region"
-	case "AuthorizationHeaderMalformed":
-		return "the bucket may be in another region: set region"
+	case "PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed":
+		return "the bucket is in " + region(err) + ": set region"
 	case "RequestTimeTooSkewed":
 		return "this machine's clock is wrong"
 	}
 	switch {
+	case e.Status/100 == 3:
+		return "check the endpoint, which AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL or the profile names"
 	case errors.Is(err, errProxySetting):
 		return "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY"
 	case isForGood(err):

@@ -19,7 +19,7 @@ type patience struct {
 	timeout time.Duration
 	left    time.Duration
 	bytes   int       // since there was progress
-	tries   int       // since there was progress
+	tries   int       // in all
 	failed  time.Time // the attempt before
 }
 
@@ -119,7 +119,7 @@ func (w *watch) progress() {
 
 // renew has the whole patience begin again; the caller has the lock.
 func (w *watch) renew() {
-	w.bytes, w.tries, w.left = 0, 1, w.timeout
+	w.bytes, w.left = 0, w.timeout
 	if !w.since.IsZero() {
 		w.wait()
 	}
@@ -154,7 +154,7 @@ type failedAttempt struct {
 	err    error
 	sent   bool          // a byte of the request, at least: it may have been acted on
 	begun  bool          // the answer had begun
-	tries  int           // since there was progress, this one included
+	tries  int           // of the operation, this one included
 	waited time.Duration // since there was progress
 	left   time.Duration // for further attempts
 }

@@ -54,6 +54,7 @@ type Bucket struct {
 	sse           types.ServerSideEncryption
 	unconditional bool
 	probes        *probes       // nil: the server is trusted
+	probing       bool          // nothing is to be changed: what is not answered is repeated
 	prefetching   chan struct{} // holds a value while an Object fetches ranges in advance
 }
 
@@ -177,7 +178,7 @@ func (b *Bucket) put(ctx context.Context, key string, data *buffer, c Condition)
 }
 
 func (b *Bucket) attempts() *awsclient.Attempts {
-	return &awsclient.Attempts{Blind: b.unconditional}
+	return &awsclient.Attempts{Blind: b.unconditional || b.probing}
 }
 
 func (b *Bucket) changeFacts(c Condition, a *awsclient.Attempts) awsclient.Facts {

@@ -105,7 +105,9 @@ func (b *Bucket) probe(ctx context.Context, operation, key string, c Condition) 
 	if verdict, known := b.probes.verdicts[operation]; known {
 		return verdict
 	}
-	err := b.trusting().probeMatch(ctx, operation, probeKey(key))
+	probing := b.trusting()
+	probing.probing = true
+	err := probing.probeMatch(ctx, operation, probeKey(key))
 	if err != nil && !errors.Is(err, ErrConditionsIgnored) {
 		return &unprobedError{err}
 	}
