@@ -2,6 +2,7 @@ package awsclient
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -11,6 +12,10 @@ import (
 
 	"microsecrets/lib/internal/hint"
 )
+
+// killTime is what a credential_process that takes too long is given to end when it
+// is killed. What it has started, and what holds its output, may live on.
+const killTime = 500 * time.Millisecond
 
 // checkedCredentials are those of a source that is given so much time, and whose errors
 // are put into words of our own.
@@ -28,17 +33,26 @@ func (c *checkedCredentials) ProviderSources() []aws.CredentialSource {
 	return nil
 }
 
+// IsCredentialsProvider reports whether the source is of target's type, which the SDK
+// asks of anonymous credentials.
+func (c *checkedCredentials) IsCredentialsProvider(target aws.CredentialsProvider) bool {
+	return aws.IsCredentialsProvider(c.source, target)
+}
+
 // Retrieve returns credentials that can be sent, or an ErrDenied.
 func (c *checkedCredentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	last := aws.CredentialSourceUndefined
 	if all := c.ProviderSources(); len(all) > 0 {
 		last = all[len(all)-1]
 	}
-	timeout := c.timeout
-	if last == aws.CredentialSourceIMDS {
-		timeout = metadataTimeout
+	bound := c.timeout
+	switch {
+	case last == aws.CredentialSourceIMDS:
+		bound = metadataTimeout
+	case last == aws.CredentialSourceProcess && bound > 0:
+		bound += killTime
 	}
-	bounded, cancel := withBound(ctx, timeout, c.asking)
+	bounded, cancel := withBound(ctx, bound, c.asking)
 	defer cancel(nil)
 	found, err := c.source.Retrieve(bounded)
 	switch {
@@ -52,10 +66,10 @@ func (c *checkedCredentials) Retrieve(ctx context.Context) (aws.Credentials, err
 		s = sources[aws.CredentialSourceUndefined]
 	}
 	e := &Error{Kind: ErrDenied, Detail: "no credentials: " + s.name + " gave none"}
-	if bounded.Err() != nil && last != aws.CredentialSourceIMDS {
-		e.Detail += fmt.Sprintf(" in %v", timeout)
+	if last != aws.CredentialSourceIMDS && (bounded.Err() != nil || errors.Is(err, context.DeadlineExceeded)) {
+		e.Detail += fmt.Sprintf(" in %v", c.timeout)
 	}
-	if s.aws {
+	if s.sts {
 		e.Status, e.Code, _ = answer(err)
 	}
 	return aws.Credentials{}, hint.With(e, s.hint)
@@ -81,14 +95,23 @@ func (c *checkedCredentials) check(found aws.Credentials, source aws.CredentialS
 	return nil
 }
 
-// sources are what to call a source of credentials, and what may be done about one
-// that gives none. What AWS itself answers has a code that is worth showing.
-var sources = map[aws.CredentialSource]struct {
+// A source is what to call a source of credentials, and what may be done about one
+// that gives none.
+type source struct {
 	name, hint string
-	aws        bool
-}{
-	aws.CredentialSourceUndefined: {name: "the configured source", hint: "check the AWS_ variables and the profile that -profile, MS_PROFILE or AWS_PROFILE names"},
-	aws.CredentialSourceEnvVars:   {name: "the environment", hint: "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"},
+	sts        bool // what STS answers has a code that is worth showing
+}
+
+var (
+	sso = source{name: "the SSO session of the profile", hint: "renew the session: aws sso login"}
+	web = source{name: "the role of the web identity",
+		hint: "check AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN, or the profile, and who may assume the role", sts: true}
+)
+
+var sources = map[aws.CredentialSource]source{
+	aws.CredentialSourceUndefined: {name: "the configured source",
+		hint: "check the AWS_ variables, and the profile that -profile, MS_PROFILE or AWS_PROFILE names"},
+	aws.CredentialSourceEnvVars: {name: "the environment", hint: "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"},
 	aws.CredentialSourceIMDS: {name: "the instance metadata service",
 		hint: "tried the environment (AWS_ACCESS_KEY_ID, AWS_WEB_IDENTITY_TOKEN_FILE), the profile in the shared AWS files, the container's endpoint and the instance metadata service"},
 	aws.CredentialSourceHTTP: {name: "the container's endpoint",
@@ -96,10 +119,12 @@ var sources = map[aws.CredentialSource]struct {
 	aws.CredentialSourceProfile: {name: "the profile", hint: "check aws_access_key_id and aws_secret_access_key of the profile"},
 	aws.CredentialSourceProcess: {name: "the credential_process of the profile",
 		hint: "run the command that the profile has as credential_process: it must print JSON, and nothing else"},
-	aws.CredentialSourceSSO:           {name: "the SSO session of the profile", hint: "renew the session: aws sso login"},
-	aws.CredentialSourceSSOLegacy:     {name: "the SSO session of the profile", hint: "renew the session: aws sso login"},
-	aws.CredentialSourceLogin:         {name: "the session of the profile", hint: "renew the session: aws login"},
-	aws.CredentialSourceSTSAssumeRole: {name: "the role of the profile", hint: "check role_arn, source_profile and mfa_serial of the profile, who may assume the role, and the MFA code", aws: true},
-	aws.CredentialSourceSTSAssumeRoleWebID: {name: "the role of the web identity",
-		hint: "check AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN, or the profile, and who may assume the role", aws: true},
+	aws.CredentialSourceSSO:       sso,
+	aws.CredentialSourceSSOLegacy: sso,
+	aws.CredentialSourceLogin:     {name: "the session of the profile", hint: "renew the session: aws login"},
+	aws.CredentialSourceSTSAssumeRole: {name: "the role of the profile",
+		hint: "check role_arn, source_profile and mfa_serial of the profile, who may assume the role, and the MFA code", sts: true},
+	aws.CredentialSourceSTSAssumeRoleWebID:   web,
+	aws.CredentialSourceEnvVarsSTSWebIDToken: web,
+	aws.CredentialSourceProfileSTSWebIDToken: web,
 }

@@ -328,8 +328,6 @@ to make it: key=$(aws kms create-key --query KeyMetadata.KeyId --output text) &&
 	switch {
 	case e.Status/100 == 3:
 		return "check the endpoint, which AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL or the profile names"
-	case errors.Is(err, errProxySetting):
-		return "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY"
 	case isForGood(err):
 		return "a certificate authority of your own is named by AWS_CA_BUNDLE; an endpoint without TLS begins with http://"
 	case e.Kind == ErrConfig:

@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -96,6 +97,9 @@ func (o LoadOptions) load(ctx context.Context, asking *atomic.Bool) (aws.Config,
 				return &boundedConn{c, io.LimitReader(c, sourceMax)}, nil
 			}
 		})),
+	}
+	if o.Timeout > 0 {
+		options = append(options, config.WithProcessCredentialOptions(func(p *processcreds.Options) { p.Timeout = o.Timeout }))
 	}
 	if o.MFA != nil {
 		options = append(options, config.WithAssumeRoleCredentialOptions(func(a *stscreds.AssumeRoleOptions) {

@@ -11,10 +11,6 @@ import (
 	"syscall"
 )
 
-// errProxySetting is the error of a proxy's URL that cannot be used. That of
-// net/http shows it, with the password in it.
-var errProxySetting = errors.New("the proxy's URL cannot be used")
-
 // proxyRefusal is the HTTP status of a proxy that makes no connection.
 type proxyRefusal int
 
@@ -48,8 +44,6 @@ func cause(err error) string {
 		return fmt.Sprintf("no more of the answer for %v", attempt.waited)
 	case errors.Is(err, errStalled):
 		return fmt.Sprintf("no answer for %v", attempt.waited)
-	case errors.Is(err, errProxySetting):
-		return errProxySetting.Error()
 	case errors.As(err, &refusal):
 		return refusal.Error()
 	case errors.As(err, &authority):
@@ -81,10 +75,10 @@ func cause(err error) string {
 }
 
 // isForGood reports whether the failure does not pass by itself: the server is not
-// the one that it should be, does not speak TLS, or cannot be looked for.
+// the one that it should be, or does not speak TLS.
 func isForGood(err error) bool {
 	return errors.As(err, new(*tls.CertificateVerificationError)) || errors.As(err, new(tls.RecordHeaderError)) ||
-		errors.Is(err, http.ErrSchemeMismatch) || errors.Is(err, errProxySetting)
+		errors.Is(err, http.ErrSchemeMismatch)
 }
 
 func isTimeout(err error) bool {

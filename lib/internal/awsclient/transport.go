@@ -75,19 +75,10 @@ func httpClient(c aws.HTTPClient) aws.HTTPClient {
 }
 
 // restrict makes a transport decompress nothing, bound the header of an answer,
-// and return typed errors where net/http would show a proxy's URL or its words.
+// and return a typed error where net/http would show a proxy's words.
 func restrict(t *http.Transport) {
 	t.DisableCompression = true
 	t.MaxResponseHeaderBytes = headerMax
-	if proxy := t.Proxy; proxy != nil {
-		t.Proxy = func(r *http.Request) (*url.URL, error) {
-			u, err := proxy(r)
-			if err != nil {
-				err = errProxySetting
-			}
-			return u, err
-		}
-	}
 	t.OnProxyConnectResponse = func(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Response) error {
 		if answer.StatusCode != http.StatusOK {
 			return proxyRefusal(answer.StatusCode)

@@ -4,14 +4,22 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"microsecrets/lib/internal/hint"
 )
 
 // served returns a client whose S3, and KMS, is a handler.
@@ -169,5 +177,73 @@ func TestTraceHoldsNoHeaders(t *testing.T) {
 	resp.Body.Close()
 	if len(lines) != 1 || strings.Contains(lines[0], "canary") || !strings.Contains(lines[0], "/bucket/key (attempt=1; max=3): 404") {
 		t.Errorf("%q", lines)
+	}
+}
+
+// TestCertificates has servers that are not the ones that they should be: nothing is
+// sent to them, and they are asked once.
+func TestCertificates(t *testing.T) {
+	var connections atomic.Int32
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	server.StartTLS()
+	defer server.Close()
+	known := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+		t.TLSClientConfig.RootCAs = server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	})
+	for _, test := range []struct {
+		client   aws.HTTPClient
+		endpoint string
+		want     string
+	}{
+		{nil, server.URL, "PutObject: not sent: the certificate is not signed by a known authority"},
+		{known, strings.Replace(server.URL, "127.0.0.1", "localhost", 1), "PutObject: not sent: the certificate is for another host"},
+	} {
+		connections.Store(0)
+		c := New(aws.Config{
+			Region:       "us-east-1",
+			BaseEndpoint: &test.endpoint,
+			HTTPClient:   test.client,
+			Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+				return aws.Credentials{AccessKeyID: "key", SecretAccessKey: "secret"}, nil
+			}),
+		}, Options{Timeout: time.Minute})
+		var attempts Attempts
+		_, err := c.S3().PutObject(context.Background(), &s3.PutObjectInput{Bucket: aws.String("bucket"), Key: aws.String("key")}, attempts.Watch)
+		err = Classify(context.Background(), "PutObject", err, Facts{Attempts: &attempts})
+		var e *Error
+		if !errors.As(err, &e) || e.Error() != test.want || e.Kind != ErrConfig || e.MaybeApplied || !strings.Contains(hint.Of(err), "AWS_CA_BUNDLE") {
+			t.Errorf("%v (%s)", err, hint.Of(err))
+		}
+		if n := connections.Load(); n != 1 {
+			t.Errorf("%d connections", n)
+		}
+	}
+}
+
+// TestTooManyOpenFiles is not the network's fault, and does not pass by itself.
+func TestTooManyOpenFiles(t *testing.T) {
+	tries := 0
+	c := New(aws.Config{
+		Region:       "us-east-1",
+		BaseEndpoint: aws.String("http://127.0.0.1"),
+		HTTPClient: awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+			t.DialContext = func(context.Context, string, string) (net.Conn, error) {
+				tries++
+				return nil, &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("socket", syscall.EMFILE)}
+			}
+		}),
+		Credentials: aws.AnonymousCredentials{},
+	}, Options{Timeout: time.Minute})
+	_, err := get(c)
+	err = Classify(context.Background(), "GetObject", err, Facts{})
+	var e *Error
+	if !errors.As(err, &e) || e.Kind != nil || e.Error() != "GetObject: no answer: too many open files" || tries != 1 {
+		t.Errorf("%v, after %d tries", err, tries)
 	}
 }
