@@ -2,6 +2,7 @@ package environ
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/pem"
@@ -361,10 +362,8 @@ func (c canary) left(t *testing.T, name, url string, cert []byte) bool {
 		}
 	}
 	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir + "/home", "LC_ALL=C", "TERM=xterm", "LESS=F"}
-	for _, manager := range []string{"RUSTUP_HOME", "PYENV_ROOT"} { // whose programs are found by them
-		if value, ok := os.LookupEnv(manager); ok {
-			env = append(env, manager+"="+value)
-		}
+	for manager, folder := range map[string]string{"RUSTUP_HOME": ".rustup", "PYENV_ROOT": ".pyenv"} { // below HOME otherwise
+		env = append(env, manager+"="+cmp.Or(os.Getenv(manager), filepath.Join(os.Getenv("HOME"), folder)))
 	}
 	sh := func(script string, env ...string) (string, error) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
