@@ -2,6 +2,7 @@ package environ
 
 import (
 	"os"
+	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
@@ -95,9 +96,30 @@ func TestRequiredUnsafe(t *testing.T) {
 		ANSIBLE_INVENTORY OAUTHLIB_INSECURE_TRANSPORT C_FORCE_ROOT DOCKER_CONTENT_TRUST BOTOCORE_EXPERIMENTAL__PLUGINS
 		CLOUDSDK_AUTH_DISABLE_SSL_VALIDATION GCE_METADATA_HOST TF_REATTACH_PROVIDERS TG_AUTH_PROVIDER_CMD HELM_BIN
 		GITHUB_ENV GITHUB_PATH MUSL_LOCPATH MALLOC_CONF GNUTLS_KEYLOGFILE TNS_ADMIN LIBVIRT_DEFAULT_URI XTABLES_LIBDIR
-		MODPROBE_OPTIONS MAGICK_CONFIGURE_PATH shell_escape NIX_REMOTE HOMEBREW_CURLRC DISPLAY LAZYCRED_ANYTHING`) {
+		MODPROBE_OPTIONS MAGICK_CONFIGURE_PATH shell_escape CC_x86_64_unknown_linux_gnu GPATH APPDOMAIN_MANAGER_ASM NIX_REMOTE HOMEBREW_CURLRC DISPLAY LAZYCRED_ANYTHING`) {
 		if _, unsafe := Unsafe(name); !unsafe {
 			t.Errorf("%s passes", name)
+		}
+	}
+}
+
+// TestMakeRules asks make which variables its built-in rules use: each is unsafe.
+func TestMakeRules(t *testing.T) {
+	if _, err := exec.LookPath("make"); err != nil {
+		t.Skip("not installed: make")
+	}
+	cmd := exec.Command("make", "-p", "-f", os.DevNull)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
+	rules, _ := cmd.Output() // make has nothing to do, which is an error
+	used := regexp.MustCompile(`\$[({](\w+)[)}]`).FindAllSubmatch(rules, -1)
+	if len(used) < 50 {
+		t.Fatalf("make uses %d variables", len(used))
+	}
+	for _, m := range used {
+		if name := string(m[1]); ValidName(name) {
+			if _, unsafe := Unsafe(name); !unsafe {
+				t.Errorf("%s passes", name)
+			}
 		}
 	}
 }
