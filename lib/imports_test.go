@@ -50,7 +50,7 @@ var law = []room{
 	{name: "lib/fakeaws/fakescript", may: []string{"lib/fakeaws"}},
 
 	{name: "lib/tool", may: []string{
-		"lib/secret", "lib/environ", "lib/internal/settings", "lib/internal/hint", "lib/internal/printable", "lib/internal/version",
+		"lib/secret", "lib/environ", "lib/internal/settings", "lib/internal/hint", "lib/internal/printable", "lib/internal/prompt", "lib/internal/version",
 	}},
 	{name: "lib/tool/put", may: []string{"lib/tool", "lib/secret", "lib/environ", "lib/internal/hint", "lib/internal/prompt"}},
 	{name: "lib/tool/get", may: []string{"lib/tool", "lib/secret", "lib/environ", "lib/internal/atomicfile", "lib/internal/hint"}},

@@ -108,6 +108,9 @@ func parseLocation(store string) (location, error) {
 // String is the canonical form: s3://BUCKET[/PREFIX], no slash at the end.
 func (l location) String() string { return strings.TrimSuffix("s3://"+l.bucket+"/"+l.prefix, "/") }
 
+// isARN reports whether the bucket is an access point's ARN.
+func (l location) isARN() bool { return strings.HasPrefix(l.bucket, "arn:") }
+
 // under is what every key of the store begins with.
 func (l location) under() string {
 	if l.prefix == "" {

@@ -105,11 +105,12 @@ func (r Request) String() string { return awsclient.Request(r).String() }
 // Store is a store of secrets. It is safe for concurrent use.
 type Store struct {
 	location
-	origin  location
-	options Options
-	client  *awsclient.Client
-	bucket  *bucket.Bucket
-	memory  *memory
+	origin       location
+	options      Options
+	client       *awsclient.Client
+	regionSource string // where Open found the region
+	bucket       *bucket.Bucket
+	memory       *memory
 }
 
 // Open returns a store, with the AWS configuration and credentials that the SDK
@@ -131,8 +132,15 @@ func Open(ctx context.Context, store string, o *Options) (*Store, error) {
 		return nil, s.fail("open", "", err)
 	}
 	s.connect(cfg)
+	if s.options.Region == "" {
+		s.regionSource = awsclient.RegionSource(cfg)
+	}
 	return s, nil
 }
+
+// Region is the AWS region in use, and where Open found it: a variable, the profile
+// or the instance. Source is empty if it was given by Options or to New.
+func (s *Store) Region() (name, source string) { return s.client.Region(), s.regionSource }
 
 // New returns a store, with an AWS configuration of the caller's, whose Region must
 // be set. It makes no request of any kind. The configuration's Logger and
@@ -165,6 +173,9 @@ func newStore(store string, o *Options) (*Store, error) {
 			return nil, &Error{Op: "open", Err: err}
 		}
 	}
+	if s.location.isARN() && o.PathStyle != nil && *o.PathStyle {
+		return nil, &Error{Op: "open", Err: invalidf("the ARN of an access point cannot be in the path of a URL, which path-style puts it into")}
+	}
 	if o.Key == "" {
 		o.Key = DefaultKey
 	}
@@ -184,6 +195,9 @@ func newStore(store string, o *Options) (*Store, error) {
 func (s *Store) connect(cfg aws.Config) {
 	o := s.options
 	ao := awsclient.Options{PathStyle: o.PathStyle, Timeout: o.Timeout}
+	if s.location.isARN() {
+		ao.PathStyle = new(bool)
+	}
 	if o.Trace != nil {
 		ao.Trace = func(r awsclient.Request) { o.Trace(Request(r)) }
 	}

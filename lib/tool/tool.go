@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"microsecrets/lib/internal/hint"
+	"microsecrets/lib/internal/prompt"
 	"microsecrets/lib/internal/settings"
 	"microsecrets/lib/internal/version"
 	"microsecrets/lib/secret"
@@ -143,6 +144,9 @@ func (t *Tool) Settings() (*settings.Settings, error) {
 		return nil, &settings.Error{Source: s.Source("origin"), Err: err}
 	}
 	for _, each := range s.Describe() {
+		if each.Name == "region" && each.Value == "" {
+			continue // the AWS SDK finds it, when the store is opened
+		}
 		t.Debugf("%s = %s (%s)", each.Name, each.Value, each.Source)
 	}
 	t.resolved = s
@@ -159,7 +163,12 @@ func (t *Tool) Open(ctx context.Context) (*secret.Store, error) {
 	if t.verbose {
 		o.Trace = func(r secret.Request) { t.Debugf("%s", r) }
 	}
-	return secret.Open(ctx, s.Store, o)
+	store, err := secret.Open(ctx, s.Store, o)
+	if err == nil && s.Region == "" {
+		name, source := store.Region()
+		t.Debugf("region = %s (%s)", name, source)
+	}
+	return store, err
 }
 
 func (t *Tool) options(s *settings.Settings) *secret.Options {
@@ -175,7 +184,23 @@ func (t *Tool) options(s *settings.Settings) *secret.Options {
 		Timeout:        s.Timeout,
 		Region:         s.Region,
 		Profile:        s.Profile,
+		MFA:            askMFA,
 	}
+}
+
+// askMFA asks for the code of an MFA device on the terminal that controls the
+// process, wherever its input and its messages go.
+func askMFA(ctx context.Context) (string, error) {
+	terminal, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+	if err != nil {
+		return "", errors.New("there is no terminal to ask on")
+	}
+	defer terminal.Close()
+	code, err := prompt.Line(ctx, terminal, terminal, "MFA code, not shown: ")
+	if err != nil {
+		err = FileError("the terminal", err)
+	}
+	return string(code), err
 }
 
 // CheckNames refuses names, and services that no key can be named after, before

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -50,7 +49,7 @@ func New(cfg aws.Config, o Options) *Client {
 	cfg = cfg.Copy()
 	cfg.Logger, cfg.ClientLogMode = logging.Nop{}, 0
 	if _, bounded := cfg.Credentials.(*checkedCredentials); !bounded && cfg.Credentials != nil {
-		cfg.Credentials = &checkedCredentials{cfg.Credentials, o.Timeout, new(atomic.Bool)}
+		cfg.Credentials = &checkedCredentials{cfg.Credentials, o.Timeout, new(sync.Mutex)}
 	}
 	cfg.HTTPClient = &transport{
 		next:    httpClient(cfg.HTTPClient),
@@ -73,6 +72,7 @@ func (c *Client) S3() *s3.Client {
 	return s3.NewFromConfig(c.cfg, func(o *s3.Options) {
 		o.Retryer = withSharedBackoff(o.Retryer)
 		o.APIOptions = append(o.APIOptions, requireProof, withPatience, leaveEncoding)
+		o.UseARNRegion = true // an access point named by its ARN is where that says
 		elsewhere := o.BaseEndpoint != nil && !isAmazon(*o.BaseEndpoint)
 		o.UsePathStyle = elsewhere
 		if c.pathStyle != nil {

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -22,7 +22,7 @@ const killTime = 500 * time.Millisecond
 type checkedCredentials struct {
 	source  aws.CredentialsProvider
 	timeout time.Duration
-	asking  *atomic.Bool // a person for a code
+	asking  *sync.Mutex // held while a person is asked for a code
 }
 
 // ProviderSources are those of the source.
@@ -55,9 +55,14 @@ func (c *checkedCredentials) Retrieve(ctx context.Context) (aws.Credentials, err
 	bounded, cancel := withBound(ctx, bound, c.asking)
 	defer cancel(nil)
 	found, err := c.source.Retrieve(bounded)
+	var mfa *mfaError
 	switch {
 	case ctx.Err() != nil:
+		c.asking.Lock() // until whoever asks has given the terminal back
+		defer c.asking.Unlock()
 		return aws.Credentials{}, context.Cause(ctx)
+	case errors.As(err, &mfa):
+		return aws.Credentials{}, noMFA(mfa.err)
 	case err == nil:
 		return found, c.check(found, last)
 	}
@@ -73,6 +78,16 @@ func (c *checkedCredentials) Retrieve(ctx context.Context) (aws.Credentials, err
 		e.Status, e.Code, _ = answer(err)
 	}
 	return aws.Credentials{}, hint.With(e, s.hint)
+}
+
+// mfaError is the error of asking for an MFA code.
+type mfaError struct{ err error }
+
+func (e *mfaError) Error() string { return e.err.Error() }
+
+func noMFA(why error) error {
+	return hint.With(&Error{Kind: ErrDenied, Detail: "no credentials: the profile wants an MFA code: " + why.Error()},
+		"run it at a terminal, or use the credentials of a session (aws sts get-session-token)")
 }
 
 // check refuses what no request can carry: a line end, say, that was copied along.

@@ -13,7 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -47,7 +47,7 @@ type LoadOptions struct {
 	Timeout time.Duration // bounds each source of credentials; 0 or below is no bound
 
 	// MFA asks a person for the code that a profile wants, and takes any time. Nil
-	// means that nobody can be asked.
+	// means that nobody can be asked. Its error is shown.
 	MFA func(context.Context) (string, error)
 }
 
@@ -57,7 +57,7 @@ type LoadOptions struct {
 // ErrConfig or an ErrDenied, whose text is not the SDK's: that may hold the output
 // of a credential_process, a URL with a password, or a token.
 func Load(ctx context.Context, o LoadOptions) (aws.Config, error) {
-	asking := new(atomic.Bool)
+	asking := new(sync.Mutex)
 	cfg, err := o.load(ctx, asking)
 	if err == nil && cfg.Region == "" {
 		if o.Region, err = instanceRegion(ctx, cfg); err == nil {
@@ -77,7 +77,7 @@ func Load(ctx context.Context, o LoadOptions) (aws.Config, error) {
 
 // load reads the SDK's configuration. A file may be a pipe into which nobody
 // writes.
-func (o LoadOptions) load(ctx context.Context, asking *atomic.Bool) (aws.Config, error) {
+func (o LoadOptions) load(ctx context.Context, asking *sync.Mutex) (aws.Config, error) {
 	type result struct {
 		cfg aws.Config
 		err error
@@ -104,9 +104,13 @@ func (o LoadOptions) load(ctx context.Context, asking *atomic.Bool) (aws.Config,
 	if o.MFA != nil {
 		options = append(options, config.WithAssumeRoleCredentialOptions(func(a *stscreds.AssumeRoleOptions) {
 			a.TokenProvider = func() (string, error) {
-				asking.Store(true)
-				defer asking.Store(false)
-				return o.MFA(ctx)
+				asking.Lock()
+				defer asking.Unlock()
+				code, err := o.MFA(ctx)
+				if err != nil {
+					err = &mfaError{err}
+				}
+				return code, err
 			}
 		}))
 	}
@@ -145,18 +149,19 @@ func (c *boundedConn) Read(p []byte) (int, error) { return c.r.Read(p) }
 
 // withBound returns a context that ends after the timeout, but not while a person is
 // being asked.
-func withBound(ctx context.Context, timeout time.Duration, asking *atomic.Bool) (context.Context, context.CancelCauseFunc) {
+func withBound(ctx context.Context, timeout time.Duration, asking *sync.Mutex) (context.Context, context.CancelCauseFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	if timeout <= 0 {
 		return ctx, cancel
 	}
 	var timer *time.Timer
 	timer = time.AfterFunc(math.MaxInt64, func() {
-		if asking.Load() {
+		if !asking.TryLock() {
 			timer.Reset(timeout)
-		} else {
-			cancel(context.DeadlineExceeded)
+			return
 		}
+		asking.Unlock()
+		cancel(context.DeadlineExceeded)
 	})
 	timer.Reset(timeout)
 	context.AfterFunc(ctx, func() { timer.Stop() })
@@ -174,8 +179,7 @@ func configError(err error) error {
 		return hint.With(&Error{Kind: ErrConfig, Detail: "the AWS configuration has no such profile"},
 			"it is named by -profile, MS_PROFILE, AWS_PROFILE, or the source_profile of another one")
 	case errors.As(err, new(config.AssumeRoleTokenProviderNotSetError)):
-		return hint.With(&Error{Kind: ErrDenied, Detail: "no credentials: the profile asks for an MFA code, and there is no terminal to ask on"},
-			"run it at a terminal, or use the credentials of a session (aws sts get-session-token)")
+		return noMFA(errors.New("nobody can be asked"))
 	case errors.As(err, new(config.SharedConfigLoadError)):
 		return hint.With(&Error{Kind: ErrConfig, Detail: "a file of the AWS configuration cannot be used"}, filesHint)
 	case errors.As(err, new(config.SharedConfigAssumeRoleError)), errors.As(err, new(config.CredentialRequiresARNError)):

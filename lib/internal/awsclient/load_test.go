@@ -106,7 +106,7 @@ func TestMFA(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	_, err = Load(context.Background(), LoadOptions{})
-	if want := "not allowed: no credentials: the profile asks for an MFA code, and there is no terminal to ask on"; err == nil || err.Error() != want {
+	if want := "not allowed: no credentials: the profile wants an MFA code: nobody can be asked"; err == nil || err.Error() != want {
 		t.Errorf("%v", err)
 	}
 }
