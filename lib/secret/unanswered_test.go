@@ -806,3 +806,58 @@ func TestOldVersionsAreNotLookedInto(t *testing.T) {
 	a.put("app/env", old)
 	a.fake.Do("want 'GenerateDataKey 1' 'PutObject 2' 'GetObject 2' 'ListObjectVersions 1'")
 }
+
+// What another does between the look and the repetition stays, too: the repetition
+// depends on what was seen.
+func TestOvertakenAfterTheLook(t *testing.T) {
+	for _, bucket := range []string{"versioned", "unversioned"} {
+		t.Run(bucket, func(t *testing.T) {
+			t.Parallel()
+			a := arenaOf(t, bucket, secret.Options{})
+			a.put("app/env", old)
+			a.fake.Do("clock 10s", "reset",
+				"fault drop PutObject,DeleteObject key=app/env times=1",
+				"fault do 'copy other app/env' PutObject,DeleteObject key=app/env skip=1 times=1")
+			if err := a.remove(nil); !isUncertain(err) {
+				t.Error(err)
+			}
+			if got := a.value(); got != others {
+				t.Errorf("%q is there", got)
+			}
+			a.fake.Do("clear")
+			a.put("app/env", old)
+			a.fake.Do("clock 20s", "reset", "fault drop PutObject key=app/env times=1", "fault do 'copy other app/env' PutObject key=app/env skip=1 times=1")
+			err := a.write("new", nil)
+			if bucket == "unversioned" { // what was overwritten may have been new
+				if got := a.value(); !isUncertain(err) || got != others {
+					t.Errorf("%v, and %q is there", err, got)
+				}
+				return
+			}
+			if got := a.value(); err != nil || got != "new" {
+				t.Errorf("%v, and %q is there", err, got)
+			}
+			a.fake.Do("want 'GenerateDataKey 1' 'PutObject 3' 'GetObject 3' 'Decrypt 1' 'ListObjectVersions 2'")
+		})
+	}
+}
+
+// Whoever gives up in doubt says so.
+func TestGivenUpInDoubt(t *testing.T) {
+	for name, do := range map[string]func(*arena, string) error{
+		"if":        func(a *arena, etag string) error { return a.write("new", &secret.PutOptions{If: etag}) },
+		"merge":     func(a *arena, _ string) error { return a.merge(nil) },
+		"remove if": func(a *arena, etag string) error { return a.remove(&secret.RemoveOptions{If: etag}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := arenaOf(t, "versioned", secret.Options{Timeout: 300 * time.Millisecond})
+			etag := a.put("app/env", old).ETag
+			a.fake.Do("fault drop PutObject,DeleteObject key=app/env times=1",
+				"fault answer 409 ConditionalRequestConflict PutObject,DeleteObject key=app/env")
+			if err := do(a, etag); !isUncertain(err) {
+				t.Error(err)
+			}
+		})
+	}
+}
