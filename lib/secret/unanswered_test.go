@@ -206,7 +206,9 @@ func TestConflictWithOneself(t *testing.T) {
 		if n := a.fake.Do("count GenerateDataKey"); n != sealed {
 			t.Errorf("%s messages were made", strings.TrimSpace(n))
 		}
-		if n := a.stored(); bucket == "versioned" && n != before+1 {
+		// The first attempt of a put has no condition, and may come after the last.
+		unconditional := c.name == "put" || c.name == "put what is absent"
+		if n := a.stored(); bucket == "versioned" && n != before+1 && !unconditional {
 			t.Errorf("%d versions more", n-before)
 		}
 		if got := a.value(); got != c.want {
