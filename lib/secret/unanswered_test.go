@@ -509,7 +509,7 @@ func TestNobodyKnows(t *testing.T) {
 // A merge that waited in vain for an answer reads again if somebody else has
 // written meanwhile, however long it waited.
 func TestMergeAfterStall(t *testing.T) {
-	a := arenaOf(t, "versioned", secret.Options{Timeout: 200 * time.Millisecond})
+	a := arenaOf(t, "versioned", secret.Options{Timeout: time.Second})
 	a.put("app/env", old)
 	a.fake.Do("fault do 'copy other app/env' PutObject key=app/env times=1", "fault hold PutObject key=app/env times=1")
 	if err := a.merge(nil); err != nil {
@@ -853,7 +853,7 @@ func TestGivenUpInDoubt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			a := arenaOf(t, "versioned", secret.Options{Timeout: 300 * time.Millisecond})
+			a := arenaOf(t, "versioned", secret.Options{Timeout: time.Second})
 			etag := a.put("app/env", old).ETag
 			a.fake.Do("fault drop PutObject,DeleteObject key=app/env times=1",
 				"fault answer 409 ConditionalRequestConflict PutObject,DeleteObject key=app/env")

@@ -205,10 +205,10 @@ func TestMergeAgain(t *testing.T) {
 // A secret that nobody changes, and that cannot be written, is given up.
 func TestMergeWithoutProgress(t *testing.T) {
 	s := start(t)
-	store := s.probed(t, secret.Options{Timeout: 100 * time.Millisecond})
-	s.Do("fault answer 409 ConditionalRequestConflict PutObject")
+	store := s.open(t, secret.Options{Timeout: time.Second})
+	s.Do("fault answer 409 ConditionalRequestConflict PutObject key=app/env")
 	_, err := store.Merge(context.Background(), "app/env", set("A", "1"), nil)
-	if !errors.Is(err, secret.ErrUnreachable) || !strings.HasPrefix(err.Error(), "app/env: not reachable: no progress for 100ms: ") {
+	if !errors.Is(err, secret.ErrUnreachable) || !strings.HasPrefix(err.Error(), "app/env: not reachable: no progress for 1s: ") {
 		t.Fatal(err)
 	}
 	_, err = store.Put(context.Background(), "app/env", strings.NewReader("x"), &secret.PutOptions{Create: true})
