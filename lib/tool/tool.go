@@ -144,7 +144,7 @@ func (t *Tool) Settings() (*settings.Settings, error) {
 		return nil, &settings.Error{Source: s.Source("origin"), Err: err}
 	}
 	for _, each := range s.Describe() {
-		if each.Name == "region" && each.Value == "" {
+		if each.Name == "region" && each.Source == "default" {
 			continue // the AWS SDK finds it, when the store is opened
 		}
 		t.Debugf("%s = %s (%s)", each.Name, each.Value, each.Source)
@@ -164,7 +164,7 @@ func (t *Tool) Open(ctx context.Context) (*secret.Store, error) {
 		o.Trace = func(r secret.Request) { t.Debugf("%s", r) }
 	}
 	store, err := secret.Open(ctx, s.Store, o)
-	if err == nil && s.Region == "" {
+	if err == nil && s.Source("region") == "default" {
 		name, source := store.Region()
 		t.Debugf("region = %s (%s)", name, source)
 	}
