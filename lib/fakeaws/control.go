@@ -53,6 +53,9 @@ Faults: fault KIND [ARG] OP [key=PATTERN] [times=N] [skip=N] [by=NAME]
   await OP N              wait until N requests of OP are held
   idle                    wait until no request is under way
 
+Distance
+  distance D              take D for each round trip, and to open a connection
+
 Counts
   counts                  OP N, sorted
   count OP                N

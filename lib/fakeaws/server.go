@@ -13,6 +13,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
+	"crypto/tls"
 	"errors"
 	"io"
 	"log"
@@ -50,6 +51,10 @@ type Options struct {
 	// Dir keeps buckets, objects and keys between runs; it is made if it is not
 	// there. At most one server at a time may use it.
 	Dir string
+
+	// TLS has the server speak TLS, under a certificate that AWS_CA_BUNDLE names
+	// in Environ.
+	TLS bool
 }
 
 // A Server serves S3, KMS and STS until it is closed. It answers requests for
@@ -64,6 +69,8 @@ type Server struct {
 
 	dir      *folder
 	listener net.Listener
+	distance *distance
+	bundle   string // the file of the certificate, by TLS
 	http     *http.Server
 	token    string        // makes the control path unguessable to web pages
 	done     chan struct{} // closed by Close, releases what is held
@@ -98,18 +105,34 @@ func (s *Server) start(o Options) (err error) {
 	if s.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 		return err
 	}
+	s.distance = &distance{Listener: s.listener}
+	serve := net.Listener(s.distance)
+	if o.TLS {
+		certificate, bundle, err := selfSigned()
+		if err != nil {
+			return err
+		}
+		s.bundle = bundle
+		serve = tls.NewListener(s.distance, &tls.Config{Certificates: []tls.Certificate{certificate}})
+	}
 	s.http = &http.Server{
 		Handler:           s,
 		ReadHeaderTimeout: time.Minute,
 		ErrorLog:          log.New(io.Discard, "", 0),
 		ConnState:         s.traces.connection,
 	}
-	go s.http.Serve(s.listener)
+	go s.http.Serve(serve)
 	return nil
 }
 
 // URL returns the endpoint of all services, without a trailing slash.
-func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }
+func (s *Server) URL() string {
+	scheme := "http://"
+	if s.bundle != "" {
+		scheme = "https://"
+	}
+	return scheme + s.listener.Addr().String()
+}
 
 // Close stops the server at once, cutting the requests under way.
 func (s *Server) Close() (err error) {
@@ -125,6 +148,9 @@ func (s *Server) close() (err error) {
 	if s.s3 != nil {
 		err = errors.Join(err, s.s3.Close())
 	}
+	if s.bundle != "" {
+		err = errors.Join(err, os.Remove(s.bundle))
+	}
 	return errors.Join(err, s.dir.close())
 }
 
@@ -133,7 +159,11 @@ func (s *Server) close() (err error) {
 // own configuration.
 func (s *Server) Environ() []string {
 	dev, _ := s.principals.Find(iam.DefaultPrincipal)
-	return append(dev.Environ(),
+	environ := dev.Environ()
+	if s.bundle != "" {
+		environ = append(environ, "AWS_CA_BUNDLE="+s.bundle)
+	}
+	return append(environ,
 		"AWS_REGION="+DefaultRegion,
 		"AWS_DEFAULT_REGION="+DefaultRegion,
 		"AWS_ENDPOINT_URL_S3="+s.URL(),

@@ -19,7 +19,7 @@ func verbs() map[string]func(*Server, *control.Line) {
 		"help": func(_ *Server, l *control.Line) { l.Printf("%s", Help) },
 
 		"principal": (*Server).doPrincipal, "deny": (*Server).doRule, "allow": (*Server).doRule, "permit": (*Server).doPermit,
-		"policy": (*Server).doPolicy, "expire": (*Server).doExpire, "clock": (*Server).doClock,
+		"policy": (*Server).doPolicy, "expire": (*Server).doExpire, "clock": (*Server).doClock, "distance": (*Server).doDistance,
 
 		"fault": (*Server).doFault, "await": (*Server).doAwait, "idle": (*Server).doIdle,
 		"clear":   order(func(s *Server) { s.faults.clear() }),
@@ -110,6 +110,12 @@ func (s *Server) doClock(l *control.Line) {
 	s.clockMu.Lock()
 	defer s.clockMu.Unlock()
 	s.ahead = d
+}
+
+func (s *Server) doDistance(l *control.Line) {
+	d := l.Duration()
+	l.End()
+	s.distance.roundTrip.Store(int64(d))
 }
 
 // operation takes an operation's name, or a pattern, off the line. It must fit
