@@ -204,6 +204,8 @@ func (s *Store) resolveToRead(name string, o GetOptions) (target, *keyring.Keyri
 
 // open begins to read a secret, whose object the caller closes.
 func (s *Store) open(ctx context.Context, t target, version string, ring *keyring.Keyring, hash hash.Hash) (*opened, error) {
+	defer s.client.ExpectS3(s.location.bucket)()
+	defer s.client.ExpectKMS(ring.Region())()
 	object, err := s.bucket.Get(ctx, t.key, version)
 	if err != nil {
 		return nil, err

@@ -135,6 +135,11 @@ func Open(ctx context.Context, store string, o *Options) (*Store, error) {
 	if s.options.Region == "" {
 		s.regionSource = awsclient.RegionSource(cfg)
 	}
+	// Its connection is opened while the credentials are found.
+	defer s.client.ExpectS3(s.location.bucket)()
+	if err := s.client.Authenticate(ctx); err != nil {
+		return nil, s.fail("open", "", err)
+	}
 	return s, nil
 }
 

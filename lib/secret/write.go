@@ -51,6 +51,7 @@ func (s *Store) seal(ctx context.Context, t target, src io.Reader, c bucket.Cond
 		return nil, err
 	}
 	w := &write{store: s, target: t, condition: c, began: time.Now()}
+	defer s.client.ExpectS3(s.location.bucket)()
 	if err := w.encrypt(ctx, io.MultiReader(bytes.NewReader(head), src), claims); err != nil {
 		return nil, w.abort(err)
 	}

@@ -38,9 +38,11 @@ type Options struct {
 type Client struct {
 	cfg       aws.Config
 	pathStyle *bool
+	dialer    *dialer // nil with a client of the caller's own
 
-	mu  sync.Mutex
-	kms map[string]*kms.Client // by region
+	mu           sync.Mutex
+	kms          map[string]*kms.Client // by region
+	destinations map[string]*url.URL    // by service; see expect
 }
 
 // New returns the clients of a configuration. It makes no request. Loggers would
@@ -51,12 +53,13 @@ func New(cfg aws.Config, o Options) *Client {
 	if _, bounded := cfg.Credentials.(*checkedCredentials); !bounded && cfg.Credentials != nil {
 		cfg.Credentials = &checkedCredentials{cfg.Credentials, o.Timeout, new(sync.Mutex)}
 	}
+	next, dialer := httpClient(cfg.HTTPClient)
 	cfg.HTTPClient = &transport{
-		next:    httpClient(cfg.HTTPClient),
+		next:    next,
 		timeout: o.Timeout,
 		trace:   o.Trace,
 	}
-	return &Client{cfg: cfg, pathStyle: o.PathStyle}
+	return &Client{cfg: cfg, pathStyle: o.PathStyle, dialer: dialer, destinations: map[string]*url.URL{}}
 }
 
 // MaxAttempts is how often a request is made at most.

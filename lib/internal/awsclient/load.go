@@ -51,11 +51,10 @@ type LoadOptions struct {
 	MFA func(context.Context) (string, error)
 }
 
-// Load reads the SDK's configuration and obtains credentials, so that a missing
-// region or missing credentials are a clear failure before any request to S3
-// or KMS. Where no region is configured it is that of the instance. The error is an
-// ErrConfig or an ErrDenied, whose text is not the SDK's: that may hold the output
-// of a credential_process, a URL with a password, or a token.
+// Load reads the SDK's configuration. Where no region is configured it is that of
+// the instance. The error is an ErrConfig or an ErrDenied, whose text is not the
+// SDK's: that may hold the output of a credential_process, a URL with a password, or
+// a token. Credentials are obtained by the first request, or by Client.Authenticate.
 func Load(ctx context.Context, o LoadOptions) (aws.Config, error) {
 	asking := new(sync.Mutex)
 	cfg, err := o.load(ctx, asking)
@@ -71,8 +70,14 @@ func Load(ctx context.Context, o LoadOptions) (aws.Config, error) {
 		return cfg, err
 	}
 	cfg.Credentials = &checkedCredentials{cfg.Credentials, o.Timeout, asking}
-	_, err = cfg.Credentials.Retrieve(ctx)
-	return cfg, err
+	return cfg, nil
+}
+
+// Authenticate obtains credentials, so that missing ones are a clear failure, an
+// ErrDenied, before any request to S3 or KMS.
+func (c *Client) Authenticate(ctx context.Context) error {
+	_, err := c.cfg.Credentials.Retrieve(ctx)
+	return err
 }
 
 // load reads the SDK's configuration. A file may be a pipe into which nobody

@@ -56,22 +56,23 @@ type transport struct {
 // httpClient makes the HTTP client of a configuration follow no redirect, which
 // would take the body and the session token to another host. A client that the
 // caller wrote stays as it is.
-func httpClient(c aws.HTTPClient) aws.HTTPClient {
+func httpClient(c aws.HTTPClient) (aws.HTTPClient, *dialer) {
 	b, ok := c.(*awshttp.BuildableClient)
 	switch {
 	case c == nil:
 		b = awshttp.NewBuildableClient()
 	case !ok:
-		return c
+		return c, nil
 	}
 	t := b.GetTransport()
 	t.MaxIdleConnsPerHost = connections
 	restrict(t)
+	d := dialAhead(t)
 	return &http.Client{
 		Transport:     t,
 		Timeout:       b.GetTimeout(),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	}, d
 }
 
 // restrict makes a transport decompress nothing, bound the header of an answer,

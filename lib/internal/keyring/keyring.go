@@ -85,6 +85,16 @@ func Keys(setting, service string) ([]string, error) {
 	return keys, nil
 }
 
+// Region is where the first of the keys is; empty is the client's own.
+func (k *Keyring) Region() string {
+	if len(k.keys) > 0 {
+		if a, ok := parseARN(k.keys[0]); ok {
+			return a.region
+		}
+	}
+	return ""
+}
+
 func aliasable(service string) bool {
 	for _, c := range []byte(service) {
 		if !isAlphanumeric(c) && c != '_' && c != '-' {
