@@ -9,6 +9,7 @@ import (
 
 	"microsecrets/lib/internal/bucket"
 	"microsecrets/lib/internal/hint"
+	"microsecrets/lib/internal/printable"
 )
 
 // CheckName reports whether a secret can have this name: a path of one or more
@@ -143,23 +144,12 @@ func (l location) url(name, version string) string {
 // validBucket is looser than S3's rule for new buckets, since old ones have
 // upper case and underscores; it keeps what could change a URL's meaning out.
 func validBucket(s string) bool {
-	return len(s) >= 3 && len(s) <= 255 && s[0] != '.' && s[0] != '-' && !strings.Contains(s, "..") && consistsOf(s, ".-_")
+	return len(s) >= 3 && s[0] != '.' && s[0] != '-' && !strings.Contains(s, "..") && printable.Word(s, 255, ".-_")
 }
 
 // validAccessPoint takes arn:PARTITION:s3:REGION:ACCOUNT:accesspoint and a name.
 func validAccessPoint(arn, name string) bool {
 	parts := strings.Split(arn, ":")
-	return len(parts) == 6 && parts[2] == "s3" && consistsOf(parts[1], "-") && consistsOf(parts[3], "-") &&
-		len(parts[4]) == 12 && consistsOf(parts[4], "") && len(name) <= 63 && consistsOf(name, "-")
-}
-
-// consistsOf reports whether s is of ASCII letters, digits and others, and not
-// empty.
-func consistsOf(s, others string) bool {
-	for _, c := range []byte(s) {
-		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte(others, c) >= 0) {
-			return false
-		}
-	}
-	return s != ""
+	return len(parts) == 6 && parts[2] == "s3" && printable.Word(parts[1], 63, "-") && printable.Word(parts[3], 63, "-") &&
+		len(parts[4]) == 12 && printable.Word(parts[4], 12, "") && printable.Word(name, 63, "-")
 }

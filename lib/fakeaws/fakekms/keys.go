@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"microsecrets/lib/fakeaws/iam"
@@ -172,12 +173,14 @@ func (h *Handler) listAliases(c *call) (any, error) {
 	return paginate(c, "Aliases", entries, func(e entry) string { return e.AliasArn })
 }
 
-var aliasName = regexp.MustCompile(`^alias/[a-zA-Z0-9/_-]{1,250}$`)
+var aliasName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^alias/[a-zA-Z0-9/_-]{1,250}$`)
+})
 
 // setAlias is CreateAlias and UpdateAlias.
 func (h *Handler) setAlias(c *call) (any, error) {
 	name := c.args.AliasName
-	if !aliasName.MatchString(name) {
+	if !aliasName().MatchString(name) {
 		return nil, errorf("ValidationException", "1 validation error detected: Value at 'aliasName' failed to satisfy constraint")
 	}
 	if strings.HasPrefix(name, "alias/aws/") {

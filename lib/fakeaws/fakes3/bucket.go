@@ -6,11 +6,14 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"microsecrets/lib/fakeaws/internal/service"
 )
 
-var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+var bucketName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+})
 
 // global is the region whose buckets have no location constraint, and can be
 // created twice.
@@ -30,7 +33,7 @@ func (c *call) listBuckets() error {
 }
 
 func (c *call) createBucket() error {
-	if !bucketName.MatchString(c.bucketName) {
+	if !bucketName().MatchString(c.bucketName) {
 		return errInvalidBucketName.With("BucketName", c.bucketName)
 	}
 	if owner := c.Request.Header.Get("X-Amz-Object-Ownership"); owner != "" && owner != ownerEnforced {

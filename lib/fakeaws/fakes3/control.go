@@ -63,7 +63,7 @@ func (h *Handler) doBucket(l *control.Line) {
 		conf.Versioning = state
 	}
 	l.End()
-	if !bucketName.MatchString(name) {
+	if !bucketName().MatchString(name) {
 		l.Fail("%q cannot be the name of a bucket", name)
 	}
 	l.Check(h.store.configure(conf))

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -218,22 +217,17 @@ func answer(err error) (status int, code, detail string) {
 	return 0, "", ""
 }
 
-// The forms of an error code and of a request id: what is not of that form is not
-// shown.
-var (
-	codeForm      = regexp.MustCompile(`^[A-Za-z0-9.]{1,64}$`)
-	requestIDForm = regexp.MustCompile(`^[A-Za-z0-9+/=_-]{1,128}$`)
-)
-
 // isService reports whether err is S3's or KMS's own. Of an answer without an error
 // code the SDK makes one, and the message, out of the status.
 func isService(status int, err error, api *smithy.APIError) bool {
-	return errors.As(err, api) && codeForm.MatchString((*api).ErrorCode()) &&
+	return errors.As(err, api) && printable.Word((*api).ErrorCode(), 64, ".") &&
 		(*api).ErrorCode() != "UnknownError" && (status == 0 || (*api).ErrorMessage() != http.StatusText(status))
 }
 
+// requestID is what is shown of a request id: nothing, if it does not have the form of
+// one.
 func requestID(s string) string {
-	if !requestIDForm.MatchString(s) {
+	if !printable.Word(s, 128, "+/=_-") {
 		return ""
 	}
 	return s
@@ -285,7 +279,7 @@ func broken(err error) bool {
 func region(err error) string {
 	var response *smithyhttp.ResponseError
 	if errors.As(err, &response) {
-		if name := response.Response.Header.Get("X-Amz-Bucket-Region"); regionForm.MatchString(name) {
+		if name := response.Response.Header.Get("X-Amz-Bucket-Region"); isRegion(name) {
 			return "the region " + name
 		}
 	}

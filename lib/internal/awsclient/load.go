@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -27,6 +26,7 @@ import (
 	"github.com/aws/smithy-go/logging"
 
 	"microsecrets/lib/internal/hint"
+	"microsecrets/lib/internal/printable"
 )
 
 const (
@@ -210,7 +210,7 @@ func instanceRegion(ctx context.Context, cfg aws.Config) (string, error) {
 	switch {
 	case ctx.Err() != nil:
 		return "", context.Cause(ctx)
-	case err != nil || !regionForm.MatchString(out.Region):
+	case err != nil || !isRegion(out.Region):
 		return "", hint.With(&Error{Kind: ErrConfig, Detail: "no region"}, regionHint)
 	}
 	return out.Region, nil
@@ -236,7 +236,10 @@ func RegionSource(cfg aws.Config) string {
 	return "the instance metadata service"
 }
 
-var regionForm = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`)
+// isRegion reports whether a name can be a part of a host's.
+func isRegion(name string) bool {
+	return printable.Word(name, 63, "-") && strings.Trim(name, "-") == name
+}
 
 // Check refuses a configuration with which no request can be made: an ErrConfig,
 // which shows no value.
@@ -244,7 +247,7 @@ func Check(cfg aws.Config) error {
 	switch {
 	case cfg.Region == "":
 		return hint.With(&Error{Kind: ErrConfig, Detail: "no region"}, regionHint)
-	case !regionForm.MatchString(cfg.Region):
+	case !isRegion(cfg.Region):
 		return hint.With(&Error{Kind: ErrConfig, Detail: "the region is not a region's name"}, regionHint)
 	}
 	ofS3, ofKMS := s3.NewFromConfig(cfg).Options(), kms.NewFromConfig(cfg).Options()

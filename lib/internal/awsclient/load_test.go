@@ -71,7 +71,7 @@ func TestSourcesAreBounded(t *testing.T) {
 				t.Fatal(err)
 			}
 			began := time.Now()
-			_, err := Load(context.Background(), LoadOptions{Timeout: 200 * time.Millisecond})
+			_, err := open(context.Background(), LoadOptions{Timeout: 200 * time.Millisecond})
 			if err == nil || err.Error() != test.want || !errors.Is(err, ErrDenied) || hint.Of(err) == "" {
 				t.Errorf("%v (%s)", err, hint.Of(err))
 			}
@@ -95,7 +95,7 @@ func TestMFA(t *testing.T) {
 	configured(t, "[default]\nrole_arn = arn:aws:iam::111122223333:role/r\nsource_profile = user\nmfa_serial = arn:aws:iam::111122223333:mfa/m\n[profile user]\naws_access_key_id = a\naws_secret_access_key = b\n",
 		"AWS_ENDPOINT_URL_STS="+sts.URL)
 	const timeout = 50 * time.Millisecond
-	cfg, err := Load(context.Background(), LoadOptions{Timeout: timeout, MFA: func(ctx context.Context) (string, error) {
+	cfg, err := open(context.Background(), LoadOptions{Timeout: timeout, MFA: func(ctx context.Context) (string, error) {
 		<-time.After(4 * timeout)
 		return "123456", ctx.Err()
 	}})
@@ -105,7 +105,7 @@ func TestMFA(t *testing.T) {
 	if c, err := cfg.Credentials.Retrieve(context.Background()); err != nil || c.AccessKeyID != "ASIA1" {
 		t.Errorf("%v", err)
 	}
-	_, err = Load(context.Background(), LoadOptions{})
+	_, err = open(context.Background(), LoadOptions{})
 	if want := "not allowed: no credentials: the profile wants an MFA code: nobody can be asked"; err == nil || err.Error() != want {
 		t.Errorf("%v", err)
 	}
@@ -139,7 +139,7 @@ func TestInstanceRegion(t *testing.T) {
 		{user, append(instance, "AWS_REGION=eu-north-1"), "eu-north-1", "AWS_REGION"},
 	} {
 		configured(t, test.profile, test.env...)
-		cfg, err := Load(context.Background(), LoadOptions{Timeout: time.Minute})
+		cfg, err := open(context.Background(), LoadOptions{Timeout: time.Minute})
 		if err != nil {
 			t.Errorf("%s: %v", test.want, err)
 		} else if got := RegionSource(cfg); cfg.Region != test.want || got != test.source {
@@ -148,7 +148,7 @@ func TestInstanceRegion(t *testing.T) {
 	}
 	region = "no region"
 	configured(t, user, instance...)
-	if _, err := Load(context.Background(), LoadOptions{}); err == nil || err.Error() != "no region" || !errors.Is(err, ErrConfig) {
+	if _, err := open(context.Background(), LoadOptions{}); err == nil || err.Error() != "no region" || !errors.Is(err, ErrConfig) {
 		t.Errorf("an instance's odd region: %v", err)
 	}
 }
@@ -180,7 +180,7 @@ func TestCheck(t *testing.T) {
 		{[]string{"AWS_CONFIG_FILE=/"}, "a file of the AWS configuration cannot be used", "AWS_CONFIG_FILE"},
 	} {
 		configured(t, "", append([]string{"AWS_ACCESS_KEY_ID=a", "AWS_SECRET_ACCESS_KEY=b"}, test.env...)...)
-		_, err := Load(context.Background(), LoadOptions{Timeout: time.Minute})
+		_, err := open(context.Background(), LoadOptions{Timeout: time.Minute})
 		if !errors.Is(err, ErrConfig) || !strings.HasPrefix(err.Error(), test.want) || !strings.Contains(hint.Of(err), test.hint) {
 			t.Errorf("%q: %v (%s)", test.env, err, hint.Of(err))
 		}
@@ -196,7 +196,7 @@ func TestOddCredentials(t *testing.T) {
 		"AWS_ACCESS_KEY_ID": "access key id", "AWS_SECRET_ACCESS_KEY": "secret access key", "AWS_SESSION_TOKEN": "session token",
 	} {
 		configured(t, "", "AWS_ACCESS_KEY_ID=a", "AWS_SECRET_ACCESS_KEY=b", name+"=canary\n")
-		_, err := Load(context.Background(), LoadOptions{})
+		_, err := open(context.Background(), LoadOptions{})
 		if want := "not allowed: the " + where + " has a character that none has, such as a line end"; err == nil || err.Error() != want || hint.Of(err) != "check "+name {
 			t.Errorf("%s: %v (%s)", name, err, hint.Of(err))
 		}
@@ -211,4 +211,13 @@ func TestOddCredentials(t *testing.T) {
 	if err = Classify(context.Background(), "GetObject", err, Facts{}); !errors.Is(err, ErrDenied) || strings.Contains(err.Error(), "canary") {
 		t.Errorf("%v", err)
 	}
+}
+
+// open reads a configuration and obtains its credentials.
+func open(ctx context.Context, o LoadOptions) (aws.Config, error) {
+	cfg, err := Load(ctx, o)
+	if err == nil {
+		err = New(cfg, Options{}).Authenticate(ctx)
+	}
+	return cfg, err
 }

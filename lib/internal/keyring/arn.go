@@ -30,15 +30,15 @@ func parseARN(s string) (arn, bool) {
 	if !ok || a.kind != "key" && a.kind != "alias" {
 		return arn{}, false
 	}
-	if !consists(a.partition, isLowerDash) || !consists(a.region, isLowerDash) || len(a.account) != 12 || !consists(a.account, isDigit) {
-		return arn{}, false
-	}
-	inID := func(c byte) bool { return isAlphanumeric(c) || c == '-' }
+	others := "-"
 	if a.kind == "alias" {
-		inID = func(c byte) bool { return isAlphanumeric(c) || strings.IndexByte("-_/", c) >= 0 }
+		others = "-_/"
 	}
-	return a, consists(a.id, inID)
+	return a, isLower(a.partition) && isLower(a.region) && len(a.account) == 12 && strings.Trim(a.account, "0123456789") == "" &&
+		printable.Word(a.id, arnMax, others)
 }
+
+func isLower(s string) bool { return printable.Word(s, arnMax, "-") && s == strings.ToLower(s) }
 
 // replicaOf tells whether two ARNs are of one multi-region key: they are the
 // same but for the region.
@@ -53,21 +53,8 @@ func Show(s string) string {
 	if _, ok := parseARN(s); ok {
 		return s
 	}
-	if len(s) <= 256 && consists(s, func(c byte) bool { return isAlphanumeric(c) || strings.IndexByte("-_/", c) >= 0 }) {
+	if printable.Word(s, 256, "-_/") {
 		return s
 	}
 	return printable.Quote(s)
 }
-
-func consists(s string, of func(byte) bool) bool {
-	for i := range len(s) {
-		if !of(s[i]) {
-			return false
-		}
-	}
-	return s != ""
-}
-
-func isDigit(c byte) bool        { return '0' <= c && c <= '9' }
-func isLowerDash(c byte) bool    { return 'a' <= c && c <= 'z' || isDigit(c) || c == '-' }
-func isAlphanumeric(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || isDigit(c) }

@@ -19,6 +19,7 @@ import (
 
 	"microsecrets/lib/internal/awsclient"
 	"microsecrets/lib/internal/hint"
+	"microsecrets/lib/internal/printable"
 	"microsecrets/lib/message"
 )
 
@@ -95,14 +96,7 @@ func (k *Keyring) Region() string {
 	return ""
 }
 
-func aliasable(service string) bool {
-	for _, c := range []byte(service) {
-		if !isAlphanumeric(c) && c != '_' && c != '-' {
-			return false
-		}
-	}
-	return service != ""
-}
+func aliasable(service string) bool { return printable.Word(service, len(service), "_-") }
 
 // at returns the client for a key and how to name it in an error.
 func (k *Keyring) at(key string) client {

@@ -37,6 +37,16 @@ func Quote(text string) string {
 	return strconv.QuoteToASCII(text)
 }
 
+// Word reports whether text is 1 to max ASCII letters, digits and others.
+func Word(text string, max int, others string) bool {
+	for _, c := range []byte(text) {
+		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte(others, c) >= 0) {
+			return false
+		}
+	}
+	return text != "" && len(text) <= max
+}
+
 // Token reports whether text can be an ETag, a version id, an upload id or the
 // like: 1 to 1,024 characters of printable ASCII without a space.
 func Token(text string) bool {
