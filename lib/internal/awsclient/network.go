@@ -32,6 +32,7 @@ func cause(err error) string {
 		invalid   x509.CertificateInvalidError
 		lookup    *net.DNSError
 		number    syscall.Errno
+		odd       *oddAnswerError
 	)
 	if errors.As(err, &at) {
 		attempt = *at
@@ -40,6 +41,8 @@ func cause(err error) string {
 		return "the proxy: " + cause(op.Err)
 	}
 	switch {
+	case errors.As(err, &odd):
+		return odd.Error()
 	case errors.Is(err, errStalled) && attempt.begun:
 		return fmt.Sprintf("no more of the answer for %v", attempt.waited)
 	case errors.Is(err, errStalled):
