@@ -133,28 +133,17 @@ func (h *Handler) resolveUsable(c *call, id string) (*kmsKey, error) {
 // symmetric is the only algorithm, and the spec of its keys.
 const symmetric = "SYMMETRIC_DEFAULT"
 
-// output is the union of what the cryptographic operations answer.
-type output struct {
-	CiphertextBlob                 []byte `json:",omitempty"`
-	Plaintext                      []byte `json:",omitempty"`
-	KeyId                          string
-	SourceKeyId                    string `json:",omitempty"`
-	EncryptionAlgorithm            string `json:",omitempty"`
-	SourceEncryptionAlgorithm      string `json:",omitempty"`
-	DestinationEncryptionAlgorithm string `json:",omitempty"`
-}
-
 // seal encrypts plaintext under the key of an id.
-func (h *Handler) seal(c *call, id string, plaintext []byte, context map[string]string) (output, error) {
+func (h *Handler) seal(c *call, id string, plaintext []byte, context map[string]string) (fields, error) {
 	key, err := h.resolveUsable(c, id)
 	if err != nil {
-		return output{}, err
+		return fields{}, err
 	}
 	blob, err := key.seal(plaintext, context)
-	return output{CiphertextBlob: blob, KeyId: key.arn()}, err
+	return fields{"CiphertextBlob": blob, "KeyId": key.arn()}, err
 }
 
-func (h *Handler) generateDataKey(c *call) (any, error) {
+func (h *Handler) generateDataKey(c *call) (fields, error) {
 	size := 0
 	switch a := c.args; {
 	case (a.KeySpec == "") == (a.NumberOfBytes == nil):
@@ -171,29 +160,29 @@ func (h *Handler) generateDataKey(c *call) (any, error) {
 	plaintext := make([]byte, size)
 	rand.Read(plaintext)
 	out, err := h.seal(c, c.args.KeyId, plaintext, c.args.EncryptionContext)
-	out.Plaintext = plaintext
+	out["Plaintext"] = plaintext
 	return out, err
 }
 
-func (h *Handler) encrypt(c *call) (any, error) {
+func (h *Handler) encrypt(c *call) (fields, error) {
 	if n := len(c.args.Plaintext); n < 1 || n > maxPlaintext {
 		return nil, errorf("ValidationException", "1 validation error detected: Value at 'plaintext' failed to satisfy constraint: Member must have length between 1 and %d", maxPlaintext)
 	}
 	out, err := h.seal(c, c.args.KeyId, c.args.Plaintext, c.args.EncryptionContext)
-	out.EncryptionAlgorithm = symmetric
+	out["EncryptionAlgorithm"] = symmetric
 	return out, err
 }
 
-func (h *Handler) decrypt(c *call) (any, error) {
+func (h *Handler) decrypt(c *call) (fields, error) {
 	key, plaintext, err := h.openBlob(c, c.args.KeyId, c.args.EncryptionContext)
 	if err != nil {
 		return nil, err
 	}
-	return output{Plaintext: plaintext, KeyId: key.arn(), EncryptionAlgorithm: symmetric}, nil
+	return fields{"Plaintext": plaintext, "KeyId": key.arn(), "EncryptionAlgorithm": symmetric}, nil
 }
 
 // reEncrypt needs the permissions kms:ReEncryptFrom and kms:ReEncryptTo.
-func (h *Handler) reEncrypt(c *call) (any, error) {
+func (h *Handler) reEncrypt(c *call) (fields, error) {
 	a := c.args
 	c.Op = "ReEncryptFrom"
 	c.setEncryptionContext(a.SourceEncryptionContext)
@@ -204,7 +193,7 @@ func (h *Handler) reEncrypt(c *call) (any, error) {
 	c.Op = "ReEncryptTo"
 	c.setEncryptionContext(a.DestinationEncryptionContext)
 	out, err := h.seal(c, a.DestinationKeyId, plaintext, a.DestinationEncryptionContext)
-	out.SourceKeyId, out.SourceEncryptionAlgorithm, out.DestinationEncryptionAlgorithm = source.arn(), symmetric, symmetric
+	out["SourceKeyId"], out["SourceEncryptionAlgorithm"], out["DestinationEncryptionAlgorithm"] = source.arn(), symmetric, symmetric
 	return out, err
 }
 

@@ -62,9 +62,11 @@ type input struct {
 	Marker                         string
 }
 
-// operations are called with the Handler locked, and return what is answered as
-// JSON; nil is an answer without a body.
-var operations = map[string]func(*Handler, *call) (any, error){
+// fields are a JSON object.
+type fields map[string]any
+
+// operations are called with the Handler locked. Nil is an answer without a body.
+var operations = map[string]func(*Handler, *call) (fields, error){
 	"CreateKey":       (*Handler).createKey,
 	"DescribeKey":     (*Handler).describeKey,
 	"ListKeys":        (*Handler).listKeys,
@@ -127,7 +129,7 @@ func (c *call) Act() error {
 	return nil
 }
 
-func (c *call) perform() (any, error) {
+func (c *call) perform() (fields, error) {
 	if err := c.args.check(); err != nil {
 		return nil, err
 	}
@@ -137,7 +139,7 @@ func (c *call) perform() (any, error) {
 }
 
 // answer writes v as JSON, nothing if it is nil.
-func (c *call) answer(status int, v any) {
+func (c *call) answer(status int, v fields) {
 	var data []byte
 	if v != nil {
 		data, _ = json.Marshal(v) // of types that can be
@@ -157,7 +159,7 @@ func (c *call) requestUUID() string {
 
 // Fail writes the error as the JSON services have it.
 func (c *call) Fail(err *service.Error) {
-	c.answer(err.Status, map[string]string{"__type": err.Code, "message": err.Message})
+	c.answer(err.Status, fields{"__type": err.Code, "message": err.Message})
 }
 
 // Translate spells errors as the JSON services do.

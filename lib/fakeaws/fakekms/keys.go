@@ -37,72 +37,52 @@ func newKeyID(multiRegion bool) string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
-// keyMetadata is a key as CreateKey and DescribeKey report it; times are
-// seconds since 1970.
-type keyMetadata struct {
-	AWSAccountId             string
-	KeyId                    string
-	Arn                      string
-	CreationDate             float64
-	Enabled                  bool
-	Description              string
-	KeyUsage                 string
-	KeyState                 string
-	DeletionDate             float64 `json:",omitempty"`
-	Origin                   string
-	KeyManager               string
-	KeySpec                  string
-	CustomerMasterKeySpec    string
-	EncryptionAlgorithms     []string `json:",omitempty"`
-	MultiRegion              bool
-	MultiRegionConfiguration *multiRegionConfiguration `json:",omitempty"`
-}
-
-type multiRegionConfiguration struct {
-	MultiRegionKeyType string
-	PrimaryKey         multiRegionKey
-	ReplicaKeys        []multiRegionKey
-}
-
-type multiRegionKey struct{ Arn, Region string }
-
+// seconds since 1970, as KMS gives times.
 func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
 
-func (h *Handler) metadata(key *kmsKey) keyMetadata {
-	m := keyMetadata{AWSAccountId: key.Account, KeyId: key.ID, Arn: key.arn(), CreationDate: seconds(key.Created),
-		Enabled: key.State == keyEnabled, Description: key.Description, KeyUsage: key.Usage, KeyState: key.State, Origin: "AWS_KMS",
-		KeyManager: "CUSTOMER", KeySpec: "SYMMETRIC_DEFAULT", CustomerMasterKeySpec: "SYMMETRIC_DEFAULT", MultiRegion: key.MultiRegion}
+// metadata is a key as CreateKey and DescribeKey report it.
+func (h *Handler) metadata(key *kmsKey) fields {
+	m := fields{"AWSAccountId": key.Account, "KeyId": key.ID, "Arn": key.arn(), "CreationDate": seconds(key.Created),
+		"Enabled": key.State == keyEnabled, "Description": key.Description, "KeyUsage": key.Usage, "KeyState": key.State,
+		"Origin": "AWS_KMS", "KeyManager": "CUSTOMER", "MultiRegion": key.MultiRegion}
+	spec := "HMAC_256"
 	if key.Usage == usageEncrypt {
-		m.EncryptionAlgorithms = []string{"SYMMETRIC_DEFAULT"}
-	} else {
-		m.KeySpec, m.CustomerMasterKeySpec = "HMAC_256", "HMAC_256"
+		spec = symmetric
+		m["EncryptionAlgorithms"] = []string{symmetric}
 	}
+	m["KeySpec"], m["CustomerMasterKeySpec"] = spec, spec
 	if key.State == keyPending {
-		m.DeletionDate = seconds(key.Deletion)
+		m["DeletionDate"] = seconds(key.Deletion)
 	}
-	if !key.MultiRegion {
-		return m
+	if key.MultiRegion {
+		m["MultiRegionConfiguration"] = h.family(key)
 	}
-	conf := &multiRegionConfiguration{MultiRegionKeyType: "REPLICA"}
-	if key.Region == key.Primary {
-		conf.MultiRegionKeyType = "PRIMARY"
-	}
-	for _, arn := range slices.Sorted(maps.Keys(h.keys)) {
-		switch other := h.keys[arn]; {
-		case other.ID != key.ID || other.Account != key.Account:
-		case other.Region == key.Primary:
-			conf.PrimaryKey = multiRegionKey{arn, other.Region}
-		default:
-			conf.ReplicaKeys = append(conf.ReplicaKeys, multiRegionKey{arn, other.Region})
-		}
-	}
-	m.MultiRegionConfiguration = conf
-	return m
+	return fields{"KeyMetadata": m}
 }
 
-type keyOutput struct{ KeyMetadata keyMetadata }
+// family is the primary key and the replicas of a multi-region key.
+func (h *Handler) family(key *kmsKey) fields {
+	conf := fields{"MultiRegionKeyType": "REPLICA"}
+	if key.Region == key.Primary {
+		conf["MultiRegionKeyType"] = "PRIMARY"
+	}
+	replicas := []fields{}
+	for _, arn := range slices.Sorted(maps.Keys(h.keys)) {
+		other := h.keys[arn]
+		names := fields{"Arn": arn, "Region": other.Region}
+		switch {
+		case other.ID != key.ID || other.Account != key.Account:
+		case other.Region == key.Primary:
+			conf["PrimaryKey"] = names
+		default:
+			replicas = append(replicas, names)
+		}
+	}
+	conf["ReplicaKeys"] = replicas
+	return conf
+}
 
-func (h *Handler) createKey(c *call) (any, error) {
+func (h *Handler) createKey(c *call) (fields, error) {
 	if err := c.allow("*", c.Names); err != nil {
 		return nil, err
 	}
@@ -111,25 +91,25 @@ func (h *Handler) createKey(c *call) (any, error) {
 	switch spec := a.KeySpec + a.CustomerMasterKeySpec; {
 	case a.KeyUsage == "GENERATE_VERIFY_MAC" && spec == "HMAC_256":
 		usage = a.KeyUsage
-	case a.KeyUsage != "" && a.KeyUsage != usageEncrypt, spec != "" && spec != "SYMMETRIC_DEFAULT":
+	case a.KeyUsage != "" && a.KeyUsage != usageEncrypt, spec != "" && spec != symmetric:
 		return nil, errorf("UnsupportedOperationException", "this emulator has only symmetric keys for encryption, and HMAC_256 keys")
 	}
 	key := h.newKey(c.Sig.Region, c.Caller.Account, a.MultiRegion)
 	key.Usage, key.Description = usage, a.Description
-	return keyOutput{h.metadata(key)}, h.save()
+	return h.metadata(key), h.save()
 }
 
-func (h *Handler) describeKey(c *call) (any, error) {
+func (h *Handler) describeKey(c *call) (fields, error) {
 	key, err := h.resolve(c, c.args.KeyId)
 	if err != nil {
 		return nil, err
 	}
-	return keyOutput{h.metadata(key)}, nil
+	return h.metadata(key), nil
 }
 
 // paginate answers, under the name field, with the entries after the call's
 // marker, as many as its limit allows. Their names are in order.
-func paginate[E any](c *call, field string, entries []E, name func(E) string) (any, error) {
+func paginate[E any](c *call, field string, entries []E, name func(E) string) (fields, error) {
 	limit := 100
 	if c.args.Limit != nil {
 		if limit = *c.args.Limit; limit < 1 || limit > 1000 {
@@ -137,14 +117,14 @@ func paginate[E any](c *call, field string, entries []E, name func(E) string) (a
 		}
 	}
 	entries = slices.DeleteFunc(entries, func(e E) bool { return name(e) <= c.args.Marker })
-	out := map[string]any{field: entries, "Truncated": false}
+	out := fields{field: entries, "Truncated": false}
 	if len(entries) > limit {
 		out[field], out["Truncated"], out["NextMarker"] = entries[:limit], true, name(entries[limit-1])
 	}
 	return out, nil
 }
 
-func (h *Handler) listKeys(c *call) (any, error) {
+func (h *Handler) listKeys(c *call) (fields, error) {
 	if err := c.allow("*", c.Names); err != nil {
 		return nil, err
 	}
@@ -158,7 +138,7 @@ func (h *Handler) listKeys(c *call) (any, error) {
 	return paginate(c, "Keys", entries, func(e entry) string { return e.KeyArn })
 }
 
-func (h *Handler) listAliases(c *call) (any, error) {
+func (h *Handler) listAliases(c *call) (fields, error) {
 	if err := c.allow("*", c.Names); err != nil {
 		return nil, err
 	}
@@ -178,7 +158,7 @@ var aliasName = sync.OnceValue(func() *regexp.Regexp {
 })
 
 // setAlias is CreateAlias and UpdateAlias.
-func (h *Handler) setAlias(c *call) (any, error) {
+func (h *Handler) setAlias(c *call) (fields, error) {
 	name := c.args.AliasName
 	if !aliasName().MatchString(name) {
 		return nil, errorf("ValidationException", "1 validation error detected: Value at 'aliasName' failed to satisfy constraint")

@@ -78,17 +78,18 @@ func (c *call) writeCheck(before *version) func(*version) error {
 }
 
 // precheck applies a write's conditions before its body is read, and refuses
-// those that S3 does not know. It returns the check for store.put.
-func (c *call) precheck() (func(*version) error, error) {
+// those that S3 does not know.
+func (c *call) precheck() error {
 	before := c.store.version(c.bucket, c.key, "")
 	match, none := c.Request.Header.Get("If-Match"), c.Request.Header.Get("If-None-Match")
 	if none != "" && none != "*" || match != "" && none != "" {
-		return nil, errNotImplemented.With("Header", "If-None-Match")
+		return errNotImplemented.With("Header", "If-None-Match")
 	}
 	if match != "" {
 		if err := c.allowObject("s3:GetObject", c.bucketName, c.key); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return c.writeCheck(before), c.checkWrite(c.Request.Header, before)
+	c.check = c.writeCheck(before)
+	return c.checkWrite(c.Request.Header, before)
 }

@@ -91,6 +91,9 @@ type call struct {
 	bucketName, key string
 	bucket          *bucket
 	operation       *operation
+
+	check  func(latest *version) error // of a conditional operation, for store.put
+	upload *upload                     // that the request names
 }
 
 // maxKey is the longest key of an object, in bytes.
@@ -156,6 +159,9 @@ var operations = []operation{
 	{"POST", keyLevel, "uploads", "", "CreateMultipartUpload", "s3:PutObject", (*call).createMultipartUpload},
 	{"POST", keyLevel, "uploadId", "", "CompleteMultipartUpload", "s3:PutObject", (*call).completeMultipartUpload},
 }
+
+// conditional are the operations that write under If-Match and If-None-Match.
+var conditional = []string{"PutObject", "CopyObject", "CompleteMultipartUpload"}
 
 // subresources are those of S3; without this list one that is not emulated would
 // pass for the plain operation.
@@ -259,6 +265,16 @@ func (c *call) Act() error {
 	}
 	if op.action != "" {
 		if err := c.Allow(op.action, c.arn(), c.Names); err != nil {
+			return err
+		}
+	}
+	if slices.Contains(conditional, op.name) {
+		if err := c.precheck(); err != nil {
+			return err
+		}
+	}
+	if op.query == "uploadId" {
+		if err := c.findUpload(); err != nil {
 			return err
 		}
 	}

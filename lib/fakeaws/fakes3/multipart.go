@@ -81,19 +81,20 @@ func checksumType(alg, asked string) (string, error) {
 	return "COMPOSITE", nil
 }
 
-// upload finds the upload that the request names.
-func (c *call) upload() (*upload, error) {
+// findUpload finds the upload that the request names.
+func (c *call) findUpload() error {
 	c.store.mu.RLock()
 	defer c.store.mu.RUnlock()
-	u := c.bucket.uploads[c.query.Get("uploadId")]
-	if u == nil || u.key != c.key {
-		return nil, errNoSuchUpload.With("UploadId", c.query.Get("uploadId"))
+	id := c.query.Get("uploadId")
+	if c.upload = c.bucket.uploads[id]; c.upload == nil || c.upload.key != c.key {
+		return errNoSuchUpload.With("UploadId", id)
 	}
-	return u, nil
+	return nil
 }
 
 func (c *call) uploadPart() error {
-	number, u, err := c.part()
+	u := c.upload
+	number, err := partNumber(c.query.Get("partNumber"))
 	if err != nil {
 		return err
 	}
@@ -104,7 +105,7 @@ func (c *call) uploadPart() error {
 	if u.alg != "" && in.alg != u.alg {
 		return errInvalidRequest("Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s", u.alg, in.alg)
 	}
-	if err := c.addPart(u, number, in); err != nil {
+	if err := c.addPart(number, in); err != nil {
 		return err
 	}
 	c.encryptionHeaders(u.v)
@@ -119,7 +120,8 @@ func (c *call) uploadPart() error {
 // uploadPartCopy is a part that is a range of an object, as clients copy large
 // ones.
 func (c *call) uploadPartCopy() error {
-	number, u, err := c.part()
+	u := c.upload
+	number, err := partNumber(c.query.Get("partNumber"))
 	if err != nil {
 		return err
 	}
@@ -145,7 +147,7 @@ func (c *call) uploadPartCopy() error {
 	if err != nil {
 		return err
 	}
-	if err := c.addPart(u, number, in); err != nil {
+	if err := c.addPart(number, in); err != nil {
 		return err
 	}
 	c.encryptionHeaders(u.v)
@@ -153,34 +155,28 @@ func (c *call) uploadPartCopy() error {
 		{checksums[in.alg].element, optional(in.sum)}})
 }
 
-// part finds the upload and the number of the part that the request brings.
-func (c *call) part() (int, *upload, error) {
-	number, err := strconv.Atoi(c.query.Get("partNumber"))
+func partNumber(text string) (int, error) {
+	number, err := strconv.Atoi(text)
 	if err != nil || number < 1 || number > maxParts {
-		return 0, nil, errInvalidArgument("partNumber", "Part number must be an integer between 1 and 10000, inclusive")
+		return 0, errInvalidArgument("partNumber", "Part number must be an integer between 1 and 10000, inclusive")
 	}
-	u, err := c.upload()
-	return number, u, err
+	return number, nil
 }
 
 // addPart keeps a part, unless the upload was aborted or completed meanwhile.
-func (c *call) addPart(u *upload, number int, in received) error {
+func (c *call) addPart(number int, in received) error {
 	c.store.mu.Lock()
 	defer c.store.mu.Unlock()
-	if c.bucket.uploads[u.id] != u {
-		return errNoSuchUpload.With("UploadId", u.id)
+	if c.bucket.uploads[c.upload.id] != c.upload {
+		return errNoSuchUpload.With("UploadId", c.upload.id)
 	}
-	u.parts[number] = in
+	c.upload.parts[number] = in
 	return nil
 }
 
 func (c *call) abortMultipartUpload() error {
-	u, err := c.upload()
-	if err != nil {
-		return err
-	}
 	c.store.mu.Lock()
-	delete(c.bucket.uploads, u.id)
+	delete(c.bucket.uploads, c.upload.id)
 	c.store.mu.Unlock()
 	c.WriteHeader(http.StatusNoContent)
 	return nil
@@ -203,14 +199,7 @@ func (p completedPart) checksum() string {
 }
 
 func (c *call) completeMultipartUpload() error {
-	check, err := c.precheck()
-	if err != nil {
-		return err
-	}
-	u, err := c.upload()
-	if err != nil {
-		return err
-	}
+	u := c.upload
 	var in struct {
 		Parts []completedPart `xml:"Part"`
 	}
@@ -225,7 +214,7 @@ func (c *call) completeMultipartUpload() error {
 		if c.bucket.uploads[u.id] != u {
 			return errNoSuchUpload.With("UploadId", u.id)
 		}
-		err := check(latest)
+		err := c.check(latest)
 		if failure, _ := errors.AsType[*service.Error](err); failure == nil || failure.Code == errConflict.Code {
 			delete(c.bucket.uploads, u.id) // after a conflict all parts must be uploaded again
 		}

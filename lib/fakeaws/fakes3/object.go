@@ -102,10 +102,6 @@ func (v *version) setBody(in received) {
 }
 
 func (c *call) putObject() error {
-	check, err := c.precheck()
-	if err != nil {
-		return err
-	}
 	v, err := c.newVersion()
 	if err != nil {
 		return err
@@ -115,7 +111,7 @@ func (c *call) putObject() error {
 		return err
 	}
 	v.setBody(in)
-	if err := c.commit(v, check); err != nil {
+	if err := c.commit(v, c.check); err != nil {
 		return err
 	}
 	c.Header().Set("Etag", quoted(v.ETag))
@@ -242,9 +238,9 @@ func (c *call) extent(v *version) (off, n int64, status int, err error) {
 }
 
 func (c *call) partExtent(v *version, number string) (off, n int64, status int, err error) {
-	i, err := strconv.Atoi(number)
-	if err != nil || i < 1 || i > maxParts {
-		return 0, 0, 0, errInvalidArgument("partNumber", "Part number must be an integer between 1 and 10000, inclusive")
+	i, err := partNumber(number)
+	if err != nil {
+		return 0, 0, 0, err
 	}
 	sizes := v.Parts
 	if len(sizes) == 0 {
@@ -374,10 +370,6 @@ func (c *call) deleteObjects() error {
 
 // copyObject copies within the server; the copy shares the body.
 func (c *call) copyObject() error {
-	check, err := c.precheck()
-	if err != nil {
-		return err
-	}
 	src, err := c.copySource()
 	if err != nil {
 		return err
@@ -395,7 +387,7 @@ func (c *call) copyObject() error {
 	if err := v.setCopy(src); err != nil {
 		return err
 	}
-	if err := c.commit(v, check); err != nil {
+	if err := c.commit(v, c.check); err != nil {
 		return err
 	}
 	return c.answer("CopyObjectResult", append(nodes{{"ETag", quoted(v.ETag)}, {"LastModified", v.Time}}, v.checksumNodes()...))
