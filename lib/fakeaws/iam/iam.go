@@ -3,10 +3,10 @@
 package iam
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"maps"
 	"net/http"
@@ -75,21 +75,15 @@ func New() *Principals {
 // Add adds a principal and returns it. An account, an access key or a secret key
 // that it does not have is set, the keys to random ones.
 func (ps *Principals) Add(p Principal) Principal {
-	var random [40]byte
-	rand.Read(random[:])
-	if p.Account == "" {
-		p.Account = DefaultAccount
+	var secret [30]byte
+	rand.Read(secret[:])
+	prefix := "AKIA"
+	if p.Token != "" {
+		prefix = "ASIA"
 	}
-	if p.AccessKey == "" {
-		p.AccessKey = "AKIA"
-		if p.Token != "" {
-			p.AccessKey = "ASIA"
-		}
-		p.AccessKey += strings.ToUpper(hex.EncodeToString(random[:8]))
-	}
-	if p.SecretKey == "" {
-		p.SecretKey = base64.StdEncoding.EncodeToString(random[10:])
-	}
+	p.Account = cmp.Or(p.Account, DefaultAccount)
+	p.AccessKey = cmp.Or(p.AccessKey, prefix+rand.Text()[:16])
+	p.SecretKey = cmp.Or(p.SecretKey, base64.StdEncoding.EncodeToString(secret[:]))
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	ps.list[p.AccessKey] = &p
