@@ -41,28 +41,29 @@ var checksums = map[string]struct {
 // askedChecksum returns the algorithm that a request names, by a value, a
 // trailer or an upload's header; "" if none.
 func askedChecksum(h http.Header) (string, error) {
-	var asked []string
+	var asked []string // names of headers
 	for alg := range checksums {
 		if h.Get(checksumPrefix+alg) != "" {
-			asked = append(asked, alg)
+			asked = append(asked, checksumPrefix+alg)
 		}
 	}
-	if trailer := strings.ToLower(h.Get("X-Amz-Trailer")); trailer != "" {
-		asked = append(asked, strings.TrimPrefix(trailer, checksumPrefix))
+	if trailer := h.Get("X-Amz-Trailer"); trailer != "" {
+		asked = append(asked, trailer)
 	}
-	if alg := strings.ToLower(h.Get("X-Amz-Checksum-Algorithm")); alg != "" && len(asked) == 0 {
-		asked = append(asked, alg)
+	if alg := h.Get("X-Amz-Checksum-Algorithm"); alg != "" && len(asked) == 0 {
+		asked = append(asked, checksumPrefix+alg)
 	}
-	if len(asked) == 0 {
+	switch len(asked) {
+	case 0:
 		return "", nil
+	case 1:
+		alg, ok := strings.CutPrefix(strings.ToLower(asked[0]), checksumPrefix)
+		if _, known := checksums[alg]; !ok || !known {
+			return "", errInvalidRequest("Checksum algorithm provided is unsupported.")
+		}
+		return alg, nil
 	}
-	if _, known := checksums[asked[0]]; !known {
-		return "", errInvalidRequest("Checksum algorithm provided is unsupported.")
-	}
-	if len(asked) > 1 {
-		return "", errInvalidRequest("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
-	}
-	return asked[0], nil
+	return "", errInvalidRequest("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
 }
 
 // received is a request's body as it came in, verified.
