@@ -122,8 +122,8 @@ func (a *input) check() error {
 }
 
 // resolveUsable finds a key that can be used now.
-func (h *Handler) resolveUsable(c *call, id string) (*kmsKey, error) {
-	key, err := h.resolve(c, id)
+func (c *call) resolveUsable(id string) (*kmsKey, error) {
+	key, err := c.resolve(id)
 	if err != nil {
 		return nil, err
 	}
@@ -134,8 +134,8 @@ func (h *Handler) resolveUsable(c *call, id string) (*kmsKey, error) {
 const symmetric = "SYMMETRIC_DEFAULT"
 
 // seal encrypts plaintext under the key of an id.
-func (h *Handler) seal(c *call, id string, plaintext []byte, context map[string]string) (fields, error) {
-	key, err := h.resolveUsable(c, id)
+func (c *call) seal(id string, plaintext []byte, context map[string]string) (fields, error) {
+	key, err := c.resolveUsable(id)
 	if err != nil {
 		return fields{}, err
 	}
@@ -143,7 +143,7 @@ func (h *Handler) seal(c *call, id string, plaintext []byte, context map[string]
 	return fields{"CiphertextBlob": blob, "KeyId": key.arn()}, err
 }
 
-func (h *Handler) generateDataKey(c *call) (fields, error) {
+func (c *call) generateDataKey() (fields, error) {
 	size := 0
 	switch a := c.args; {
 	case (a.KeySpec == "") == (a.NumberOfBytes == nil):
@@ -159,22 +159,22 @@ func (h *Handler) generateDataKey(c *call) (fields, error) {
 	}
 	plaintext := make([]byte, size)
 	rand.Read(plaintext)
-	out, err := h.seal(c, c.args.KeyId, plaintext, c.args.EncryptionContext)
+	out, err := c.seal(c.args.KeyId, plaintext, c.args.EncryptionContext)
 	out["Plaintext"] = plaintext
 	return out, err
 }
 
-func (h *Handler) encrypt(c *call) (fields, error) {
+func (c *call) encrypt() (fields, error) {
 	if n := len(c.args.Plaintext); n < 1 || n > maxPlaintext {
 		return nil, errorf("ValidationException", "1 validation error detected: Value at 'plaintext' failed to satisfy constraint: Member must have length between 1 and %d", maxPlaintext)
 	}
-	out, err := h.seal(c, c.args.KeyId, c.args.Plaintext, c.args.EncryptionContext)
+	out, err := c.seal(c.args.KeyId, c.args.Plaintext, c.args.EncryptionContext)
 	out["EncryptionAlgorithm"] = symmetric
 	return out, err
 }
 
-func (h *Handler) decrypt(c *call) (fields, error) {
-	key, plaintext, err := h.openBlob(c, c.args.KeyId, c.args.EncryptionContext)
+func (c *call) decrypt() (fields, error) {
+	key, plaintext, err := c.openBlob(c.args.KeyId, c.args.EncryptionContext)
 	if err != nil {
 		return nil, err
 	}
@@ -182,30 +182,30 @@ func (h *Handler) decrypt(c *call) (fields, error) {
 }
 
 // reEncrypt needs the permissions kms:ReEncryptFrom and kms:ReEncryptTo.
-func (h *Handler) reEncrypt(c *call) (fields, error) {
+func (c *call) reEncrypt() (fields, error) {
 	a := c.args
 	c.Op = "ReEncryptFrom"
 	c.setEncryptionContext(a.SourceEncryptionContext)
-	source, plaintext, err := h.openBlob(c, a.SourceKeyId, a.SourceEncryptionContext)
+	source, plaintext, err := c.openBlob(a.SourceKeyId, a.SourceEncryptionContext)
 	if err != nil {
 		return nil, err
 	}
 	c.Op = "ReEncryptTo"
 	c.setEncryptionContext(a.DestinationEncryptionContext)
-	out, err := h.seal(c, a.DestinationKeyId, plaintext, a.DestinationEncryptionContext)
+	out, err := c.seal(a.DestinationKeyId, plaintext, a.DestinationEncryptionContext)
 	out["SourceKeyId"], out["SourceEncryptionAlgorithm"], out["DestinationEncryptionAlgorithm"] = source.arn(), symmetric, symmetric
 	return out, err
 }
 
 // openBlob decrypts the call's blob. With an id, only the key of that id will
 // do; without, the one that the blob names.
-func (h *Handler) openBlob(c *call, id string, context map[string]string) (key *kmsKey, plaintext []byte, err error) {
+func (c *call) openBlob(id string, context map[string]string) (key *kmsKey, plaintext []byte, err error) {
 	blob := c.args.CiphertextBlob
 	if len(blob) < 1 || len(blob) > maxBlob {
 		return nil, nil, errorf("ValidationException", "1 validation error detected: Value at 'ciphertextBlob' failed to satisfy constraint: Member must have length between 1 and %d", maxBlob)
 	}
 	if id != "" {
-		if key, err = h.resolveUsable(c, id); err != nil {
+		if key, err = c.resolveUsable(id); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -214,7 +214,7 @@ func (h *Handler) openBlob(c *call, id string, context map[string]string) (key *
 	case !ok:
 		return nil, nil, errInvalidCiphertext
 	case key == nil:
-		if key, err = h.named(c, blobID); err != nil {
+		if key, err = c.named(blobID); err != nil {
 			return nil, nil, err
 		}
 	case key.ID != blobID:
@@ -225,10 +225,10 @@ func (h *Handler) openBlob(c *call, id string, context map[string]string) (key *
 }
 
 // named finds the key that a blob names.
-func (h *Handler) named(c *call, id string) (*kmsKey, error) {
-	for _, key := range h.keys {
+func (c *call) named(id string) (*kmsKey, error) {
+	for _, key := range c.h.keys {
 		if key.ID == id && key.Region == c.Sig.Region && (key.Account == c.Caller.Account || slices.Contains(key.Shared, c.Caller.Account)) {
-			if err := h.permit(c, key); err != nil {
+			if err := c.permit(key); err != nil {
 				return nil, err
 			}
 			return key, key.usable()

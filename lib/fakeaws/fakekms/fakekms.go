@@ -65,18 +65,18 @@ type input struct {
 // fields are a JSON object.
 type fields map[string]any
 
-// operations are called with the Handler locked. Nil is an answer without a body.
-var operations = map[string]func(*Handler, *call) (fields, error){
-	"CreateKey":       (*Handler).createKey,
-	"DescribeKey":     (*Handler).describeKey,
-	"ListKeys":        (*Handler).listKeys,
-	"CreateAlias":     (*Handler).setAlias,
-	"UpdateAlias":     (*Handler).setAlias,
-	"ListAliases":     (*Handler).listAliases,
-	"GenerateDataKey": (*Handler).generateDataKey,
-	"Encrypt":         (*Handler).encrypt,
-	"Decrypt":         (*Handler).decrypt,
-	"ReEncrypt":       (*Handler).reEncrypt,
+// operations are called with the call's Handler locked. Nil is an answer without a body.
+var operations = map[string]func(*call) (fields, error){
+	"CreateKey":       (*call).createKey,
+	"DescribeKey":     (*call).describeKey,
+	"ListKeys":        (*call).listKeys,
+	"CreateAlias":     (*call).setAlias,
+	"UpdateAlias":     (*call).setAlias,
+	"ListAliases":     (*call).listAliases,
+	"GenerateDataKey": (*call).generateDataKey,
+	"Encrypt":         (*call).encrypt,
+	"Decrypt":         (*call).decrypt,
+	"ReEncrypt":       (*call).reEncrypt,
 }
 
 // Parse reads the body at once: it is small, and patterns match what is in it.
@@ -135,7 +135,7 @@ func (c *call) perform() (fields, error) {
 	}
 	c.h.mu.Lock()
 	defer c.h.mu.Unlock()
-	return operations[c.Op](c.h, c)
+	return operations[c.Op](c)
 }
 
 // answer writes v as JSON, nothing if it is nil.
@@ -271,7 +271,7 @@ type file struct {
 // for the caller, and checks that the caller may do the operation with it. It
 // makes the key of an alias/microsecrets-… for operations that make or describe
 // keys.
-func (h *Handler) resolve(c *call, id string) (*kmsKey, error) {
+func (c *call) resolve(id string) (*kmsKey, error) {
 	if id == "" {
 		return nil, errorf("ValidationException", "1 validation error detected: Value null at 'keyId' failed to satisfy constraint: Member must not be null")
 	}
@@ -286,7 +286,7 @@ func (h *Handler) resolve(c *call, id string) (*kmsKey, error) {
 		}
 		account, name = parts[4], parts[5]
 	}
-	key, err := h.find(c, region, account, name)
+	key, err := c.find(region, account, name)
 	if account != c.Caller.Account && (key == nil || !slices.Contains(key.Shared, c.Caller.Account)) {
 		return nil, errorf("AccessDeniedException", "User: %s is not authorized to perform: kms:%s on resource: %s because no resource-based policy allows the kms:%s action",
 			c.Caller.ARN(), c.Op, id, c.Op)
@@ -298,17 +298,17 @@ func (h *Handler) resolve(c *call, id string) (*kmsKey, error) {
 	if strings.HasPrefix(name, "alias/") {
 		c.Context["kms:requestalias"] = []string{name}
 	}
-	return key, h.permit(c, key)
+	return key, c.permit(key)
 }
 
-func (h *Handler) find(c *call, region, account, name string) (*kmsKey, error) {
+func (c *call) find(region, account, name string) (*kmsKey, error) {
 	if strings.HasPrefix(name, "alias/") {
 		alias := arn(region, account, name)
-		id, ok := h.aliases[alias]
-		if !ok && h.auto && account == c.Caller.Account && strings.HasPrefix(name, autoKeyPrefix) && autoOperations[c.Op] {
-			key := h.newKey(region, account, false)
-			h.aliases[alias] = key.ID
-			return key, h.save()
+		id, ok := c.h.aliases[alias]
+		if !ok && c.h.auto && account == c.Caller.Account && strings.HasPrefix(name, autoKeyPrefix) && autoOperations[c.Op] {
+			key := c.h.newKey(region, account, false)
+			c.h.aliases[alias] = key.ID
+			return key, c.h.save()
 		}
 		if !ok {
 			return nil, errorf("NotFoundException", "Alias %s is not found.", alias)
@@ -316,7 +316,7 @@ func (h *Handler) find(c *call, region, account, name string) (*kmsKey, error) {
 		name = id
 	}
 	keyARN := arn(region, account, "key/"+strings.TrimPrefix(name, "key/"))
-	if key := h.keys[keyARN]; key != nil {
+	if key := c.h.keys[keyARN]; key != nil {
 		return key, nil
 	}
 	return nil, errorf("NotFoundException", "Key '%s' does not exist", keyARN)
@@ -328,8 +328,8 @@ func (h *Handler) find(c *call, region, account, name string) (*kmsKey, error) {
 var autoOperations = map[string]bool{"GenerateDataKey": true, "Encrypt": true, "DescribeKey": true}
 
 // permit checks the caller's policy for the operation on key.
-func (h *Handler) permit(c *call, key *kmsKey) error {
-	aliases := h.aliasesOf(key)
+func (c *call) permit(key *kmsKey) error {
+	aliases := c.h.aliasesOf(key)
 	c.Context["kms:resourcealiases"] = aliases
 	names := append(slices.Clone(c.Names), key.ID)
 	for _, name := range aliases {

@@ -82,7 +82,7 @@ func (h *Handler) family(key *kmsKey) fields {
 	return conf
 }
 
-func (h *Handler) createKey(c *call) (fields, error) {
+func (c *call) createKey() (fields, error) {
 	if err := c.allow("*", c.Names); err != nil {
 		return nil, err
 	}
@@ -94,17 +94,17 @@ func (h *Handler) createKey(c *call) (fields, error) {
 	case a.KeyUsage != "" && a.KeyUsage != usageEncrypt, spec != "" && spec != symmetric:
 		return nil, errorf("UnsupportedOperationException", "this emulator has only symmetric keys for encryption, and HMAC_256 keys")
 	}
-	key := h.newKey(c.Sig.Region, c.Caller.Account, a.MultiRegion)
+	key := c.h.newKey(c.Sig.Region, c.Caller.Account, a.MultiRegion)
 	key.Usage, key.Description = usage, a.Description
-	return h.metadata(key), h.save()
+	return c.h.metadata(key), c.h.save()
 }
 
-func (h *Handler) describeKey(c *call) (fields, error) {
-	key, err := h.resolve(c, c.args.KeyId)
+func (c *call) describeKey() (fields, error) {
+	key, err := c.resolve(c.args.KeyId)
 	if err != nil {
 		return nil, err
 	}
-	return h.metadata(key), nil
+	return c.h.metadata(key), nil
 }
 
 // paginate answers, under the name field, with the entries after the call's
@@ -124,29 +124,29 @@ func paginate[E any](c *call, field string, entries []E, name func(E) string) (f
 	return out, nil
 }
 
-func (h *Handler) listKeys(c *call) (fields, error) {
+func (c *call) listKeys() (fields, error) {
 	if err := c.allow("*", c.Names); err != nil {
 		return nil, err
 	}
 	type entry struct{ KeyId, KeyArn string }
 	entries := []entry{}
-	for _, arn := range slices.Sorted(maps.Keys(h.keys)) {
-		if key := h.keys[arn]; key.Region == c.Sig.Region && key.Account == c.Caller.Account {
+	for _, arn := range slices.Sorted(maps.Keys(c.h.keys)) {
+		if key := c.h.keys[arn]; key.Region == c.Sig.Region && key.Account == c.Caller.Account {
 			entries = append(entries, entry{key.ID, arn})
 		}
 	}
 	return paginate(c, "Keys", entries, func(e entry) string { return e.KeyArn })
 }
 
-func (h *Handler) listAliases(c *call) (fields, error) {
+func (c *call) listAliases() (fields, error) {
 	if err := c.allow("*", c.Names); err != nil {
 		return nil, err
 	}
 	type entry struct{ AliasName, AliasArn, TargetKeyId string }
 	entries := []entry{}
-	for _, alias := range slices.Sorted(maps.Keys(h.aliases)) {
+	for _, alias := range slices.Sorted(maps.Keys(c.h.aliases)) {
 		name, ours := strings.CutPrefix(alias, arn(c.Sig.Region, c.Caller.Account, ""))
-		if id := h.aliases[alias]; ours && (c.args.KeyId == "" || strings.HasSuffix(c.args.KeyId, id)) {
+		if id := c.h.aliases[alias]; ours && (c.args.KeyId == "" || strings.HasSuffix(c.args.KeyId, id)) {
 			entries = append(entries, entry{name, alias, id})
 		}
 	}
@@ -158,7 +158,7 @@ var aliasName = sync.OnceValue(func() *regexp.Regexp {
 })
 
 // setAlias is CreateAlias and UpdateAlias.
-func (h *Handler) setAlias(c *call) (fields, error) {
+func (c *call) setAlias() (fields, error) {
 	name := c.args.AliasName
 	if !aliasName().MatchString(name) {
 		return nil, errorf("ValidationException", "1 validation error detected: Value at 'aliasName' failed to satisfy constraint")
@@ -166,7 +166,7 @@ func (h *Handler) setAlias(c *call) (fields, error) {
 	if strings.HasPrefix(name, "alias/aws/") {
 		return nil, errorf("InvalidAliasNameException", "Alias must not begin with alias/aws/")
 	}
-	key, err := h.resolve(c, c.args.TargetKeyId)
+	key, err := c.resolve(c.args.TargetKeyId)
 	if err != nil {
 		return nil, err
 	}
@@ -174,14 +174,14 @@ func (h *Handler) setAlias(c *call) (fields, error) {
 	if err := c.allow(alias, []string{name}); err != nil {
 		return nil, err
 	}
-	switch _, exists := h.aliases[alias]; {
+	switch _, exists := c.h.aliases[alias]; {
 	case exists && c.Op == "CreateAlias":
 		return nil, errorf("AlreadyExistsException", "An alias with the name %s already exists", alias)
 	case !exists && c.Op == "UpdateAlias":
 		return nil, errorf("NotFoundException", "Alias %s is not found.", alias)
 	}
-	h.aliases[alias] = key.ID
-	return nil, h.save()
+	c.h.aliases[alias] = key.ID
+	return nil, c.h.save()
 }
 
 // keyFor returns the key that the control language names: an id, an ARN, or an
