@@ -60,7 +60,7 @@ func ExampleStore_NewReader() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	dump := io.LimitReader(neverEnding('x'), 100<<20)
+	dump := io.LimitReader(neverEnding('x'), 65<<20)
 	receipt, err := store.Put(ctx, "myservice/dump", dump, &secret.PutOptions{Create: true})
 	if err != nil {
 		log.Fatal(err)
@@ -75,7 +75,7 @@ func ExampleStore_NewReader() {
 		log.Fatal(err)
 	}
 	fmt.Println(n)
-	// Output: 104857600
+	// Output: 68157440
 }
 
 type neverEnding byte
