@@ -161,7 +161,7 @@ func TestListDepth(t *testing.T) {
 // wherever it is split.
 func TestRanges(t *testing.T) {
 	server, b := emulated(t)
-	server.Do(append(services(8, 150), "fill 2500 svc003/", "write svc 1", "write svc003/ 1", "write svc004 1")...)
+	server.Do(append(services(8, 40), "fill 1200 svc003/", "write svc 1", "write svc003/ 1", "write svc004 1")...)
 	l := listing{b, "svc"}
 	var keys []string
 	for e := range serial(t, b, l.prefix, "") {
