@@ -5,7 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"io"
-	"regexp"
+	"strings"
 	"time"
 
 	"microsecrets/lib/internal/bucket"
@@ -144,7 +144,7 @@ func (s *Store) put(ctx context.Context, t target, src io.Reader, o PutOptions) 
 		return stored.receipt(), w.upload.Abort()
 	}
 	r, err := w.commit(ctx)
-	if isConflict(err) && o.If != "" && etagForm.MatchString(o.If) {
+	if isConflict(err) && o.If != "" && isETag(o.If) {
 		r, err = w.commitIfVersion(ctx, o.If, err)
 	}
 	if err != nil {
@@ -175,7 +175,7 @@ func (s *Store) condition(ctx context.Context, t target, o PutOptions) (bucket.C
 		return bucket.Condition{IfAbsent: true}, nil
 	case o.If == "" && !o.Create:
 		return bucket.Condition{}, nil
-	case etagForm.MatchString(o.If) && !s.options.LastWriterWins:
+	case isETag(o.If) && !s.options.LastWriterWins:
 		return bucket.Condition{IfMatch: bucket.Quoted(o.If)}, nil
 	}
 	head, err := s.bucket.Head(ctx, t.key, "")
@@ -192,9 +192,14 @@ func (s *Store) condition(ctx context.Context, t target, o PutOptions) (bucket.C
 	return bucket.Matching(latest.ETag)
 }
 
-// etagForm is the form of an ETag of S3, which no version id of S3 has; those of
-// other servers may.
-var etagForm = regexp.MustCompile(`^"?[0-9a-f]{32}(-[0-9]+)?"?$`)
+// isETag reports whether a version has the form of an ETag of S3: 32 digits, and,
+// if it was stored in parts, how many. No version id of S3 has it; those of other
+// servers may.
+func isETag(version string) bool {
+	sum, parts, inParts := strings.Cut(strings.Trim(version, `"`), "-")
+	return len(sum) == 32 && strings.Trim(sum, "0123456789abcdef") == "" &&
+		(!inParts || parts != "" && strings.Trim(parts, "0123456789") == "")
+}
 
 // Merge reads a secret, has it changed, and stores the result on condition that
 // the secret is still the one that was read; otherwise it begins again, so that

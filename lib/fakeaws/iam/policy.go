@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // A Policy is an identity-based policy in IAM's JSON.
@@ -201,13 +202,15 @@ func (c condition) holds(r Request) bool {
 
 func like(pattern, value string, r Request) bool { return matches(expand(pattern, r, true), value) }
 
-var policyVariable = regexp.MustCompile(`(?s)\$\{[^}]*\}|.`)
+var policyVariable = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?s)\$\{[^}]*\}|.`)
+})
 
 // expand replaces policy variables: ${aws:username}, and ${*}, ${?} and ${$} for
 // these characters. With wildcards it returns a regular expression. A variable
 // that the request does not have fits nothing.
 func expand(pattern string, r Request, wildcards bool) string {
-	return policyVariable.ReplaceAllStringFunc(pattern, func(part string) string {
+	return policyVariable().ReplaceAllStringFunc(pattern, func(part string) string {
 		switch {
 		case wildcards && part == "*":
 			return ".*"
