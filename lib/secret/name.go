@@ -34,8 +34,7 @@ func CheckName(name string) error {
 		switch segment {
 		case "":
 			if strings.Contains(name, "://") {
-				return hint.With(fmt.Errorf("name %q is %w: it is a URL", name, ErrInvalid),
-					"a NAME is what follows the store: -store s3://BUCKET SERVICE/NAME")
+				return isURL("name", name)
 			}
 			return fmt.Errorf("name %q is %w: an empty segment, or a slash at an end", name, ErrInvalid)
 		case ".", "..":
@@ -43,6 +42,11 @@ func CheckName(name string) error {
 		}
 	}
 	return nil
+}
+
+func isURL(what, text string) error {
+	return hint.With(fmt.Errorf("%s %q is %w: it is a URL", what, text, ErrInvalid),
+		"a NAME is what follows the store: -store s3://BUCKET SERVICE/NAME")
 }
 
 // isSeparatorOrBidi reports whether a character ends a line, or changes the
@@ -68,6 +72,8 @@ func CheckPrefix(prefix string) error {
 		return fmt.Errorf("a prefix of over %d bytes is %w", bucket.KeyMax, ErrInvalid)
 	case !utf8.ValidString(prefix), strings.ContainsFunc(prefix, unicode.IsControl), strings.ContainsFunc(prefix, isSeparatorOrBidi):
 		return fmt.Errorf("prefix %+q is %w: no name begins with it", prefix, ErrInvalid)
+	case strings.Contains(prefix, "://"):
+		return isURL("prefix", prefix)
 	}
 	return nil
 }

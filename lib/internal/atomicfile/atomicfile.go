@@ -68,7 +68,7 @@ func (d *Folder) Check(name string) error {
 	case err != nil:
 		return err
 	case at.Mode()&fs.ModeSymlink != 0:
-		err = d.follow(name)
+		err = Follow(filepath.Join(d.root.Name(), filepath.FromSlash(name)))
 	case !at.Mode().IsRegular():
 		err = ErrNotRegular
 	}
@@ -86,12 +86,11 @@ func (d *Folder) Check(name string) error {
 // linksMax is how many links in a row are followed, as Linux does.
 const linksMax = 40
 
-// follow follows a link, which is only looked at, out of the folder as well. It
-// returns nil if it leads to a regular file; an fs.ErrNotExist if to nothing; and
-// an ErrNotRegular if to anything else. What stands in /dev or /proc, such as
-// /dev/stdout, leads to whatever a process has open.
-func (d *Folder) follow(name string) error {
-	path := filepath.Join(d.root.Name(), filepath.FromSlash(name))
+// Follow follows the links of a path, which are only looked at. It returns nil if
+// it leads to a regular file; an fs.ErrNotExist if to nothing; and an ErrNotRegular
+// if to anything else. What stands in /dev or /proc, such as /dev/stdout, leads to
+// whatever a process has open.
+func Follow(path string) error {
 	for range linksMax {
 		dir, err := filepath.EvalSymlinks(filepath.Dir(path))
 		if err != nil {

@@ -129,7 +129,7 @@ func (c *Client) KMS(region string) *kms.Client {
 		c.kms[region] = kms.NewFromConfig(c.cfg, func(o *kms.Options) {
 			o.Region = region
 			o.Retryer = withSharedBackoff(o.Retryer)
-			o.APIOptions = append(o.APIOptions, withPatience)
+			o.APIOptions = append(o.APIOptions, requireProof, withPatience)
 		})
 	}
 	return c.kms[region]

@@ -283,8 +283,10 @@ func region(err error) string {
 			return "the region " + name
 		}
 	}
-	return "another region"
+	return elsewhere
 }
+
+const elsewhere = "another region"
 
 // hintFor says what may be done about a failure. A 403 to a read may stand for an
 // absent secret: S3 does not tell whoever may not list the bucket.
@@ -320,8 +322,12 @@ to make it: key=$(aws kms create-key --query KeyMetadata.KeyId --output text) &&
 		return "this machine's clock is wrong"
 	}
 	switch {
+	case e.Status/100 == 3 && region(err) != elsewhere:
+		return "the bucket is in " + region(err) + ": set region"
 	case e.Status/100 == 3:
 		return "check the endpoint, which AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL or the profile names"
+	case errors.Is(err, errProxyURL):
+		return "check HTTPS_PROXY and HTTP_PROXY"
 	case isForGood(err):
 		return "a certificate authority of your own is named by AWS_CA_BUNDLE; an endpoint without TLS begins with http://"
 	case e.Kind == ErrConfig:

@@ -265,7 +265,7 @@ func checkEndpoint(service string, endpoint *string, fips aws.FIPSEndpointState,
 	from := "AWS_ENDPOINT_URL_" + service + ", AWS_ENDPOINT_URL or the profile"
 	u, err := url.Parse(*endpoint)
 	switch {
-	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.RawQuery != "" || u.Fragment != "":
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || !hasPort(u) || u.RawQuery != "" || u.Fragment != "":
 		return hint.With(&Error{Kind: ErrConfig, Detail: "the endpoint of " + service + " is not a URL that begins with https:// or http:// and a host"},
 			"it is named by "+from)
 	case u.User != nil:

@@ -1,6 +1,7 @@
 package awsclient
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -8,6 +9,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
+	"strconv"
 	"syscall"
 )
 
@@ -16,6 +19,16 @@ type proxyRefusal int
 
 func (e proxyRefusal) Error() string {
 	return fmt.Sprintf("the proxy made no connection: HTTP status %d %s", int(e), http.StatusText(int(e)))
+}
+
+// errProxyURL is the error of a proxy that cannot be connected to. The URL may have a
+// password.
+var errProxyURL = errors.New("the proxy's URL is not one of a host and a port")
+
+// hasPort reports whether a URL's port, if it has one, can be one.
+func hasPort(u *url.URL) bool {
+	n, err := strconv.ParseUint(cmp.Or(u.Port(), "1"), 10, 16)
+	return err == nil && n > 0
 }
 
 // cause says why an attempt brought no answer, in words of which none are the
@@ -47,8 +60,12 @@ func cause(err error) string {
 		return fmt.Sprintf("no more of the answer for %v", attempt.waited)
 	case errors.Is(err, errStalled):
 		return fmt.Sprintf("no answer for %v", attempt.waited)
+	case errors.As(err, &odd):
+		return odd.Error()
 	case errors.As(err, &refusal):
 		return refusal.Error()
+	case errors.Is(err, errProxyURL):
+		return errProxyURL.Error()
 	case errors.As(err, &authority):
 		return "the certificate is not signed by a known authority"
 	case errors.As(err, &host):
@@ -78,10 +95,10 @@ func cause(err error) string {
 }
 
 // isForGood reports whether the failure does not pass by itself: the server is not
-// the one that it should be, or does not speak TLS.
+// the one that it should be, or does not speak TLS, or there is no way to it.
 func isForGood(err error) bool {
 	return errors.As(err, new(*tls.CertificateVerificationError)) || errors.As(err, new(tls.RecordHeaderError)) ||
-		errors.Is(err, http.ErrSchemeMismatch)
+		errors.Is(err, http.ErrSchemeMismatch) || errors.Is(err, errProxyURL)
 }
 
 func isTimeout(err error) bool {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -14,9 +15,9 @@ import (
 	"microsecrets/lib/internal/printable"
 )
 
-// requireProof makes a failure of every success that S3 cannot have meant: one
-// without what S3 always sends with it. A proxy, a login page or another service
-// answers 200 to anything.
+// requireProof makes a failure of every success that S3 or KMS cannot have meant:
+// one without what they always send with it. A proxy, a login page or another
+// service answers 200 to anything.
 func requireProof(s *middleware.Stack) error {
 	return s.Initialize.Add(middleware.InitializeMiddlewareFunc("RequireProof",
 		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
@@ -28,23 +29,31 @@ func requireProof(s *middleware.Stack) error {
 			if response, ok := awsmiddleware.GetRawResponse(metadata).(*smithyhttp.Response); ok {
 				status = response.StatusCode
 			}
-			if missing := missingProof(out.Result, status); missing != "" {
-				err = &oddAnswerError{status, "is not one of S3's: it " + missing}
+			_, hasID := awsmiddleware.GetRequestIDMetadata(metadata)
+			if missing := missingProof(out.Result, status, hasID); missing != "" {
+				err = &oddAnswerError{status, "is not one of " + awsmiddleware.GetServiceID(ctx) + "'s: it " + missing}
+				if object, ok := out.Result.(*s3.GetObjectOutput); ok {
+					object.Body.Close()
+				}
 			}
 			return out, metadata, err
 		}), middleware.Before)
 }
 
-// missingProof says what a success lacks, or is empty. A GetObject proves itself
-// by the message that it brings. What others will compare, print and send on is
-// checked here as well: a version id, say, is one word.
-func missingProof(result any, status int) string {
+// missingProof says what a success lacks, or is empty. A GetObject without an ETag
+// proves itself by the message that it brings, if S3 has sent it: that has an id of
+// the request. What others will compare, print and send on is checked here as well:
+// a version id, say, is one word.
+func missingProof(result any, status int, hasID bool) string {
 	switch out := result.(type) {
 	case *s3.PutObjectOutput:
 		return cmp.Or(absent("ETag", out.ETag), odd("ETag", out.ETag), odd("version id", out.VersionId))
 	case *s3.HeadObjectOutput:
 		return cmp.Or(absent("ETag", out.ETag), odd("ETag", out.ETag), odd("version id", out.VersionId))
 	case *s3.GetObjectOutput:
+		if !hasID {
+			return cmp.Or(absent("ETag", out.ETag), odd("ETag", out.ETag), odd("version id", out.VersionId))
+		}
 		return cmp.Or(odd("ETag", out.ETag), odd("version id", out.VersionId))
 	case *s3.CreateMultipartUploadOutput:
 		return cmp.Or(absent("UploadId", out.UploadId), odd("UploadId", out.UploadId))
@@ -56,12 +65,25 @@ func missingProof(result any, status int) string {
 		return cmp.Or(notRemoved(status), odd("version id", out.VersionId))
 	case *s3.AbortMultipartUploadOutput:
 		return notRemoved(status)
+	case *kms.DecryptOutput:
+		return cmp.Or(absent("KeyId", out.KeyId), empty("Plaintext", out.Plaintext))
+	case *kms.GenerateDataKeyOutput:
+		return cmp.Or(absent("KeyId", out.KeyId), empty("Plaintext", out.Plaintext), empty("CiphertextBlob", out.CiphertextBlob))
+	case *kms.EncryptOutput:
+		return cmp.Or(absent("KeyId", out.KeyId), empty("CiphertextBlob", out.CiphertextBlob))
 	}
 	return ""
 }
 
 func absent(field string, value *string) string {
 	if value == nil || *value == "" {
+		return "lacks " + field
+	}
+	return ""
+}
+
+func empty(field string, value []byte) string {
+	if len(value) == 0 {
 		return "lacks " + field
 	}
 	return ""

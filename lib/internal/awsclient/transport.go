@@ -76,7 +76,7 @@ func httpClient(c aws.HTTPClient) (aws.HTTPClient, *dialer) {
 }
 
 // restrict makes a transport decompress nothing, bound the header of an answer,
-// and return a typed error where net/http would show a proxy's words.
+// and return a typed error where net/http would show a proxy's words, or its URL.
 func restrict(t *http.Transport) {
 	t.DisableCompression = true
 	t.MaxResponseHeaderBytes = headerMax
@@ -85,6 +85,17 @@ func restrict(t *http.Transport) {
 			return proxyRefusal(answer.StatusCode)
 		}
 		return nil
+	}
+	proxy := t.Proxy
+	if proxy == nil {
+		return
+	}
+	t.Proxy = func(r *http.Request) (*url.URL, error) {
+		u, err := proxy(r)
+		if err != nil || u != nil && !hasPort(u) {
+			return nil, errProxyURL
+		}
+		return u, nil
 	}
 }
 

@@ -172,7 +172,7 @@ func (u *Upload) sendPart(number int32, b *buffer) (types.CompletedPart, error) 
 	// An upload with checksums is completed only if told those of the parts.
 	return types.CompletedPart{
 		PartNumber:        &number,
-		ETag:              out.ETag,
+		ETag:              aws.String(etag(out.ETag)),
 		ChecksumCRC32:     out.ChecksumCRC32,
 		ChecksumCRC32C:    out.ChecksumCRC32C,
 		ChecksumCRC64NVME: out.ChecksumCRC64NVME,

@@ -4,9 +4,11 @@
 package printable
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 )
 
 // The bounds on what others can put on the user's terminal, in bytes.
@@ -51,4 +53,22 @@ func Word(text string, max int, others string) bool {
 // like: 1 to 1,024 characters of printable ASCII without a space.
 func Token(text string) bool {
 	return text != "" && len(text) <= tokenMax && !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r >= 0x7f })
+}
+
+// JSON returns JSON in ASCII: what a terminal might take for a command, or a reader
+// for another character, is escaped.
+func JSON(text []byte) []byte {
+	var b []byte
+	for _, r := range string(text) {
+		switch {
+		case r < 0x7f:
+			b = append(b, byte(r))
+		case r <= 0xffff:
+			b = fmt.Appendf(b, `\u%04x`, r)
+		default:
+			high, low := utf16.EncodeRune(r)
+			b = fmt.Appendf(b, `\u%04x\u%04x`, high, low)
+		}
+	}
+	return b
 }

@@ -20,6 +20,7 @@ import (
 	"microsecrets/lib/environ"
 	"microsecrets/lib/internal/become"
 	"microsecrets/lib/internal/hint"
+	"microsecrets/lib/internal/printable"
 	"microsecrets/lib/secret"
 	"microsecrets/lib/tool"
 )
@@ -430,7 +431,7 @@ func addMetadata(env *variables, infos []secret.Info) error {
 		return err
 	}
 	env.set("ms-exec", sourceVariable, strings.Join(urls, " "))
-	env.set("ms-exec", metadataVariable, string(metadata))
+	env.set("ms-exec", metadataVariable, string(printable.JSON(metadata)))
 	for _, name := range []string{sourceVariable, metadataVariable} {
 		if env.oversize(name) {
 			return hint.With(

@@ -1,13 +1,16 @@
 package exec
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
 
 	"microsecrets/lib/internal/atomicfile"
+	"microsecrets/lib/internal/hint"
 	"microsecrets/lib/secret"
 	"microsecrets/lib/tool"
 )
@@ -40,7 +43,11 @@ func (o *options) at(i int, f file, do func(folder *atomicfile.Folder, name stri
 			return err
 		}
 	}
-	return tool.FileError(o.place(i), err)
+	err = tool.FileError(o.place(i), err)
+	if errors.Is(err, fs.ErrExist) {
+		return hint.With(err, "-force replaces it")
+	}
+	return err
 }
 
 // place says which -file is meant: PATH may be a secret in the wrong place.

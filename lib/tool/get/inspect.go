@@ -6,8 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"unicode/utf16"
 
+	"microsecrets/lib/internal/printable"
 	"microsecrets/lib/message"
 	"microsecrets/lib/secret"
 	"microsecrets/lib/tool"
@@ -77,23 +77,5 @@ func inspect(ctx context.Context, store *secret.Store, name string, o *secret.Ge
 	if err := e.Encode(in); err != nil {
 		return nil, err
 	}
-	return ascii(b.String()), nil
-}
-
-// ascii escapes in JSON what a terminal might take for a command, or a reader
-// for another character.
-func ascii(text string) []byte {
-	var b []byte
-	for _, r := range text {
-		switch {
-		case r < 0x7f:
-			b = append(b, byte(r))
-		case r <= 0xffff:
-			b = fmt.Appendf(b, `\u%04x`, r)
-		default:
-			high, low := utf16.EncodeRune(r)
-			b = fmt.Appendf(b, `\u%04x\u%04x`, high, low)
-		}
-	}
-	return b
+	return printable.JSON(b.Bytes()), nil
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"microsecrets/lib/environ"
+	"microsecrets/lib/internal/atomicfile"
 	"microsecrets/lib/internal/hint"
 	"microsecrets/lib/secret"
 	"microsecrets/lib/tool"
@@ -226,8 +227,9 @@ func (o *options) input(ctx context.Context, t *tool.Tool, args []string) (*inpu
 			return nil, hint.With(tool.FileError("FILE", err),
 				"FILE is the name of a file; a secret is given on standard input, never as an argument")
 		}
-		// A pipe is as empty after a command that failed as standard input is.
-		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+		// A pipe is as empty after a command that failed as standard input is, and so is
+		// what /dev/stdin leads to.
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() && atomicfile.Follow(args[1]) == nil {
 			return &input{&source{f, "FILE"}, f.Close, "FILE", true, ""}, nil
 		}
 		return &input{&source{tool.Interruptible(ctx, f), "FILE"}, f.Close, "FILE", false, afterFailure}, nil
