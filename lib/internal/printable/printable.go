@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // The bounds on what others can put on the user's terminal, in bytes.
@@ -47,6 +48,14 @@ func Word(text string, max int, others string) bool {
 		}
 	}
 	return text != "" && len(text) <= max
+}
+
+// Path returns a path as it is, or quoted if not all of it can be printed.
+func Path(path string) string {
+	if utf8.ValidString(path) && !strings.ContainsFunc(path, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return path
+	}
+	return strconv.Quote(path)
 }
 
 // Token reports whether text can be an ETag, a version id, an upload id or the

@@ -16,6 +16,7 @@ import (
 	"unicode/utf8"
 
 	"microsecrets/lib/internal/hint"
+	"microsecrets/lib/internal/printable"
 )
 
 const (
@@ -54,7 +55,7 @@ func (f *Flags) lines() (file string, lines []line, err error) {
 			continue
 		}
 		if err != nil {
-			return "", nil, &Error{printable(path), err}
+			return "", nil, &Error{printable.Path(path), err}
 		}
 		lines, err := parse(path, b)
 		return path, lines, err
@@ -182,9 +183,9 @@ func reason(err error) error {
 // parse reads a file: its name says which format.
 func parse(path string, b []byte) ([]line, error) {
 	if filepath.Base(path) == lazycred {
-		return parseLazycred(printable(path), b)
+		return parseLazycred(printable.Path(path), b)
 	}
-	return parseMsrc(printable(path), b)
+	return parseMsrc(printable.Path(path), b)
 }
 
 // parseMsrc reads ff's plain syntax: a setting a line, its name, spaces, its

@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -24,6 +23,7 @@ import (
 
 	"microsecrets/lib/internal/defaults"
 	"microsecrets/lib/internal/hint"
+	"microsecrets/lib/internal/printable"
 )
 
 // Settings are the settings of one call, checked. What has its own syntax
@@ -205,7 +205,7 @@ func (f *Flags) source(s setting, lines []line) string {
 
 func noStore(file string) error {
 	if file != "" {
-		return &Error{printable(file), hint.With(errors.New("sets no store"),
+		return &Error{printable.Path(file), hint.With(errors.New("sets no store"),
 			"add a line \"store s3://BUCKET/PREFIX\", or give -store or MS_STORE")}
 	}
 	return &Error{"", hint.With(errors.New("no store"),
@@ -234,12 +234,4 @@ func checkText(v string) error {
 		return errors.New("holds a control character")
 	}
 	return nil
-}
-
-// printable is a path that is safe to show: quoted where it holds what is not.
-func printable(path string) string {
-	if utf8.ValidString(path) && !strings.ContainsFunc(path, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return path
-	}
-	return strconv.Quote(path)
 }
