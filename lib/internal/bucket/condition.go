@@ -243,7 +243,8 @@ func (b *Bucket) undo(ctx context.Context, key string, stored []Written, recreat
 	return nil
 }
 
-// undecided reports whether a conditional removal failed, and not for its condition.
+// undecided reports whether a conditional removal failed for another reason than its
+// condition.
 func undecided(err error) bool {
 	var e *awsclient.Error
 	return errors.As(err, &e) && (e.MaybeApplied || e.Status == http.StatusConflict)

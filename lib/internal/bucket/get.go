@@ -91,7 +91,7 @@ func (b *Bucket) peek(ctx context.Context, op, key, version string, n int) ([]by
 	return head, o.Info, err
 }
 
-// get begins with the first n bytes of an object. What failed is told as op.
+// get begins with the first n bytes of an object. Errors name the operation op.
 func (b *Bucket) get(ctx context.Context, op, key, version, etagBefore string, n int) (*Object, error) {
 	in := b.getInput(key, version, etagBefore)
 	in.Range = aws.String(fmt.Sprintf("bytes=0-%d", n-1))

@@ -145,7 +145,7 @@ func readTag(r *bufio.Reader) (text string, t tag, err error) {
 	if err != nil {
 		return "", tag{}, err
 	}
-	text = html.UnescapeString(string(before[:len(before)-1])) // HTML has XML's entities, too
+	text = html.UnescapeString(string(before[:len(before)-1])) // HTML has XML's entities as well
 	inside, err := r.ReadSlice('>')
 	if err != nil {
 		return "", tag{}, err
@@ -249,7 +249,7 @@ func (p *page) check(operation, prefix string, asked position) error {
 	case p.err != nil:
 		return p.refused(operation, p.err)
 	case slices.ContainsFunc(p.entries, long):
-		return p.refused(operation, errors.New("it has a key of over 1,024 bytes"))
+		return p.refused(operation, fmt.Errorf("it has a key of over %d bytes", KeyMax))
 	case slices.ContainsFunc(p.entries, foreign):
 		return p.refused(operation, errors.New("it has keys that were not asked for"))
 	case p.more && (p.next == position{} || p.next == asked):

@@ -206,7 +206,7 @@ func (u *Upload) Require(c Condition) {
 func (u *Upload) InParts() bool { return u.id != "" || u.parts != nil }
 
 // Close sends what is left and makes the object appear. When that failed it may
-// be tried again, under another condition too.
+// be tried again, under another condition as well.
 func (u *Upload) Close() (Written, error) {
 	if u.id == "" {
 		return u.bucket.put(u.ctx, u.key, u.part, u.condition)

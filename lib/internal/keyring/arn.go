@@ -40,8 +40,8 @@ func parseARN(s string) (arn, bool) {
 
 func isLower(s string) bool { return printable.Word(s, arnMax, "-") && s == strings.ToLower(s) }
 
-// replicaOf tells whether two ARNs are of one multi-region key: they are the
-// same but for the region.
+// replicaOf reports whether two ARNs are of one multi-region key: only the region
+// differs.
 func (a arn) replicaOf(b arn) bool {
 	a.region = b.region
 	return a == b && a.kind == "key" && strings.HasPrefix(a.id, "mrk-")

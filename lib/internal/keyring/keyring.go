@@ -46,7 +46,7 @@ type Keyring struct {
 
 // New returns a keyring of the given keys, each a key id, a key ARN, an alias
 // or an alias ARN. The first makes data keys, every further one wraps them
-// too. A key given as an ARN is reached in the ARN's region, any other in the
+// as well. A key given as an ARN is reached in the ARN's region, any other in the
 // client's own.
 func New(c *awsclient.Client, keys []string) *Keyring {
 	return &Keyring{
@@ -162,7 +162,7 @@ func encrypted(keyID *string, blob []byte) (message.EncryptedDataKey, error) {
 		return message.EncryptedDataKey{}, errors.New("KMS answered without a wrapped data key")
 	}
 	if a, ok := parseARN(*keyID); !ok || a.kind != "key" {
-		return message.EncryptedDataKey{}, fmt.Errorf("KMS answered with %s, which is no key's ARN", Show(*keyID))
+		return message.EncryptedDataKey{}, fmt.Errorf("KMS answered with %s, which is not the ARN of a key", Show(*keyID))
 	}
 	return message.EncryptedDataKey{Provider: Provider, Info: *keyID, Ciphertext: blob}, nil
 }
@@ -283,8 +283,8 @@ func isWrongKey(err error) bool {
 	return errors.Is(err, errWrongKey)
 }
 
-// wrongKey tells under which keys the message says that it was made: claims,
-// each shown as it is only where it is a key's ARN.
+// wrongKey names the keys that the message claims to be made under. What is not the
+// ARN of a key is quoted.
 func (k *Keyring) wrongKey(dataKeys []message.EncryptedDataKey) error {
 	var made []string
 	for _, d := range dataKeys {

@@ -93,7 +93,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	command := flags.Args()
 	if at := len(args) - len(command) - 1; len(command) > 0 && (at < 0 || args[at] != "--") {
-		return failed, errors.New("COMMAND comes after -- (ms-dev -h tells)")
+		return failed, errors.New("COMMAND comes after -- (ms-dev -h shows the usage)")
 	}
 	if len(tell) > 0 {
 		if len(command) > 0 || len(before) > 0 || o.Dir != "" {

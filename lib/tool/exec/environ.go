@@ -48,7 +48,7 @@ func (v *variables) list() []string {
 }
 
 // environment puts together what COMMAND inherits. Everything that is wrong is
-// told at once: wrong begins with the sources that could not be had.
+// reported at once: wrong begins with the sources that could not be had.
 func (o *options) environment(t *tool.Tool, got map[string]*secret.Reader, wrong tool.Failures) (*variables, error) {
 	v := &variables{values: map[string]string{}, from: map[string]string{}}
 	if !o.clean {
@@ -143,7 +143,7 @@ func (o *options) inherit(v *variables) {
 	}
 }
 
-// matches tells whether a variable's name is pattern, in which a trailing "*"
+// matches reports whether a variable's name is pattern, in which a trailing "*"
 // stands for anything.
 func matches(pattern, name string) bool {
 	pattern, name = fold(pattern), fold(name)
@@ -180,7 +180,7 @@ func (v *variables) oversize(name string) bool {
 	return runtime.GOOS == "linux" && v.size(name) > stringMax
 }
 
-// largest is how many of what fills an environment are told.
+// largest is how many of the largest variables an error names.
 const largest = 5
 
 // tooLarge is the error of an environment that the system refuses together with

@@ -53,7 +53,7 @@ func TestMetadata(t *testing.T) {
 		t.Errorf("%s", v.values[sourceVariable])
 	}
 	err := addMetadata(v, read(500))
-	if runtime.GOOS == "linux" && (err == nil || !strings.HasPrefix(err.Error(), "too many sources: MICROSECRETS_METADATA, which tells of all of them, has ")) {
+	if runtime.GOOS == "linux" && (err == nil || !strings.HasPrefix(err.Error(), "too many sources: MICROSECRETS_METADATA, which describes all of them, has ")) {
 		t.Errorf("%v", err)
 	}
 	if advice := hint.Of(err); runtime.GOOS == "linux" && (strings.Contains(advice, "-mem") || !strings.Contains(advice, "fewer sources")) {

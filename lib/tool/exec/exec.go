@@ -126,8 +126,8 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	})
 }
 
-// help keeps of arguments without a COMMAND what asks for help: anything else
-// that is wrong with them is told after they have been split.
+// help returns the argument that asks for help, of arguments without a COMMAND.
+// Anything else that is wrong with them is reported after they have been split.
 func help(args []string) []string {
 	for _, arg := range args {
 		if slices.Contains([]string{"-h", "--h", "-help", "--help", "-version", "--version"}, arg) {
@@ -166,7 +166,7 @@ func (o *options) check(sources, command []string) (err error) {
 	case o.force && len(o.files) == 0:
 		return tool.Usagef("flag -force goes with -file")
 	case len(command) == 0 || command[0] == "":
-		return tool.Usagef(`no COMMAND behind "--"`)
+		return tool.Usagef(`no COMMAND after "--"`)
 	}
 	var environments []string
 	for _, s := range o.sources {
@@ -179,7 +179,7 @@ func (o *options) check(sources, command []string) (err error) {
 }
 
 // parseSource takes a SOURCE apart. "VAR=value", as env(1) has it, is refused
-// before it becomes a request: a NAME behind "=" has a slash.
+// before it becomes a request: a NAME after "=" has a slash.
 func parseSource(arg string) (source, error) {
 	variable, name, ok := strings.Cut(arg, "=")
 	switch {
@@ -191,7 +191,7 @@ func parseSource(arg string) (source, error) {
 		return source{}, tool.Usagef("the variable %s is ms-exec's own", variable)
 	case !strings.Contains(name, "/") || secret.CheckName(name) != nil:
 		return source{}, hint.With(
-			tool.Usagef("%s=…: what follows is no NAME with a slash", variable),
+			tool.Usagef("%s=…: what follows is not a NAME with a slash", variable),
 			"values are never taken from arguments: put the value into a secret, SERVICE/NAME, or set the variable before ms-exec")
 	}
 	return source{variable, name}, nil
@@ -206,7 +206,7 @@ func parseMems(args []string) (mems []source, err error) {
 		case isOwn(variable):
 			return nil, tool.Usagef("flag -mem: the variable %s is ms-exec's own", variable)
 		case secret.CheckName(name) != nil:
-			return nil, tool.Usagef("flag -mem: %s=…: what follows is no NAME", variable)
+			return nil, tool.Usagef("flag -mem: %s=…: what follows is not a NAME", variable)
 		case slices.ContainsFunc(mems, func(m source) bool { return fold(m.variable) == fold(variable) }):
 			return nil, tool.Usagef("flag -mem is given twice for the variable %s", variable)
 		}
@@ -222,7 +222,7 @@ func parseFiles(args []string) (files []file, err error) {
 		case !ok || path == "" || name == "":
 			return nil, tool.Usagef("flag -file: write PATH=NAME")
 		case secret.CheckName(name) != nil:
-			return nil, tool.Usagef("flag -file: PATH=…: what follows is no NAME")
+			return nil, tool.Usagef("flag -file: PATH=…: what follows is not a NAME")
 		case slices.ContainsFunc(files, func(f file) bool { return f.path == path }):
 			return nil, tool.Usagef("flag -file is given twice for one PATH")
 		}
@@ -245,8 +245,8 @@ func (o *options) names() []string {
 	return names
 }
 
-// exec does all that can fail, COMMAND at last. What is left on disk when that
-// fails too is removed.
+// exec does all that can fail, and starts COMMAND last. If that fails as well, the
+// files that were written are removed.
 func (o *options) exec(ctx context.Context, t *tool.Tool, command []string, run func(program string, env []string) (int, error)) error {
 	if err := t.CheckNames(o.names()); err != nil {
 		return err
@@ -392,7 +392,7 @@ func endsInCR(program string) bool {
 	return err == nil && strings.HasPrefix(line, "#!") && strings.HasSuffix(line, "\r\n")
 }
 
-// object is what MICROSECRETS_METADATA tells of a source.
+// object is what MICROSECRETS_METADATA says about a source.
 type object struct {
 	Version string `json:"version,omitempty"`
 	ETag    string `json:"etag"`
@@ -401,7 +401,7 @@ type object struct {
 }
 
 // The variables that are set for COMMAND: the objects that the secrets came
-// from, with white space between them, and a JSON object that tells, by name,
+// from, with white space between them, and a JSON object that says, by name,
 // who claims to have written each, and when.
 const (
 	sourceVariable   = "MICROSECRETS_SOURCE"
@@ -435,7 +435,7 @@ func addMetadata(env *variables, infos []secret.Info) error {
 	for _, name := range []string{sourceVariable, metadataVariable} {
 		if env.oversize(name) {
 			return hint.With(
-				fmt.Errorf("too many sources: %s, which tells of all of them, has %d bytes, and Linux takes %d", name, env.size(name), stringMax),
+				fmt.Errorf("too many sources: %s, which describes all of them, has %d bytes, and Linux takes %d", name, env.size(name), stringMax),
 				"fewer sources, or a shorter setting by where they are written")
 		}
 	}

@@ -14,14 +14,14 @@ import (
 )
 
 const (
-	// hasMemory tells whether files in memory can be made.
+	// hasMemory reports whether files in memory can be made.
 	hasMemory = true
 
 	// byFlags is how a COMMAND gets what cannot be in its environment.
 	byFlags = "in memory, by -mem, or in a file, by -file"
 )
 
-// checkMemory tells whether COMMAND will find itself under /proc, where the
+// checkMemory reports whether COMMAND will find itself under /proc, where the
 // paths of files in memory are.
 func checkMemory() error {
 	self, err := os.Readlink("/proc/self")

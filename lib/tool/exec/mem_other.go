@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	// hasMemory tells whether files in memory can be made.
+	// hasMemory reports whether files in memory can be made.
 	hasMemory = false
 
 	// byFlags is how a COMMAND gets what cannot be in its environment.
