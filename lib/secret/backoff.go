@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// backoff spaces the tries of a change that others are in the way of.
+// backoff spaces the attempts at a change while other writers get in the way.
 type backoff struct {
 	timeout time.Duration // without progress; 0 or below is none
 	since   time.Time     // the last progress
@@ -17,8 +17,8 @@ type backoff struct {
 	tries   int
 }
 
-// backoffMax bounds the wait between two tries, in the time that a try takes: so
-// many writers, and somewhat more, find room beside each other.
+// backoffMax bounds the wait between two tries, as a multiple of the time that a try
+// takes. It is about how many writers can take turns.
 const backoffMax = 64
 
 func (s *Store) newBackoff() *backoff {
@@ -29,8 +29,8 @@ func (s *Store) newBackoff() *backoff {
 // progress says that something has changed: somebody's write was made.
 func (b *backoff) progress() { b.since = time.Now() }
 
-// spent returns an error, with why it was to be tried again, if there was no
-// progress for too long.
+// spent returns an error if there has been no progress within the timeout. Why is the
+// reason for another try.
 func (b *backoff) spent(why error) error {
 	if b.timeout > 0 && time.Since(b.since) > b.timeout {
 		return fmt.Errorf("%w: no progress for %v: %v", ErrUnreachable, b.timeout, why)

@@ -12,7 +12,7 @@ import (
 
 // Checksum is what a secret must match: the SHA-256 of its stored message, as
 // a Receipt gives it, or the SHA-1, 256, 384 or 512 of its plaintext. Its
-// length tells which.
+// length says which.
 type Checksum []byte
 
 var algorithms = map[int]func() hash.Hash{
@@ -58,8 +58,8 @@ func (c *check) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// verify compares, when all was read. The error tells the stored message's hash
-// and never the plaintext's.
+// verify compares when all has been read. The error shows the hash of the stored
+// message, never that of the plaintext.
 func (c *check) verify() error {
 	if c.want == nil {
 		return nil

@@ -11,8 +11,8 @@ import (
 	"microsecrets/lib/message"
 )
 
-// The failures that callers tell apart, by errors.Is. Any other, a disabled key
-// for one, is for a person to judge.
+// The failures that callers distinguish by errors.Is. Any other, such as a disabled
+// key, is for a person to judge.
 var (
 	ErrNotFound          = errors.New("no such secret")
 	ErrExists            = errors.New("exists already") // PutOptions.Create
@@ -48,8 +48,8 @@ func (e *Error) Error() string {
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// fail makes the Error of an operation, the only place that does: in the words of
-// secrets, what S3 says in those of objects.
+// fail makes the Error of an operation. No other function does. What S3 says about
+// objects it says about secrets.
 func (s *Store) fail(op, name string, err error) error {
 	if err == nil || errors.As(err, new(*Error)) {
 		return err
@@ -79,12 +79,12 @@ func (s *Store) fail(op, name string, err error) error {
 	return e
 }
 
-// absent and the others are what the words of S3 mean for a secret.
+// absent, exists and changed say of a secret what S3 says of its object.
 func (s *Store) absent() error  { return fmt.Errorf("%w in %s", ErrNotFound, s) }
 func (s *Store) exists() error  { return fmt.Errorf("%w in %s", ErrExists, s) }
 func (s *Store) changed() error { return fmt.Errorf("%w in %s", ErrChanged, s) }
 
-// invalidf is the error of what is refused before anything is sent.
+// invalidf returns an ErrInvalid: something is refused before anything is sent.
 func invalidf(format string, args ...any) error {
 	return &kindError{fmt.Errorf(format, args...), ErrInvalid}
 }
@@ -97,16 +97,14 @@ type kindError struct {
 
 func (e *kindError) Unwrap() []error { return []error{e.error, e.kind} }
 
-// uncertainError is the error of a change of which nobody can tell whether it was
-// made.
+// uncertainError is the error of a change that may or may not have been made.
 type uncertainError struct {
 	what string // written or removed
 	why  error
 	end  error // of the context, if that is why
 }
 
-// uncertain is the uncertainError of a change that may have been made, or may be
-// made yet.
+// uncertain returns an uncertainError. The change may also be made later.
 func uncertain(ctx context.Context, what string, why error) error {
 	if ctx.Err() != nil {
 		return &uncertainError{what, context.Cause(ctx), context.Cause(ctx)}
@@ -120,11 +118,11 @@ func (e *uncertainError) Error() string {
 
 func (e *uncertainError) Is(target error) bool { return target == ErrUnreachable }
 
-// Unwrap returns the context's end alone: nobody must take for the outcome what
-// was answered while there was none.
+// Unwrap returns only the cause of the context's end. Any other cause is the answer
+// to one attempt, which says nothing about the outcome.
 func (e *uncertainError) Unwrap() error { return e.end }
 
-// Why nobody can tell.
+// The reasons for an unknown outcome.
 var (
 	errOverwritten = errors.New("another writer came after it, and the store keeps no versions")
 	errGone        = errors.New("nothing is there now, and no version of it")

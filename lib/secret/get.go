@@ -44,13 +44,14 @@ type Info struct {
 	Version  string    // empty where the bucket keeps no versions
 
 	// By and At are the claims of who wrote the secret, and when: authentic, written
-	// by somebody who had the key, and no proof of who that was. A raw or an absent
-	// claim is empty.
+	// by somebody who had the key, but no proof of who that was. They are empty if the
+	// message is raw or makes no claim.
 	By string
 	At time.Time
 }
 
-// attempts is how often what others change while it is read is begun again.
+// attempts is how often an operation is tried while other writers replace the
+// secret that it reads.
 const attempts = 8
 
 // Get returns a secret of at most MaxInMemory bytes, all of it verified: one
@@ -84,8 +85,8 @@ func (s *Store) Stream(ctx context.Context, name string, dst io.Writer, o *GetOp
 	return info, nil
 }
 
-// committed is a destination that has been given something: nothing can be begun
-// again after that.
+// committed is a destination. Once anything has been written to it, reading cannot
+// start over.
 type committed struct {
 	w   io.Writer
 	any bool
@@ -96,9 +97,9 @@ func (c *committed) Write(p []byte) (int, error) {
 	return c.w.Write(p)
 }
 
-// Inspect reads the header of the message that holds a secret: one GetObject,
-// and nothing of KMS. It is well-formed, and not verified in any way; where
-// there is none the error is an ErrNotAuthentic.
+// Inspect reads the header of the message that holds a secret: one GetObject, and
+// no request to KMS. The header is well-formed, but not verified in any way. If
+// there is no such header, the error is an ErrNotAuthentic.
 func (s *Store) Inspect(ctx context.Context, name string, o *GetOptions) (*Info, *message.Header, error) {
 	t, err := s.locate(name)
 	if err != nil {
@@ -161,8 +162,8 @@ func (r *opened) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// reading opens a secret and has it read. What changes while it is read, before
-// anything of it was given to anybody, is begun again.
+// reading opens a secret and has it read. If the secret is replaced meanwhile, it
+// starts over, unless something has already been given to the caller.
 func (s *Store) reading(ctx context.Context, name string, o GetOptions, read func(*opened, *check) error) error {
 	t, ring, err := s.resolveToRead(name, o)
 	if err != nil {
@@ -253,7 +254,8 @@ func (r raw) WriteTo(w io.Writer) (int64, error) {
 	return io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{r.r}, make([]byte, 256<<10))
 }
 
-// bound compares what a message says that it is with what was asked for.
+// bound compares the store and the name in a message's header with what was asked
+// for.
 func (s *Store) bound(h *message.Header, name string) error {
 	store, ok := h.Context[contextStore]
 	gotName, okName := h.Context[contextName]
@@ -301,7 +303,7 @@ type releasedError struct{ error }
 
 func (e *releasedError) Unwrap() error { return e.error }
 
-// holder takes what it is given, up to a limit.
+// holder keeps what is written to it, up to a limit.
 type holder struct {
 	bytes []byte
 	limit int64

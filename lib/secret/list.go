@@ -56,7 +56,8 @@ func (s *Store) List(ctx context.Context, prefix string, o *ListOptions) iter.Se
 	}
 }
 
-// failedListing says which store cannot be listed: there is no name to say.
+// failedListing returns an error that names the store, since there is no name of a
+// secret.
 func (s *Store) failedListing(err error) error {
 	return s.fail("list", "", fmt.Errorf("%s: %w", s, err))
 }

@@ -15,22 +15,22 @@ import (
 type Receipt struct {
 	Name    string
 	Outcome Outcome
-	SHA256  [sha256.Size]byte // of the stored message: it pins this write and tells nothing of the secret
+	SHA256  [sha256.Size]byte // of the stored message: it pins this write and reveals nothing about the secret
 	Size    int64             // of the plaintext, in bytes
 	ETag    string            // without its quotes
 	Version string            // empty where the bucket keeps no versions
 	Key     string            // the ARN of the KMS key that made the data key
 
-	// ClockSkew is how far KMS's clock is ahead of this machine's, where that is over 5
-	// minutes: the time that the secret claims to be written at is then KMS's.
+	// ClockSkew is how far KMS's clock is ahead of this machine's, if the difference is
+	// over 5 minutes. The secret then claims to have been written at KMS's time.
 	ClockSkew time.Duration
 }
 
-// Outcome is what a put was to the secret, as far as it had to be found out.
+// Outcome is what a put did to the secret, as far as it had to find out.
 type Outcome string
 
 const (
-	Written   Outcome = "written" // whether there was one before was not asked
+	Written   Outcome = "written" // whether there was one before is not known
 	Created   Outcome = "created"
 	Updated   Outcome = "updated"
 	Unchanged Outcome = "unchanged" // nothing was stored, and the Receipt is of what there is
@@ -71,8 +71,8 @@ func (o *PutOptions) orDefault() PutOptions {
 	return *o
 }
 
-// refuses says what in the options keeps a secret, which is nil if there is none,
-// from being replaced.
+// refuses returns the error if the options forbid to replace the secret old, which
+// is nil if there is none.
 func (o PutOptions) refuses(s *Store, old *Info) error {
 	switch {
 	case o.Create && old != nil:
@@ -154,7 +154,7 @@ func (s *Store) put(ctx context.Context, t target, src io.Reader, o PutOptions) 
 	return r, nil
 }
 
-// refused says of a conflict what it means to the options.
+// refused returns what a conflict means under the options.
 func (s *Store) refused(err error, o PutOptions) error {
 	switch {
 	case !isConflict(err):
@@ -167,8 +167,8 @@ func (s *Store) refused(err error, o PutOptions) error {
 	return err
 }
 
-// condition makes of what PutOptions ask for what S3 can compare. Where the store
-// sends no conditions it compares by itself, as well as that can be done.
+// condition turns PutOptions into a condition that S3 can check. If the store sends
+// no conditions, it compares by itself, as well as that can be done.
 func (s *Store) condition(ctx context.Context, t target, o PutOptions) (bucket.Condition, error) {
 	switch {
 	case o.Create && !s.options.LastWriterWins:
@@ -315,7 +315,7 @@ func (s *Store) mergeInto(ctx context.Context, t target, old *opened, o PutOptio
 	return r, nil
 }
 
-// receipt is of the secret as it is stored, once all of it was read.
+// receipt returns the receipt of the stored secret, once all of it has been read.
 func (r *opened) receipt(size int64) *Receipt {
 	return &Receipt{
 		Name:    r.Name,
@@ -339,7 +339,7 @@ type comparison struct {
 }
 
 // comparedMax is how many bytes are compared before anything is sent. A larger
-// secret is uploaded while it is compared, which comes to nothing if it is the
+// secret is uploaded while it is compared, and the upload is aborted if it is the
 // same.
 const comparedMax = 8 << 20
 
@@ -375,7 +375,7 @@ func (c *comparison) compared(p []byte) (int, error) {
 	if c.differs || err != nil && err != io.EOF {
 		return n, err
 	}
-	// At the end, one more byte of the other is one too many.
+	// At the end of src, the stored secret must not have another byte.
 	want := p[:n]
 	if c.buf = c.buf[:0]; err == io.EOF {
 		c.buf = append(c.buf, 0)

@@ -11,9 +11,8 @@ import (
 )
 
 // Reader reads a secret that has been verified, all of it, whatever its size: up
-// to MaxInMemory in all it is held in memory; what there is no room for is read
-// a second time, and of that nothing comes out but what compares equal, MiB by MiB,
-// with what was verified. If it has been replaced since, the error is an
+// to MaxInMemory in all it is held in memory. What does not fit is read a second
+// time, and each MiB of it is released only if it equals what was verified. If it has been replaced since, the error is an
 // ErrChanged. A Reader is for one goroutine.
 type Reader struct{ replay }
 
@@ -90,7 +89,7 @@ func (s *Store) newRawReader(ctx context.Context, name string, o GetOptions) (*R
 	return r, r.verify(first, c)
 }
 
-// memory bounds what a Store holds in memory at a time.
+// memory bounds what a Store holds in memory at once.
 type memory struct {
 	held  atomic.Int64
 	large chan struct{} // holds a value while a message in long frames is read
@@ -104,8 +103,8 @@ const (
 	// held.
 	heldMax = MaxInMemory + 256<<10
 
-	// longFrame is how long the frames of a message are, in bytes, that is read while
-	// no other such one is: several are in memory beside what is held.
+	// longFrame is the frame length in bytes above which messages are read one at a
+	// time: several frames are in memory beside what is held.
 	longFrame = 1 << 20
 )
 
@@ -122,7 +121,7 @@ func (m *memory) lockLarge(ctx context.Context, frameLength int) (unlock func(),
 	}
 }
 
-// hold takes room for a message of that size, if there is any.
+// hold reserves room for a message of that size, if there is any.
 func (m *memory) hold(size int64) bool {
 	if size < 0 || size > heldMax {
 		return false
@@ -134,8 +133,8 @@ func (m *memory) hold(size int64) bool {
 	return false
 }
 
-// replay is content that has been accepted, and can be read from its beginning as
-// often as is wanted.
+// replay is content that has been accepted, and can be read from its beginning any
+// number of times.
 type replay struct {
 	store *Store
 	info  Info
@@ -156,9 +155,8 @@ type replay struct {
 // of what is not held.
 const blockSize = 1 << 20
 
-// verify reads all of first, and holds it if there is room. A raw message without
-// a checksum that there is no room for is left for later: there is nothing to
-// verify.
+// verify reads all of first, and holds it if there is room. It does not read a raw
+// message without a checksum for which there is no room: there is nothing to verify.
 func (r *replay) verify(first *opened, c *check) error {
 	r.info = first.Info
 	if r.store.memory.hold(first.Size) {
@@ -212,7 +210,7 @@ func (r *replay) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// next reads a block the second time, and compares it.
+// next reads a block a second time and compares it.
 func (r *replay) next() {
 	if r.err = r.begin(); r.err != nil {
 		return
@@ -334,7 +332,8 @@ func (r *replay) Close() error {
 
 var errClosed = fmt.Errorf("read after Close")
 
-// blocks hands on what is written to it in blocks, all full but the last.
+// blocks passes on what is written to it in blocks, of which only the last may be
+// short.
 type blocks struct {
 	each func([]byte) error
 	buf  []byte
@@ -356,7 +355,7 @@ func (b *blocks) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// finish hands on what is left.
+// finish passes on what is left.
 func (b *blocks) finish() error {
 	if len(b.buf) == 0 {
 		return nil

@@ -14,7 +14,7 @@ import (
 // removedAtOnce is how many versions of a secret are removed side by side.
 const removedAtOnce = 8
 
-// RemoveOptions say what of a secret is removed.
+// RemoveOptions say which versions of a secret are removed.
 type RemoveOptions struct {
 	If      string // only if the latest version is this one, an ETag or a version id: else ErrChanged
 	Version string // this version alone, or this deletion, which brings what it hid back; for good
@@ -32,10 +32,10 @@ func (o *RemoveOptions) Check() error {
 	return checkVersion(o.If)
 }
 
-// Remove deletes a secret: one HeadObject, since S3 does not tell whether there
-// was one, and one DeleteObject. Where the bucket keeps versions, all are kept,
-// before a deletion; elsewhere the secret is gone. A secret that does not exist, or
-// a version, is an ErrNotFound.
+// Remove deletes a secret: one HeadObject, since S3 does not say whether there
+// was one, and one DeleteObject. If the bucket keeps versions, all of them stay, and
+// a deletion is the latest; otherwise the secret is gone. If the secret or the version
+// does not exist, the error is an ErrNotFound.
 //
 // A purge removes the latest version last, so that no older one comes to light
 // meanwhile. What is written meanwhile stays, unless the bucket keeps no versions:
@@ -84,8 +84,8 @@ func (s *Store) remove(ctx context.Context, t target, o *RemoveOptions) error {
 }
 
 // removeSeen deletes what was seen. A deletion that meets another request is
-// repeated. One that was not answered may have been made, or may be made yet: it
-// is looked what became of it, and it is repeated on condition that what was seen
+// repeated. One that was not answered may have been made, or may be made later:
+// removeSeen looks at what is there, and repeats it on condition that what was seen
 // is still there.
 func (s *Store) removeSeen(ctx context.Context, t target, seen bucket.Info, c bucket.Condition) error {
 	backoff := s.newBackoff()
@@ -132,9 +132,9 @@ func (s *Store) removeSeen(ctx context.Context, t target, seen bucket.Info, c bu
 }
 
 // settleRemoval finds out whether a deletion that was not answered has been made.
-// If what was to be deleted is still there, again is true. Where nothing is there,
-// and where another secret is, the history tells what came next after it; without
-// one, nothing is what was wanted.
+// If what was to be deleted is still there, again is true. If nothing is there, or
+// something else, the history shows what came next. Without a history, nothing there
+// is success.
 func (s *Store) settleRemoval(ctx context.Context, t target, seen bucket.Info, conditional bool, failure error) (again bool, err error) {
 	latest, err := s.bucket.Head(ctx, t.key, "")
 	absent := isNotFound(err)

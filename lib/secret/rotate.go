@@ -20,11 +20,11 @@ const (
 	contextRotatedAt = "ms-rotated-at"
 )
 
-// largeRotation is the size of a message in bytes above which no two are rotated
-// at once, for the memory that an upload takes.
+// largeRotation is the size in bytes above which messages are rotated one at a time,
+// because of the memory that an upload takes.
 const largeRotation = 1 << 20
 
-// RotateOptions say under which keys the secrets may be that are rotated.
+// RotateOptions say which keys the secrets may be under.
 type RotateOptions struct {
 	From string // keys beside the store's, in the form of Options.Key
 }
@@ -63,9 +63,9 @@ var errCurrent = errors.New("under today's keys")
 // Rotate decrypts a secret, verifies it, encrypts it under new data keys, and
 // stores it on condition that it is still the same: one GetObject, one Decrypt,
 // one GenerateDataKey, one PutObject. A secret that others replace meanwhile is
-// looked at again. One that is under today's keys already, by its header, is left
-// as it is. The first of a service takes one more GenerateDataKey, whose answer
-// tells the ARNs of today's keys.
+// looked at again. One whose header says that it is under today's keys is left as it
+// is. The first of a service takes one more GenerateDataKey, whose answer has the
+// ARNs of today's keys.
 func (r *Rotator) Rotate(ctx context.Context, name string) (*Rotation, error) {
 	t, ring, err := r.resolve(name)
 	if err != nil {
@@ -174,8 +174,8 @@ func (r *Rotator) plan(ctx context.Context, name, version string) (*Rotation, er
 	return &Rotation{Name: name, Current: slices.Equal(old, today), Old: shown(old), New: today}, nil
 }
 
-// keys are the ARNs of today's keys for a name. KMS tells them when it makes a
-// data key, which whoever rotates may have it do anyway.
+// keys returns the ARNs of today's keys for a name. KMS returns them with a data
+// key, and a caller who rotates needs the permission to generate one anyway.
 func (r *Rotator) keys(ctx context.Context, t target) ([]string, error) {
 	id := strings.Join(t.kms, ",")
 	r.mu.Lock()
@@ -192,7 +192,7 @@ func (r *Rotator) keys(ctx context.Context, t target) ([]string, error) {
 	return today()
 }
 
-// claims are those of the old message, and who rotates it when.
+// claims returns those of the old message, and who rotates it, and when.
 func (r *Rotator) claims(h *message.Header) map[string]string {
 	claims := maps.Clone(h.Context)
 	delete(claims, message.PublicKey)
@@ -215,7 +215,7 @@ func wrappedBy(h *message.Header) []string {
 	return arns
 }
 
-// shown quotes what is not an ARN: anybody may have written a header.
+// shown quotes what is not an ARN, since anybody may have written a header.
 func shown(arns []string) []string {
 	safe := make([]string, len(arns))
 	for i, arn := range arns {

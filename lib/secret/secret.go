@@ -45,10 +45,10 @@ const (
 	contextAt    = "ms-at"
 )
 
-// Options say under which keys secrets are, and how they are reached.
+// Options say which keys secrets are under, and how S3 and KMS are reached.
 type Options struct {
 	// Key is a KMS key in any form that KMS takes, or several with commas:
-	// the first makes data keys, every further one wraps them too, and any one
+	// the first makes data keys, every further one wraps them as well, and any one
 	// of them is enough to read. {service} in it is the name's service, its first
 	// segment. Empty means DefaultKey.
 	Key string
@@ -279,7 +279,7 @@ func (s *Store) suite() message.Suite {
 	return message.Signed
 }
 
-// claims are what a header says of the writing.
+// claims returns who wrote a message, and when, as its header says.
 func claims(h *message.Header) (by string, at time.Time) {
 	at, _ = time.Parse(time.RFC3339, h.Context[contextAt])
 	return h.Context[contextBy], at

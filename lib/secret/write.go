@@ -30,7 +30,7 @@ type write struct {
 	id        [sha256.Size]byte // of the message, which no other one has
 	size      int64             // of the message, in bytes
 	receipt   Receipt           // but for what the store will answer
-	rereads   bool              // whoever writes begins anew at a conflict
+	rereads   bool              // the caller starts over after a conflict
 }
 
 const (
@@ -42,8 +42,8 @@ const (
 	skewMax = 5 * time.Minute
 )
 
-// seal encrypts what src yields, to its end, and sends it. Claims are the
-// encryption context, but for the store and the name; nil is who writes, and when.
+// seal encrypts src to its end and sends it. Claims are the encryption context
+// without the store and the name; nil means who writes it, and when.
 func (s *Store) seal(ctx context.Context, t target, src io.Reader, c bucket.Condition, claims map[string]string) (*write, error) {
 	head, err := io.ReadAll(io.LimitReader(src, firstPart))
 	defer clear(head)
@@ -78,8 +78,8 @@ func (w *write) encrypt(ctx context.Context, src io.Reader, claims map[string]st
 	return nil
 }
 
-// begin begins the message, which goes to the upload and the hash. Where this
-// machine's clock is wrong another data key is asked for, with KMS's time.
+// begin starts the message, which goes to the upload and the hash. If this machine's
+// clock is wrong, it asks for another data key, with KMS's time in the context.
 func (w *write) begin(ctx context.Context, hash io.Writer, claims map[string]string) (*message.Writer, error) {
 	s := w.store
 	ring := keyring.New(s.client, w.target.kms)
@@ -120,10 +120,10 @@ func timestamp(skew time.Duration) string { return time.Now().Add(skew).UTC().Fo
 // commit makes the message appear. A condition that does not hold is an
 // awsclient.ErrConflict; what may or may not have appeared is an uncertainError.
 //
-// An attempt that was not answered may have been acted on, or may be yet. So it is
-// looked what became of it; while nothing has, the same message is sent again, on
-// condition that the object is still the one that was seen. Then whatever others
-// did meanwhile stays, and the message is stored once at most.
+// An attempt that was not answered may have been acted on, or may be later. So commit
+// looks at what is stored. If the message is not there, it is sent again, on
+// condition that the object is still the one that was seen. That keeps what others
+// did meanwhile, and stores the message at most once.
 func (w *write) commit(ctx context.Context) (*Receipt, error) {
 	backoff := w.store.newBackoff()
 	inDoubt := false
@@ -138,12 +138,12 @@ func (w *write) commit(ctx context.Context) (*Receipt, error) {
 		case notS3(err):
 			return nil, err
 		case inDoubt:
-			landed, again, doubt := w.settle(ctx, err)
+			landed, again, unknown := w.settle(ctx, err)
 			switch {
 			case landed != nil:
 				return w.done(ctx, *landed)
-			case doubt != nil:
-				return nil, doubt
+			case unknown != nil:
+				return nil, unknown
 			case !again && isConflict(err):
 				return nil, err
 			case !again:
@@ -172,15 +172,15 @@ func (w *write) commit(ctx context.Context) (*Receipt, error) {
 	}
 }
 
-// notS3 reports whether a change was answered by what is not S3: whatever has become
-// of it, that is no server to ask.
+// notS3 reports whether something other than S3 answered a change. There is then no
+// server to ask what became of it.
 func notS3(err error) bool {
 	var e *awsclient.Error
 	return errors.As(err, &e) && e.Kind == nil && e.Code == "" && e.MaybeApplied && e.Status != 0
 }
 
-// isBusy reports whether a write was refused since it met another request, which
-// S3 wants to be repeated.
+// isBusy reports whether a write was refused because it met another request. S3
+// wants such a write to be repeated.
 func isBusy(err error) bool {
 	var e *awsclient.Error
 	return errors.As(err, &e) && e.Kind == awsclient.ErrConflict && e.Status == http.StatusConflict
@@ -192,17 +192,16 @@ func isGone(err error) bool {
 	return errors.As(err, &e) && e.Code == "NoSuchUpload"
 }
 
-// done is the receipt of what was written. What was written in parts, and does not
-// replace a version that was seen, is looked for once more: S3 dates it from the
-// beginning of its upload, and below what others have done since it is not the
-// latest version.
+// done returns the receipt. S3 dates an upload in parts from its beginning, so that
+// what others have written since is the latest version. Therefore done looks once
+// more, unless the upload replaced a version that was seen.
 func (w *write) done(ctx context.Context, written bucket.Written) (*Receipt, error) {
 	if w.upload.InParts() && w.condition.IfMatch == "" {
 		latest, err := w.store.bucket.Head(ctx, w.target.key, "")
 		switch {
 		case isNotFound(err), err == nil && latest.ETag != written.ETag && !w.condition.IfAbsent:
 			return nil, &kindError{errors.New("stored, but not as the latest version: another writer, later than the beginning of the upload, has overtaken it"), ErrChanged}
-		case err != nil && !errors.Is(err, ErrDenied): // who may not read is not told
+		case err != nil && !errors.Is(err, ErrDenied): // a caller who may not read cannot find out
 			return nil, uncertain(ctx, "written", err)
 		}
 	}
@@ -223,10 +222,10 @@ func (w *write) abort(err error) error {
 	return err
 }
 
-// settle finds out whether an attempt has been acted on. If it has not, and a
-// further one could be, again is true, and the upload requires what was seen. An
-// error means that nobody can tell.
-func (w *write) settle(ctx context.Context, failure error) (landed *bucket.Written, again bool, doubt error) {
+// settle finds out whether an attempt has been acted on. If not, and if another
+// attempt makes sense, again is true, and the upload requires what was seen. An
+// error means that the outcome is unknown.
+func (w *write) settle(ctx context.Context, failure error) (landed *bucket.Written, again bool, unknown error) {
 	latest, ours, err := w.isIn(ctx, "")
 	isAbsent := isNotFound(err)
 	switch {
@@ -237,7 +236,7 @@ func (w *write) settle(ctx context.Context, failure error) (landed *bucket.Writt
 	case w.store.options.LastWriterWins: // it has been repeated already
 		return nil, false, uncertain(ctx, "written", failure)
 	case err != nil && !isAbsent:
-		// Who may not read cannot look, and repeats as S3's own clients do.
+		// A caller who may not read cannot look, and repeats as S3's own clients do.
 		if w.condition == (bucket.Condition{}) && errors.Is(err, awsclient.ErrDenied) && !isConflict(failure) {
 			return nil, true, nil
 		}
@@ -274,14 +273,14 @@ func (w *write) settle(ctx context.Context, failure error) (landed *bucket.Writt
 }
 
 // isOlder reports whether an object was stored before the write began, by the
-// server's own clock, which counts seconds: it is then not one that another has put
-// on top.
+// server's own clock, which counts seconds. Then nobody has put it on top of the
+// write.
 func (w *write) isOlder(i bucket.Info) bool {
 	return !i.Modified.IsZero() && i.Age > time.Since(w.began)+2*time.Second
 }
 
-// inHistory looks for the message in the versions that there are since the one that
-// was to be replaced, and reports whether the bucket keeps any.
+// inHistory looks for the message in the versions since the one that was to be
+// replaced, and reports whether the bucket keeps versions.
 func (w *write) inHistory(ctx context.Context) (found *bucket.Info, kept bool, err error) {
 	for v, err := range w.store.bucket.History(ctx, w.target.key) {
 		switch {

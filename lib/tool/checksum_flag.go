@@ -46,10 +46,10 @@ func (f *ChecksumFlag) Set(s string) error {
 	return nil
 }
 
-// For returns the checksums by name. A HASH alone is for the one name in alone;
-// where that has none or several it is a usage error, as is a NAME that is not
-// among names.
-func (f *ChecksumFlag) For(alone, names []string) (map[string]secret.Checksum, error) {
+// For returns the checksums by name. A HASH without a NAME is for the only one
+// of candidates; if there are none or several it is a usage error, as is a NAME that
+// is not among names.
+func (f *ChecksumFlag) For(candidates, names []string) (map[string]secret.Checksum, error) {
 	sums := map[string]secret.Checksum{}
 	for name, sum := range f.named {
 		if !slices.Contains(names, name) {
@@ -60,11 +60,11 @@ func (f *ChecksumFlag) For(alone, names []string) (map[string]secret.Checksum, e
 	switch {
 	case f.unnamed == nil:
 		return sums, nil
-	case len(alone) != 1:
+	case len(candidates) != 1:
 		return nil, Usagef("flag -c HASH is for one secret: where there are several write -c NAME=HASH")
-	case sums[alone[0]] != nil:
+	case sums[candidates[0]] != nil:
 		return nil, Usagef("flag -c is given twice for one name")
 	}
-	sums[alone[0]] = f.unnamed
+	sums[candidates[0]] = f.unnamed
 	return sums, nil
 }

@@ -19,7 +19,7 @@ import (
 // Standard output is data, and only data. Whatever is said to a person goes to
 // standard error, a line each, as "ms-put: what": lower case, no full stop, the
 // name of the secret first, then what and where. A remedy is a line of its own,
-// "ms-put: hint: …". Several failures of one call are told one by one, and the
+// "ms-put: hint: …". Several failures of one call are a line each, and the
 // exit status is that of the gravest.
 //
 // Nothing that may be a secret is ever said: no value of a flag or a variable,
@@ -85,7 +85,7 @@ type Refusal struct{ Reason string }
 
 func (e *Refusal) Error() string { return e.Reason }
 
-// Failures are several failures of one call, each told on its own line.
+// Failures are several failures of one call, each reported on its own line.
 type Failures []error
 
 func (f Failures) Error() string { return errors.Join(f...).Error() }

@@ -103,7 +103,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	})
 }
 
-// exclusive are the flags that do not go together: each with those behind it.
+// exclusive are the flags that do not go together: each with those after it.
 var exclusive = [][]string{
 	{"o", "d"},
 	{"k", "f"},

@@ -103,7 +103,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	})
 }
 
-// exclusive are the flags that do not go together: each with those behind it.
+// exclusive are the flags that do not go together: each with those after it.
 var exclusive = [][]string{
 	{"create", "merge", "u", "if"},
 	{"sum", "json"},
@@ -123,7 +123,7 @@ func (o *options) check(args []string) (environ.Format, error) {
 	case o.merge && !o.env:
 		return "", tool.Usagef("flag -merge goes with -e")
 	case o.unsets() && o.env && !o.merge:
-		return "", tool.Usagef("flag -u goes with -e only where -merge is given too")
+		return "", tool.Usagef("flag -u goes with -e only if -merge is given as well")
 	case o.unsets() && !o.env && len(args) > 1:
 		return "", tool.Usagef("flag -u without -e reads no input: no FILE")
 	case o.unsets() && !o.env && o.chomp:
@@ -153,7 +153,7 @@ func looksLikeValue(name string) bool {
 
 func (o *options) unsets() bool { return o.unset.Names != nil }
 
-// conditional tells whether what is stored depends on what is there.
+// conditional reports whether what is stored depends on what is there.
 func (o *options) conditional() bool {
 	return o.merge || o.unsets() || o.condition.Create || o.condition.If != ""
 }
@@ -296,8 +296,8 @@ func (o *options) environment(in *input, name string, format environ.Format) (en
 	return env, nil
 }
 
-// foresee tells what a put of name will be. Whoever may write and not read is
-// told only that it is written.
+// foresee says what a put of name will do. A caller who may write but not read
+// learns only that it is written.
 func foresee(ctx context.Context, store *secret.Store, name string) (secret.Outcome, error) {
 	_, err := store.Stat(ctx, name, nil)
 	switch {
