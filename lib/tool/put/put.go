@@ -259,8 +259,8 @@ func (o *options) prepare(in *input, name string, format environ.Format) (io.Rea
 		}
 		return bytes.NewReader(stored), nil
 	}
-	ahead := bufio.NewReaderSize(in, 64<<10)
-	head, err := ahead.Peek(2)
+	buffered := bufio.NewReaderSize(in, 64<<10)
+	head, err := buffered.Peek(2)
 	if err != nil && err != io.EOF {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -269,9 +269,9 @@ func (o *options) prepare(in *input, name string, format environ.Format) (io.Rea
 		return nil, fmt.Errorf("%s: %w", name, tool.Usagef("%s is empty%s (-empty accepts it)", in.what, in.why))
 	}
 	if o.chomp {
-		return chomper{ahead}, nil
+		return chomper{buffered}, nil
 	}
-	return ahead, nil
+	return buffered, nil
 }
 
 func (o *options) environment(in *input, name string, format environ.Format) (environ.Env, error) {
