@@ -46,7 +46,8 @@ test:
 	$(GO) test -count=1 $(RACE) ./...
 
 test-plain:
-	$(GO) test -count=1 -run '^Test(Memory|Merges|Race)$$' ./lib/tool/suite ./lib/secret
+	$(GO) test -count=1 -run '^Test(Memory|Merges|Race|Canaries|ConstantMemory|Altered)$$' \
+		./lib/tool/suite ./lib/secret ./lib/environ ./lib/message
 
 interop:
 	cd interop && npm ci --silent --no-audit --no-fund && $(GO) test -count=1 ./...

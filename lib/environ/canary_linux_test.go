@@ -34,7 +34,8 @@ type canary struct {
 	script string
 }
 
-// quick are the programs that -short tries: they start in no time.
+// quick are the programs that -short and the race detector try: they start in no
+// time.
 var quick = map[string]bool{"bash": true, "dash": true, "make": true, "tar": true, "zip": true, "unzip": true, "xz": true, "bc": true, "curl": true}
 
 // In canaries that share a script, some parts of it.
@@ -316,8 +317,8 @@ func TestCanaries(t *testing.T) {
 						}
 					case err != nil:
 						t.Skipf("not installed: %s", program)
-					case testing.Short() && !quick[program]:
-						t.Skipf("left out by -short: %s", program)
+					case (testing.Short() || raceDetector) && !quick[program]:
+						t.Skipf("left out by -short and by the race detector: %s", program)
 					}
 				}
 				tried[name] = true

@@ -427,10 +427,11 @@ func TestAltered(t *testing.T) {
 			}
 		}
 		for i := range msg {
-			for bit := range 8 {
-				msg[i] ^= 1 << bit
+			for bit := range flippedBits {
+				flip := byte(1) << ((i + bit) % 8)
+				msg[i] ^= flip
 				check("flip", i, msg)
-				msg[i] ^= 1 << bit
+				msg[i] ^= flip
 			}
 			check("cut", i, msg[:i])
 		}

@@ -3,7 +3,7 @@
 package secret_test
 
 // raceOperations is less under the race detector, which takes ten times the time.
-const raceOperations = 2_000
+const raceOperations = 1_000
 
 // mergers are the writers of TestMerges.
-const mergers = 40
+const mergers = 30
