@@ -215,7 +215,11 @@ func (w *write) abort(err error) error {
 	if w.upload == nil {
 		return err
 	}
-	if left := w.upload.Abort(); left != nil {
+	left := w.upload.Abort()
+	switch {
+	case errors.Is(left, bucket.ErrLost):
+		return hint.With(err, left.Error()+", until the bucket's lifecycle rule ends it, or: aws s3api list-multipart-uploads, then abort-multipart-upload")
+	case left != nil:
 		const advice = "stored parts are left behind, until the bucket's lifecycle rule ends the upload, or: aws s3api abort-multipart-upload"
 		err = hint.With(fmt.Errorf("%w; stored parts are left behind: %w", err, left), advice)
 	}

@@ -39,6 +39,9 @@ const (
 // ErrTooLarge is the error of writing more than partsMax parts hold.
 var ErrTooLarge = errors.New("more than an S3 upload can hold")
 
+// ErrLost is the error of an upload that may have begun, and whose id is not known.
+var ErrLost = errors.New("an upload without parts may be left behind")
+
 // partSize is the size in bytes of part i, from 0.
 func partSize(i int) int { return partUnit << min(i/partsAlike, partDoublings) }
 
@@ -56,6 +59,7 @@ type Upload struct {
 	condition Condition
 
 	id      string // of the multipart upload, once it has begun
+	lost    bool   // whether it has begun is not known
 	err     error  // of a part; nothing is sent, or completed, after it
 	parts   []types.CompletedPart
 	part    *buffer  // that is being filled
@@ -124,6 +128,7 @@ func (u *Upload) begin() error {
 		ServerSideEncryption: u.bucket.sse,
 	})
 	if err != nil {
+		u.lost = ctx.Err() != nil || awsclient.Stalled(err)
 		return awsclient.Classify(ctx, "CreateMultipartUpload", err, u.bucket.facts(""))
 	}
 	u.id = aws.ToString(out.UploadId)
@@ -238,9 +243,13 @@ func (u *Upload) Close() (Written, error) {
 }
 
 // Abort removes the parts that an upload has stored, also after its context has
-// ended. After a Close that succeeded it does nothing.
+// ended. After a Close that succeeded it does nothing. Of an upload whose beginning
+// was not answered the error is ErrLost.
 func (u *Upload) Abort() error {
-	if u.id == "" {
+	switch {
+	case u.lost:
+		return ErrLost
+	case u.id == "":
 		return nil
 	}
 	u.cancel()
