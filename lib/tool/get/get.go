@@ -261,6 +261,11 @@ func (o *options) renderAll(ctx context.Context, t *tool.Tool, store *secret.Sto
 	failed := make(tool.Failures, len(names))
 	for i, name := range names {
 		rendered[i], failed[i] = o.render(name, got[name])
+		if _, ok := out.(*terminal); ok && failed[i] == nil {
+			if _, err := (&terminal{w: io.Discard}).Write(rendered[i]); err != nil {
+				failed[i] = fmt.Errorf("%s: %w", name, err)
+			}
+		}
 	}
 	if err := failed.Err(); err != nil {
 		return err

@@ -28,7 +28,7 @@ func TestOnTerminal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range map[string]string{"s/text": "hunter2", "s/line": "a line\n", "s/escape": "\x1b[31mred", "s/env": `{"A":"1"}`} {
+	for name, text := range map[string]string{"s/text": "hunter2", "s/line": "a line\n", "s/escape": "\x1b[31mred", "s/env": `{"A":"1"}`, "s/odd": `{"A":"\u001b[31mred"}`} {
 		if _, err := store.Put(t.Context(), name, strings.NewReader(text), nil); err != nil {
 			t.Fatal(err)
 		}
@@ -44,6 +44,7 @@ func TestOnTerminal(t *testing.T) {
 		{[]string{"-k", "A", "s/env"}, 0, "1\r\n", ""},
 		{[]string{"s/text", "s/escape"}, 1, "", "ms-get: s/escape: is not text, and is not shown on a terminal\nms-get: hint: -o FILE, or a pipe, takes it as it is; -force shows it\n"},
 		{[]string{"-raw", "s/text"}, 1, "", "ms-get: s/text: is not text"},
+		{[]string{"-k", "A", "s/env", "s/odd"}, 1, "", "ms-get: s/odd: is not text, and is not shown on a terminal\n"},
 		{[]string{"-stream", "s/escape"}, 1, "", "not text"},
 		{[]string{"-force", "s/escape"}, 0, "\x1b[31mred", ""},
 	} {
