@@ -21,8 +21,8 @@ const (
 	raceWorkers = 16
 )
 
-// race is what writers have set out to write, by content, and what they were
-// told has been written.
+// race is what writers have set out to write, by content, and what was
+// reported to them as written.
 type race struct {
 	t       *testing.T
 	store   *secret.Store
@@ -120,7 +120,7 @@ func (r *race) act(ctx context.Context, dice int, name string) {
 	}
 }
 
-// line is a new one, which tells how long it is.
+// line returns a new line, which states its own length.
 func (r *race) line(kind, name string) string {
 	id := r.ids.Add(1)
 	line := fmt.Sprintf("%s %s %d %s\n", kind, name, id, strings.Repeat("x", int(id%700)))
@@ -189,7 +189,7 @@ func (r *race) history(ctx context.Context, name string) {
 
 func (r *race) strike(name, line string) {
 	if !r.done[line] {
-		r.t.Errorf("%s: %.40q is in the history twice, or nobody was told", name, line)
+		r.t.Errorf("%s: %.40q is in the history twice, or was not reported", name, line)
 	}
 	delete(r.done, line)
 }

@@ -262,8 +262,8 @@ func TestAnswerOfAnother(t *testing.T) {
 	})
 }
 
-// What another has put on top of a write, whose answer is lost, stays: where the
-// history tells, the write has succeeded, and elsewhere nobody knows.
+// What another has put on top of a write, whose answer is lost, stays: with a
+// history the write is known to have succeeded, without one the outcome is unknown.
 func TestOvertaken(t *testing.T) {
 	each(t, func(t *testing.T, a *arena, c change, bucket string) {
 		etag := a.prepare(c)
@@ -381,8 +381,8 @@ func stat(a *arena) *secret.Info {
 	return info
 }
 
-// What nobody tells of a removal, the store does: what another has made since is
-// not removed.
+// What became of a removal without an answer is found out from the store. What
+// another has written since is not removed.
 func TestRemovalUnanswered(t *testing.T) {
 	plain, ifSeen := false, true
 	for _, test := range []struct {
@@ -521,7 +521,7 @@ func TestMergeAfterStall(t *testing.T) {
 }
 
 // An upload in parts that another one, begun later, has overtaken is stored, and is
-// not the latest version: that is no success, whether it is answered or not.
+// not the latest version: that is not a success, whether it is answered or not.
 func TestOvertakenByLaterUpload(t *testing.T) {
 	for _, fault := range []string{"", "forget", "detach"} {
 		t.Run(fault, func(t *testing.T) {

@@ -145,7 +145,7 @@ func mergeAtOnce(t testing.TB, store *secret.Store, writers int) []secret.Outcom
 	return outcomes
 }
 
-// BenchmarkMerges tells the requests that a hundred merges of one environment
+// BenchmarkMerges counts the requests that a hundred merges of one environment
 // take, all of them begun at once and 20 ms from the store.
 func BenchmarkMerges(b *testing.B) {
 	const writers = 100
@@ -229,8 +229,7 @@ func put(t testing.TB, store *secret.Store, name, text string) *secret.Receipt {
 // big is more than goes in one PutObject.
 var big = bytes.Repeat([]byte("0123456789abcdef"), 8<<16+4<<10)
 
-// A lost answer is no conflict: what became of the write is found out by the
-// message's id.
+// A lost answer is not a conflict: the message's id shows what became of the write.
 func TestLostAnswers(t *testing.T) {
 	ctx := context.Background()
 	create := &secret.PutOptions{Create: true}

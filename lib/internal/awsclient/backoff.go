@@ -22,10 +22,10 @@ const (
 )
 
 // sharedBackoff is the retryer of a client whose requests back off together: when one of
-// them is told that they are too many, none is sent for a while, be it a repeated
-// one or a new one. The SDK's own delay is for the one request alone, and the rest
-// would go on asking. An attempt waits once and then is made, throttled or not:
-// so the number of attempts bounds the time that all take.
+// them is throttled, none is sent for a while, whether repeated or new. The SDK's
+// own delay is for that one request, and the others would go on asking. An attempt
+// waits once and is then made, throttled or not, so that the number of attempts
+// bounds the time that all take.
 type sharedBackoff struct {
 	aws.RetryerV2
 

@@ -1,7 +1,7 @@
 // Package awsclient is what the clients of S3 and KMS have in common: the AWS
 // SDK's own chain of configuration and credentials, one HTTP client that gives
 // up when nothing moves, a trace of the requests, and the one place where the
-// SDK's errors become the few that this project tells apart.
+// SDK's errors become the few kinds that this project distinguishes.
 package awsclient
 
 import (
@@ -99,8 +99,8 @@ func leaveEncoding(s *middleware.Stack) error {
 	return err
 }
 
-// checksums tells whether the user has said when checksums are calculated and
-// validated: where nobody has, the loaded configuration holds the SDK's default.
+// checksums reports whether the user has said when checksums are calculated and
+// validated. If not, the loaded configuration holds the SDK's default.
 func checksums(cfg aws.Config) (calculation, validation bool) {
 	for _, source := range cfg.ConfigSources {
 		switch c := source.(type) {

@@ -51,7 +51,7 @@ func (c *Client) expect(service string, request func(send aws.HTTPClient)) (done
 	return c.dialer.expect(to)
 }
 
-// unsent is told of requests in place of a server.
+// unsent is given requests in place of a server.
 type unsent func(*http.Request)
 
 var errUnsent = errors.New("not sent")

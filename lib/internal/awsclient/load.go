@@ -31,8 +31,8 @@ import (
 
 const (
 	// metadataTimeout is what the instance metadata service is given to answer.
-	// The SDK's own patience would make a laptop without credentials wait for many
-	// seconds before it is told so.
+	// With the SDK's own timeout, a laptop without credentials would wait for many
+	// seconds before it learns so.
 	metadataTimeout = 1500 * time.Millisecond
 
 	// sourceMax bounds what a connection to a source of credentials brings, in bytes.

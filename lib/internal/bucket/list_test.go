@@ -246,7 +246,7 @@ func TestListWhileOthersWrite(t *testing.T) {
 }
 
 // TestListFails holds that what was listed before a failure is handed out, and
-// nothing behind it.
+// nothing after it.
 func TestListFails(t *testing.T) {
 	for _, c := range []struct {
 		name, fault string

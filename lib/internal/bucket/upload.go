@@ -174,7 +174,7 @@ func (u *Upload) sendPart(number int32, b *buffer) (types.CompletedPart, error) 
 	if err != nil {
 		return types.CompletedPart{}, awsclient.Classify(u.partCtx, "UploadPart", err, u.bucket.facts(""))
 	}
-	// An upload with checksums is completed only if told those of the parts.
+	// An upload with checksums is completed only with those of its parts.
 	return types.CompletedPart{
 		PartNumber:        &number,
 		ETag:              aws.String(etag(out.ETag)),

@@ -34,7 +34,7 @@ func TestCaseBlind(t *testing.T) {
 	}
 }
 
-// What tells of the sources names each object as a URL without white space, and
+// The metadata of the sources names each object as a URL without white space, and
 // is refused, with its own remedy, where it is more than Linux takes.
 func TestMetadata(t *testing.T) {
 	read := func(n int) (infos []secret.Info) {
@@ -61,7 +61,7 @@ func TestMetadata(t *testing.T) {
 	}
 }
 
-// Of what fills an environment the largest are told, and how many more there are.
+// An error names the largest variables, and how many more there are.
 func TestTooLarge(t *testing.T) {
 	v := &variables{values: map[string]string{}, from: map[string]string{}}
 	for i := range 7 {
