@@ -220,7 +220,7 @@ func parseContext(b []byte) (map[string]string, error) {
 			return nil, malformed
 		}
 		if _, ok := context[k]; ok {
-			return nil, notAuthentic("the encryption context has %q twice", k)
+			return nil, notAuthentic("the encryption context has %.64q twice", k)
 		}
 		context[k], b = v, rest
 	}

@@ -11,6 +11,7 @@ import (
 	"microsecrets/lib/internal/bucket"
 	"microsecrets/lib/internal/hint"
 	"microsecrets/lib/internal/keyring"
+	"microsecrets/lib/internal/printable"
 	"microsecrets/lib/message"
 )
 
@@ -263,9 +264,9 @@ func (s *Store) bound(h *message.Header, name string) error {
 	case !ok || !okName:
 		return fmt.Errorf("%w: the object names no store and no secret that it was written for", ErrNotAuthentic)
 	case gotName != name:
-		return fmt.Errorf("%w: the object was written for the name %+q, not for %q", ErrNotAuthentic, gotName, name)
+		return fmt.Errorf("%w: the object was written for the name %s, not for %q", ErrNotAuthentic, printable.Quote(gotName), name)
 	case store != s.origin.String():
-		return hint.With(fmt.Errorf("%w: the object was written for the store %+q, not for %q", ErrNotAuthentic, store, s.origin),
+		return hint.With(fmt.Errorf("%w: the object was written for the store %s, not for %q", ErrNotAuthentic, printable.Quote(store), s.origin),
 			"a replica of a store is read with the setting origin")
 	}
 	return nil

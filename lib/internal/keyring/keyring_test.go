@@ -205,7 +205,7 @@ func TestKeys(t *testing.T) {
 
 func FuzzShow(f *testing.F) {
 	for _, s := range []string{here, replica, "alias/a", "arn:aws:kms:us-east-1:111122223333:alias/a/b", "", "\x1b[2J", "arn:aws:kms:us-east-1.evil.example:111122223333:key/a",
-		"arn:aws:kms:us-east-1:111122223333:key/a\n", "arn:aws:kms::111122223333:key/a", "\xff", strings.Repeat("a", 3000)} {
+		"arn:aws:kms:us-east-1:111122223333:key/a\n", "arn:aws:kms::111122223333:key/a", "\xff", strings.Repeat("a", 3000), strings.Repeat("\x00", 3000)} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

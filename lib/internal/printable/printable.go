@@ -15,7 +15,7 @@ import (
 // The bounds on what others can put on the user's terminal, in bytes.
 const (
 	lineMax  = 400
-	quoteMax = 64
+	quoteMax = 256
 	tokenMax = 1024
 )
 
@@ -32,7 +32,7 @@ func Line(text string) string {
 	}, strings.ToValidUTF8(text, "?"))
 }
 
-// Quote returns text as a Go string of ASCII, cut after 64 bytes.
+// Quote returns text as a Go string of ASCII, cut after 256 bytes.
 func Quote(text string) string {
 	if len(text) > quoteMax {
 		return strconv.QuoteToASCII(text[:quoteMax]) + "…"
