@@ -333,7 +333,7 @@ to make it: key=$(aws kms create-key --query KeyMetadata.KeyId --output text) &&
 	case e.Kind == ErrConfig:
 		return "check AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL_KMS and what the profile says of endpoints, FIPS and dual-stack"
 	case f.Precondition == IfUnchanged || f.Precondition == IfAbsent:
-		if e.Status == http.StatusNotImplemented {
+		if e.Status == http.StatusNotImplemented || e.Status == http.StatusMethodNotAllowed {
 			return "the server may not know conditions: -last-writer-wins goes on without them"
 		}
 	}
