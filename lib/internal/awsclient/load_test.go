@@ -94,9 +94,9 @@ func TestMFA(t *testing.T) {
 	defer sts.Close()
 	configured(t, "[default]\nrole_arn = arn:aws:iam::111122223333:role/r\nsource_profile = user\nmfa_serial = arn:aws:iam::111122223333:mfa/m\n[profile user]\naws_access_key_id = a\naws_secret_access_key = b\n",
 		"AWS_ENDPOINT_URL_STS="+sts.URL)
-	const timeout = 50 * time.Millisecond
+	const timeout = 500 * time.Millisecond
 	cfg, err := open(context.Background(), LoadOptions{Timeout: timeout, MFA: func(ctx context.Context) (string, error) {
-		<-time.After(4 * timeout)
+		<-time.After(2 * timeout)
 		return "123456", ctx.Err()
 	}})
 	if err != nil {
