@@ -2,6 +2,9 @@
 
 package secret_test
 
+// raceDetector makes tests leave out what -short leaves out.
+const raceDetector = true
+
 // raceOperations is less under the race detector, which takes ten times the time.
 const raceOperations = 1_000
 

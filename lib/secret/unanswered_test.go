@@ -167,11 +167,14 @@ func isUncertain(err error) bool {
 		!errors.Is(err, secret.ErrChanged) && !errors.Is(err, secret.ErrExists) && !errors.Is(err, secret.ErrNotFound)
 }
 
+// quick reports whether less is tried of what is much the same.
+func quick() bool { return testing.Short() || raceDetector }
+
 // each runs a test for each change in each kind of bucket.
 func each(t *testing.T, test func(*testing.T, *arena, change, string)) {
 	for _, bucket := range []string{"versioned", "unversioned", "suspended"} {
 		for _, c := range changes {
-			if testing.Short() && (bucket == "suspended" || c.op != "PutObject" && bucket != "versioned") {
+			if quick() && (bucket == "suspended" || c.op != "PutObject" && bucket != "versioned") {
 				continue
 			}
 			t.Run(bucket+"/"+c.name, func(t *testing.T) {
@@ -220,7 +223,7 @@ func TestConflictWithOneself(t *testing.T) {
 // What failed after it had been done is done, and is not done again.
 func TestFailedAfterActing(t *testing.T) {
 	faults := []string{"forget", "answer-after 500 InternalError", "detach"}
-	if testing.Short() {
+	if quick() {
 		faults = faults[:1]
 	}
 	for _, fault := range faults {

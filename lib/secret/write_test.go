@@ -286,7 +286,7 @@ func TestLostAnswers(t *testing.T) {
 			if !change.exists && test.name == "deleted" {
 				continue // then the second attempt succeeds: there is nothing again
 			}
-			if testing.Short() && inParts && test.name != "alone" && test.name != "overwritten" {
+			if quick() && inParts && test.name != "alone" && test.name != "overwritten" {
 				continue
 			}
 			t.Setenv("AWS_MAX_ATTEMPTS", test.attempts)
@@ -451,7 +451,7 @@ func TestChanged(t *testing.T) {
 		return r
 	}
 	sizes := []int{0, 1, 65536, len(big), 8 << 20}
-	if testing.Short() {
+	if quick() {
 		sizes = sizes[:4]
 	}
 	for _, n := range sizes {
