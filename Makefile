@@ -46,7 +46,7 @@ test:
 	$(GO) test -count=1 $(RACE) ./...
 
 test-plain:
-	$(GO) test -count=1 ./lib/message ./lib/secret
+	$(GO) test -count=1 . ./lib/message ./lib/secret
 	$(GO) test -count=1 -run '^Test(Memory|Canaries)$$' ./lib/environ ./lib/tool/suite
 
 interop:

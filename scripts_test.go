@@ -24,6 +24,9 @@ import (
 func TestMain(m *testing.M) {
 	// Many scripts wait, for a pause, a timeout or a child, more than they work.
 	flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0)))
+	if suitetest.RaceDetector { // make test-plain runs all of them
+		flag.Set("test.short", "true")
+	}
 	testscript.Main(m, suitetest.Commands(tool.Main))
 }
 

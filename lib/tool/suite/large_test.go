@@ -10,6 +10,7 @@ import (
 	"microsecrets/lib/internal/bucket"
 	"microsecrets/lib/internal/keyring"
 	"microsecrets/lib/message"
+	"microsecrets/lib/tool/suite/suitetest"
 )
 
 // peakMax is how much memory a program may have at a time, in bytes, however
@@ -20,7 +21,7 @@ const peakMax = 128 << 20
 // programs may have.
 func TestMemory(t *testing.T) {
 	switch {
-	case raceDetector:
+	case suitetest.RaceDetector:
 		t.Skip("the race detector takes more memory than the programs")
 	case testing.Short():
 		t.Skip("gigabytes take a while")
