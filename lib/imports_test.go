@@ -52,10 +52,12 @@ var law = []room{
 	{name: "lib/tool", may: []string{
 		"lib/secret", "lib/environ", "lib/internal/settings", "lib/internal/hint", "lib/internal/printable", "lib/internal/prompt", "lib/internal/version",
 	}},
-	{name: "lib/tool/put", may: []string{"lib/tool", "lib/secret", "lib/environ", "lib/internal/hint", "lib/internal/prompt"}},
-	{name: "lib/tool/get", may: []string{"lib/tool", "lib/secret", "lib/environ", "lib/internal/atomicfile", "lib/internal/hint"}},
+	{name: "lib/tool/put", may: []string{"lib/tool", "lib/secret", "lib/environ", "lib/internal/atomicfile", "lib/internal/hint", "lib/internal/prompt"}},
+	{name: "lib/tool/get", may: []string{"lib/tool", "lib/secret", "lib/environ", "lib/internal/atomicfile", "lib/internal/hint", "lib/internal/printable"}},
 	{name: "lib/tool/ls", may: []string{"lib/tool", "lib/secret", "lib/internal/hint"}},
-	{name: "lib/tool/exec", may: []string{"lib/tool", "lib/secret", "lib/environ", "lib/internal/atomicfile", "lib/internal/become", "lib/internal/hint"}},
+	{name: "lib/tool/exec", may: []string{
+		"lib/tool", "lib/secret", "lib/environ", "lib/internal/atomicfile", "lib/internal/become", "lib/internal/hint", "lib/internal/printable",
+	}},
 	{name: "lib/tool/rm", may: []string{"lib/tool", "lib/secret", "lib/internal/hint"}},
 	{name: "lib/tool/rotate", may: []string{"lib/tool", "lib/secret", "lib/internal/hint"}},
 	{name: "lib/tool/dev", may: []string{"lib/tool", "lib/fakeaws", "lib/internal/version"}},
