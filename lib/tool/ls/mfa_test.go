@@ -4,6 +4,8 @@ package ls_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -69,7 +71,12 @@ func TestMFA(t *testing.T) {
 		defer keys.Close()
 		defer screen.Close()
 		var stdout, stderr bytes.Buffer
-		cmd := exec.Command("ms-ls", "-timeout", "5s")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := keys.SetDeadline(time.Now().Add(time.Minute)); err != nil && !errors.Is(err, os.ErrNoDeadline) {
+			t.Fatal(err)
+		}
+		cmd := exec.CommandContext(ctx, "ms-ls")
 		cmd.Env = append(server.Environ(), "PATH="+os.Getenv("PATH"), "HOME="+home, "AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=", "AWS_SESSION_TOKEN=",
 			"AWS_CONFIG_FILE="+config, "AWS_ENDPOINT_URL_STS="+sts.URL, "GORACE=atexit_sleep_ms=0")
 		cmd.Stdout, cmd.Stderr = &stdout, &stderr
