@@ -51,7 +51,7 @@ func New(cfg aws.Config, o Options) *Client {
 	cfg = cfg.Copy()
 	cfg.Logger, cfg.ClientLogMode = logging.Nop{}, 0
 	if _, bounded := cfg.Credentials.(*checkedCredentials); !bounded && cfg.Credentials != nil {
-		cfg.Credentials = &checkedCredentials{cfg.Credentials, o.Timeout, new(sync.Mutex)}
+		cfg.Credentials = &checkedCredentials{cfg.Credentials, o.Timeout, new(question)}
 	}
 	next, dialer := httpClient(cfg.HTTPClient)
 	cfg.HTTPClient = &transport{

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -22,7 +21,7 @@ const killTime = 500 * time.Millisecond
 type checkedCredentials struct {
 	source  aws.CredentialsProvider
 	timeout time.Duration
-	asking  *sync.Mutex // held while a person is asked for a code
+	asking  *question // locked while a person is asked for a code
 }
 
 // ProviderSources are those of the source.

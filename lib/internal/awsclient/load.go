@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -56,7 +57,7 @@ type LoadOptions struct {
 // SDK's: that may hold the output of a credential_process, a URL with a password, or
 // a token. Credentials are obtained by the first request, or by Client.Authenticate.
 func Load(ctx context.Context, o LoadOptions) (aws.Config, error) {
-	asking := new(sync.Mutex)
+	asking := new(question)
 	cfg, err := o.load(ctx, asking)
 	if err == nil && cfg.Region == "" {
 		if o.Region, err = instanceRegion(ctx, cfg); err == nil {
@@ -82,7 +83,7 @@ func (c *Client) Authenticate(ctx context.Context) error {
 
 // load reads the SDK's configuration. A file may be a pipe into which nobody
 // writes.
-func (o LoadOptions) load(ctx context.Context, asking *sync.Mutex) (aws.Config, error) {
+func (o LoadOptions) load(ctx context.Context, asking *question) (aws.Config, error) {
 	type result struct {
 		cfg aws.Config
 		err error
@@ -111,6 +112,7 @@ func (o LoadOptions) load(ctx context.Context, asking *sync.Mutex) (aws.Config, 
 			a.TokenProvider = func() (string, error) {
 				asking.Lock()
 				defer asking.Unlock()
+				defer asking.answered.Store(true)
 				code, err := o.MFA(ctx)
 				if err != nil {
 					err = &mfaError{err}
@@ -152,20 +154,27 @@ type boundedConn struct {
 
 func (c *boundedConn) Read(p []byte) (int, error) { return c.r.Read(p) }
 
-// withBound returns a context that ends after the timeout, but not while a person is
-// being asked.
-func withBound(ctx context.Context, timeout time.Duration, asking *sync.Mutex) (context.Context, context.CancelCauseFunc) {
+// question is what a person is asked: it is locked meanwhile.
+type question struct {
+	sync.Mutex
+	answered atomic.Bool // since the bound last began
+}
+
+// withBound returns a context that ends after the timeout, which begins again when a
+// person has been asked.
+func withBound(ctx context.Context, timeout time.Duration, asking *question) (context.Context, context.CancelCauseFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	if timeout <= 0 {
 		return ctx, cancel
 	}
 	var timer *time.Timer
 	timer = time.AfterFunc(math.MaxInt64, func() {
-		if !asking.TryLock() {
+		asking.Lock() // while a person is asked, the time does not count
+		defer asking.Unlock()
+		if asking.answered.Swap(false) {
 			timer.Reset(timeout)
 			return
 		}
-		asking.Unlock()
 		cancel(context.DeadlineExceeded)
 	})
 	timer.Reset(timeout)
