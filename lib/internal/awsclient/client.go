@@ -74,7 +74,7 @@ func (c *Client) MaxAttempts() int {
 func (c *Client) S3() *s3.Client {
 	return s3.NewFromConfig(c.cfg, func(o *s3.Options) {
 		o.Retryer = withSharedBackoff(o.Retryer)
-		o.APIOptions = append(o.APIOptions, requireProof, withPatience, leaveEncoding)
+		o.APIOptions = append(o.APIOptions, requireProof, withWaitLimit, leaveEncoding)
 		o.UseARNRegion = true // an access point named by its ARN is where that says
 		elsewhere := o.BaseEndpoint != nil && !isAmazon(*o.BaseEndpoint)
 		o.UsePathStyle = elsewhere
@@ -129,7 +129,7 @@ func (c *Client) KMS(region string) *kms.Client {
 		c.kms[region] = kms.NewFromConfig(c.cfg, func(o *kms.Options) {
 			o.Region = region
 			o.Retryer = withSharedBackoff(o.Retryer)
-			o.APIOptions = append(o.APIOptions, requireProof, withPatience)
+			o.APIOptions = append(o.APIOptions, requireProof, withWaitLimit)
 		})
 	}
 	return c.kms[region]

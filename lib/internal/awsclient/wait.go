@@ -11,10 +11,10 @@ import (
 	"github.com/aws/smithy-go/middleware"
 )
 
-// patience is how long an operation still waits for progress: the timeout, for all
+// waitLimit is how long an operation still waits for progress: the timeout, for all
 // of its attempts and the pauses between them together. An answer is progress, and
 // so are bytes of a body. An attempt that stalls leaves no time for another.
-type patience struct {
+type waitLimit struct {
 	mu      sync.Mutex
 	timeout time.Duration
 	left    time.Duration
@@ -23,19 +23,19 @@ type patience struct {
 	failed  time.Time // the attempt before
 }
 
-type patienceKey struct{}
+type waitKey struct{}
 
-// withPatience gives each operation its patience.
-func withPatience(s *middleware.Stack) error {
-	return s.Initialize.Add(middleware.InitializeMiddlewareFunc("Patience",
+// withWaitLimit gives each operation its limit.
+func withWaitLimit(s *middleware.Stack) error {
+	return s.Initialize.Add(middleware.InitializeMiddlewareFunc("WaitLimit",
 		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
-			return next.HandleInitialize(context.WithValue(ctx, patienceKey{}, new(patience)), in)
+			return next.HandleInitialize(context.WithValue(ctx, waitKey{}, new(waitLimit)), in)
 		}), middleware.Before)
 }
 
-// watch is an attempt, which ends when the patience has run out.
+// watch is an attempt, which ends when the limit is reached.
 type watch struct {
-	*patience
+	*waitLimit
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
 	timer   *time.Timer
@@ -47,11 +47,11 @@ type watch struct {
 
 // watch begins an attempt.
 func (c *transport) watch(ctx context.Context) *watch {
-	p, ok := ctx.Value(patienceKey{}).(*patience)
+	p, ok := ctx.Value(waitKey{}).(*waitLimit)
 	if !ok {
-		p = new(patience)
+		p = new(waitLimit)
 	}
-	w := &watch{patience: p}
+	w := &watch{waitLimit: p}
 	w.ctx, w.cancel = context.WithCancelCause(ctx)
 	w.timer = time.AfterFunc(math.MaxInt64, func() { w.cancel(errStalled) })
 	p.mu.Lock()
@@ -117,7 +117,7 @@ func (w *watch) progress() {
 	w.renew()
 }
 
-// renew has the whole patience begin again; the caller has the lock.
+// renew begins the whole limit again; the caller has the lock.
 func (w *watch) renew() {
 	w.bytes, w.left = 0, w.timeout
 	if !w.since.IsZero() {
