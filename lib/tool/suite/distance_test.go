@@ -1,3 +1,5 @@
+//go:build unix
+
 package suite_test
 
 import (
