@@ -11,10 +11,12 @@ package fakeawstest
 
 import (
 	"context"
+	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 
 	"microsecrets/lib/fakeaws"
 )
@@ -23,7 +25,8 @@ import (
 // it.
 type Server struct {
 	*fakeaws.Server
-	tb testing.TB
+	tb       testing.TB
+	inMemory bool
 }
 
 // Start starts an emulator, with the bucket fakeaws.DefaultBucket in it, and runs
@@ -42,7 +45,7 @@ func StartWith(tb testing.TB, o fakeaws.Options, lines ...string) *Server {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { server.Close() })
-	s := &Server{server, tb}
+	s := &Server{server, tb, o.InMemory}
 	s.Do(lines...)
 	return s
 }
@@ -80,7 +83,12 @@ func (s *Server) Config(environ ...string) aws.Config {
 		SecretAccessKey: env["AWS_SECRET_ACCESS_KEY"],
 		SessionToken:    env["AWS_SESSION_TOKEN"],
 	}
+	var client aws.HTTPClient // nil: the SDK's own
+	if s.inMemory {
+		client = awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.DialContext = s.DialContext })
+	}
 	return aws.Config{
+		HTTPClient:   client,
 		Region:       env["AWS_REGION"],
 		BaseEndpoint: aws.String(s.URL()),
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {

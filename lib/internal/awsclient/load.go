@@ -74,6 +74,17 @@ func Load(ctx context.Context, o LoadOptions) (aws.Config, error) {
 	return cfg, nil
 }
 
+// Dial opens a connection, as the method of net.Dialer does.
+type Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+type dialKey struct{}
+
+// WithDial returns a context with which Load gives a configuration that opens its
+// connections by dial: a test of a whole program reaches a server in memory.
+func WithDial(ctx context.Context, dial Dial) context.Context {
+	return context.WithValue(ctx, dialKey{}, dial)
+}
+
 // Authenticate obtains credentials, so that missing ones are a clear failure, an
 // ErrDenied, before any request to S3 or KMS.
 func (c *Client) Authenticate(ctx context.Context) error {
@@ -90,6 +101,9 @@ func (o LoadOptions) load(ctx context.Context, asking *question) (aws.Config, er
 	}
 	plain := awshttp.NewBuildableClient()
 	dial := plain.GetTransport().DialContext
+	if given, ok := ctx.Value(dialKey{}).(Dial); ok {
+		dial = given
+	}
 	options := []func(*config.LoadOptions) error{
 		config.WithRegion(o.Region),
 		config.WithSharedConfigProfile(o.Profile),
