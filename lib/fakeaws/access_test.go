@@ -106,7 +106,7 @@ func TestCredentials(t *testing.T) {
 		s.Do(row.line)
 		_, err := s3.NewFromConfig(row.config).GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 		want(t, row.name, err, row.s3)
-		_, err = kms.NewFromConfig(row.config).DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: aws.String("alias/microsecrets-x")})
+		_, err = kms.NewFromConfig(row.config).ListKeys(ctx, &kms.ListKeysInput{})
 		want(t, row.name, err, row.kms)
 	}
 }

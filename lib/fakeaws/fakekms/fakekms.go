@@ -58,6 +58,7 @@ type input struct {
 	DestinationEncryptionAlgorithm string
 	GrantTokens                    []string
 	DryRun                         bool
+	RotationPeriodInDays           *int
 	Limit                          *int
 	Marker                         string
 }
@@ -67,16 +68,18 @@ type fields map[string]any
 
 // operations are called with the call's Handler locked. Nil is an answer without a body.
 var operations = map[string]func(*call) (fields, error){
-	"CreateKey":       (*call).createKey,
-	"DescribeKey":     (*call).describeKey,
-	"ListKeys":        (*call).listKeys,
-	"CreateAlias":     (*call).setAlias,
-	"UpdateAlias":     (*call).setAlias,
-	"ListAliases":     (*call).listAliases,
-	"GenerateDataKey": (*call).generateDataKey,
-	"Encrypt":         (*call).encrypt,
-	"Decrypt":         (*call).decrypt,
-	"ReEncrypt":       (*call).reEncrypt,
+	"CreateKey":            (*call).createKey,
+	"DescribeKey":          (*call).describeKey,
+	"ListKeys":             (*call).listKeys,
+	"EnableKeyRotation":    (*call).enableKeyRotation,
+	"GetKeyRotationStatus": (*call).getKeyRotationStatus,
+	"CreateAlias":          (*call).setAlias,
+	"UpdateAlias":          (*call).setAlias,
+	"ListAliases":          (*call).listAliases,
+	"GenerateDataKey":      (*call).generateDataKey,
+	"Encrypt":              (*call).encrypt,
+	"Decrypt":              (*call).decrypt,
+	"ReEncrypt":            (*call).reEncrypt,
 }
 
 // Parse reads the body at once: it is small, and patterns match what is in it.
@@ -204,6 +207,7 @@ type kmsKey struct {
 	Deletion    time.Time `json:",omitzero"`
 	MultiRegion bool      `json:",omitempty"`
 	Primary     string    `json:",omitempty"` // region of the primary key
+	Rotation    int       `json:",omitempty"` // period in days; 0: the material is not rotated
 	Shared      []string  `json:",omitempty"` // accounts that the key's policy lets in
 }
 
@@ -269,8 +273,7 @@ type file struct {
 
 // resolve finds the key that id names (an id, an ARN, an alias, an alias ARN)
 // for the caller, and checks that the caller may do the operation with it. It
-// makes the key of an alias/microsecrets-… for operations that make or describe
-// keys.
+// makes the key of an alias/microsecrets-… for operations that use keys.
 func (c *call) resolve(id string) (*kmsKey, error) {
 	if id == "" {
 		return nil, errorf("ValidationException", "1 validation error detected: Value null at 'keyId' failed to satisfy constraint: Member must not be null")
@@ -324,8 +327,9 @@ func (c *call) find(region, account, name string) (*kmsKey, error) {
 
 // autoOperations are those on whose first use the key of an
 // alias/microsecrets-… is made. Decrypt is not among them: nothing can have
-// been encrypted under a key that is not there.
-var autoOperations = map[string]bool{"GenerateDataKey": true, "Encrypt": true, "DescribeKey": true}
+// been encrypted under a key that is not there. Nor is DescribeKey: whoever looks
+// whether a key is there shall not make it.
+var autoOperations = map[string]bool{"GenerateDataKey": true, "Encrypt": true}
 
 // permit checks the caller's policy for the operation on key.
 func (c *call) permit(key *kmsKey) error {

@@ -105,6 +105,54 @@ func (c *call) describeKey() (fields, error) {
 	return c.h.metadata(key), nil
 }
 
+// rotationPeriod is how many days KMS takes where none is asked for.
+const rotationPeriod = 365
+
+// enableKeyRotation is for keys of KMS's own material, and of a multi-region key
+// for the primary, whose rotation all replicas share.
+func (c *call) enableKeyRotation() (fields, error) {
+	key, err := c.resolve(c.args.KeyId)
+	if err != nil {
+		return nil, err
+	}
+	days := rotationPeriod
+	if c.args.RotationPeriodInDays != nil {
+		days = *c.args.RotationPeriodInDays
+	}
+	switch {
+	case key.Usage != usageEncrypt, key.MultiRegion && key.Region != key.Primary:
+		return nil, errorf("UnsupportedOperationException", "")
+	case days < 90 || days > 2560:
+		return nil, errorf("ValidationException", "RotationPeriodInDays must be between 90 and 2560")
+	}
+	if err := key.usable(); err != nil {
+		return nil, err
+	}
+	for _, other := range c.h.keys {
+		if other.ID == key.ID && other.Account == key.Account {
+			other.Rotation = days
+		}
+	}
+	return nil, c.h.save()
+}
+
+func (c *call) getKeyRotationStatus() (fields, error) {
+	key, err := c.resolve(c.args.KeyId)
+	switch {
+	case err != nil:
+		return nil, err
+	case key.Usage != usageEncrypt:
+		return nil, errorf("UnsupportedOperationException", "")
+	case key.State == keyPending:
+		return nil, errorf("KMSInvalidStateException", "%s is pending deletion.", key.arn())
+	}
+	out := fields{"KeyId": key.arn(), "KeyRotationEnabled": key.Rotation > 0}
+	if key.Rotation > 0 {
+		out["RotationPeriodInDays"] = key.Rotation
+	}
+	return out, nil
+}
+
 // paginate answers, under the name field, with the entries after the call's
 // marker, as many as its limit allows. Their names are in order.
 func paginate[E any](c *call, field string, entries []E, name func(E) string) (fields, error) {

@@ -94,7 +94,11 @@ func (c *call) getBucketLocation() error {
 }
 
 func (c *call) getBucketVersioning() error {
-	return c.answer("VersioningConfiguration", nodes{{"Status", optional(c.conf().Versioning)}})
+	conf, mfa := c.conf(), optional("")
+	if conf.MFADelete {
+		mfa = versioned
+	}
+	return c.answer("VersioningConfiguration", nodes{{"Status", optional(conf.Versioning)}, {"MfaDelete", mfa}})
 }
 
 func (c *call) putBucketVersioning() error {
@@ -108,6 +112,12 @@ func (c *call) putBucketVersioning() error {
 		return errMalformedXML
 	}
 	conf := c.conf()
+	switch {
+	case conf.MFADelete:
+		return errMFA
+	case conf.Documents["object-lock"] != "" && in.Status != versioned:
+		return errLocked
+	}
 	conf.Versioning = in.Status
 	return c.configure(conf, http.StatusOK)
 }

@@ -1,6 +1,7 @@
 package fakes3
 
 import (
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -14,8 +15,11 @@ import (
 // Help describes the verbs of Control. KEY is a key of DefaultBucket, or
 // s3://BUCKET/KEY.
 const Help = `Buckets and objects
-  bucket NAME [versioned|unversioned|suspended] [region=R] [account=A] [sse=aws:kms|AES256]
-                          make or change it; with sse, writes must ask for that encryption
+  bucket NAME [versioned|unversioned|suspended] [region=R] [account=A] [sse=aws:kms|AES256] [old] [mfa-delete] [lock]
+                          make or change it; with sse, writes must ask for that encryption; old: as before April
+                          2023, with neither a public access block nor the owner enforced; lock: object lock
+  document NAME WHAT [FILE]        print a part of a bucket's configuration as it is stored, or store FILE's bytes:
+                          policy, lifecycle, encryption, publicAccessBlock, ownershipControls
   ls [PREFIX]             keys that are not deleted, one a line
   versions [PREFIX]       KEY ID SIZE STATE, newest first; STATE is latest, old, deleted or latest-deleted
   uploads                 uploads in parts that are in progress: KEY ID PARTS
@@ -31,7 +35,7 @@ const Help = `Buckets and objects
 `
 
 var verbs = map[string]func(*Handler, *control.Line){
-	"bucket": (*Handler).doBucket, "ls": (*Handler).doList, "versions": (*Handler).doVersions, "uploads": (*Handler).doUploads,
+	"bucket": (*Handler).doBucket, "document": (*Handler).doDocument, "ls": (*Handler).doList, "versions": (*Handler).doVersions, "uploads": (*Handler).doUploads,
 	"put": (*Handler).doPut, "write": (*Handler).doWrite, "cat": (*Handler).doCat, "copy": (*Handler).doCopy, "rm": (*Handler).doRemove,
 	"flip": (*Handler).doFlip, "truncate": (*Handler).doTruncate, "fill": (*Handler).doFill,
 }
@@ -55,6 +59,14 @@ func (h *Handler) doBucket(l *control.Line) {
 	conf.Region = l.Option("region", conf.Region)
 	conf.Account = l.Option("account", conf.Account)
 	conf.RequireSSE = l.Option("sse", conf.RequireSSE)
+	if l.Flag("old") {
+		conf.Documents = oldDocuments
+	}
+	if l.Flag("lock") {
+		conf.Documents = maps.Clone(conf.Documents)
+		conf.Documents["object-lock"] = locked
+	}
+	conf.MFADelete = l.Flag("mfa-delete") || conf.MFADelete
 	if word := l.Maybe(""); word != "" {
 		state, ok := states[word]
 		if !ok {
@@ -66,6 +78,23 @@ func (h *Handler) doBucket(l *control.Line) {
 	if !bucketName().MatchString(name) {
 		l.Fail("%q cannot be the name of a bucket", name)
 	}
+	l.Check(h.store.configure(conf))
+}
+
+func (h *Handler) doDocument(l *control.Line) {
+	name, what, file := l.Next("NAME"), l.Next("WHAT"), l.Maybe("")
+	l.End()
+	b := h.store.bucket(name)
+	if b == nil {
+		l.Fail("no bucket %q", name)
+	}
+	conf := h.store.conf(b)
+	if file == "" {
+		l.Printf("%s", conf.Documents[what])
+		return
+	}
+	conf.Documents = maps.Clone(conf.Documents)
+	conf.Documents[what] = string(l.ReadFile(file))
 	l.Check(h.store.configure(conf))
 }
 

@@ -14,7 +14,7 @@ import (
 type document struct {
 	root    string
 	missing *service.Error
-	check   func(inner string) (kept string, err error)
+	check   func(inner string) (kept string, err error) // nil: clients cannot write it
 }
 
 // documents by the parameter that names them.
@@ -25,14 +25,26 @@ var documents = map[string]document{
 		service.Errorf(http.StatusNotFound, "OwnershipControlsNotFoundError", "The bucket ownership controls were not found"), checkOwnership},
 	"lifecycle": {"LifecycleConfiguration",
 		service.Errorf(http.StatusNotFound, "NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist"), checkLifecycle},
+	"encryption": {"ServerSideEncryptionConfiguration",
+		service.Errorf(http.StatusNotFound, "ServerSideEncryptionConfigurationNotFoundError", "The server side encryption configuration was not found"), nil},
+	"object-lock": {"ObjectLockConfiguration",
+		service.Errorf(http.StatusNotFound, "ObjectLockConfigurationNotFoundError", "Object Lock configuration does not exist for this bucket"), nil},
 }
 
-// initialDocuments are those of a new bucket: nothing public, and no access
-// control lists.
+// initialDocuments are those of a new bucket: nothing public, no access control
+// lists, and S3's own encryption.
 var initialDocuments = map[string]string{
 	"publicAccessBlock": publicAccess{true, true, true, true}.String(),
 	"ownershipControls": "<Rule><ObjectOwnership>" + ownerEnforced + "</ObjectOwnership></Rule>",
+	"encryption": "<Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault>" +
+		"<BucketKeyEnabled>false</BucketKeyEnabled></Rule>",
 }
+
+// oldDocuments are those of a bucket that was made before April 2023.
+var oldDocuments = map[string]string{"encryption": initialDocuments["encryption"]}
+
+// locked is the configuration of a bucket with object lock.
+const locked = "<ObjectLockEnabled>Enabled</ObjectLockEnabled>"
 
 func (c *call) getDocument() error {
 	doc := documents[c.operation.query]

@@ -34,6 +34,10 @@ var (
 	errInvalidVersionID  = service.Errorf(http.StatusBadRequest, "InvalidArgument", "Invalid version id specified").With("ArgumentName", "versionId")
 	errBucketExists      = service.Errorf(http.StatusConflict, "BucketAlreadyExists", "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.")
 	errBucketOwned       = service.Errorf(http.StatusConflict, "BucketAlreadyOwnedByYou", "Your previous request to create the named bucket succeeded and you already own it.")
+	errNoSuchPolicy      = service.Errorf(http.StatusNotFound, "NoSuchBucketPolicy", "The bucket policy does not exist")
+	errMalformedPolicy   = service.Errorf(http.StatusBadRequest, "MalformedPolicy", "Policies must be valid JSON and the first byte must be '{'")
+	errMFA               = service.Errorf(http.StatusForbidden, "AccessDenied", "Mfa Authentication must be used for this request")
+	errLocked            = service.Errorf(http.StatusConflict, "InvalidBucketState", "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.")
 	errInvalidBucketName = service.Errorf(http.StatusBadRequest, "InvalidBucketName", "The specified bucket is not valid.")
 )
 

@@ -134,6 +134,11 @@ var operations = []operation{
 	{"PUT", bucketLevel, "lifecycle", "", "PutBucketLifecycleConfiguration", "s3:PutLifecycleConfiguration", (*call).putDocument},
 	{"GET", bucketLevel, "lifecycle", "", "GetBucketLifecycleConfiguration", "s3:GetLifecycleConfiguration", (*call).getDocument},
 	{"DELETE", bucketLevel, "lifecycle", "", "DeleteBucketLifecycle", "s3:PutLifecycleConfiguration", (*call).deleteDocument},
+	{"GET", bucketLevel, "encryption", "", "GetBucketEncryption", "s3:GetEncryptionConfiguration", (*call).getDocument},
+	{"GET", bucketLevel, "object-lock", "", "GetObjectLockConfiguration", "s3:GetBucketObjectLockConfiguration", (*call).getDocument},
+	{"PUT", bucketLevel, "policy", "", "PutBucketPolicy", "s3:PutBucketPolicy", (*call).putBucketPolicy},
+	{"GET", bucketLevel, "policy", "", "GetBucketPolicy", "s3:GetBucketPolicy", (*call).getBucketPolicy},
+	{"DELETE", bucketLevel, "policy", "", "DeleteBucketPolicy", "s3:DeleteBucketPolicy", (*call).deleteDocument},
 	{"PUT", bucketLevel, "", "", "CreateBucket", "s3:CreateBucket", (*call).createBucket},
 	{"GET", bucketLevel, "versioning", "", "GetBucketVersioning", "s3:GetBucketVersioning", (*call).getBucketVersioning},
 	{"GET", bucketLevel, "location", "", "GetBucketLocation", "s3:GetBucketLocation", (*call).getBucketLocation},
@@ -262,6 +267,9 @@ func (c *call) Act() error {
 		if err := c.findBucket(); err != nil {
 			return err
 		}
+	}
+	if c.bucket != nil && c.deniedByBucket() {
+		return errAccessDenied
 	}
 	if op.action != "" {
 		if err := c.Allow(op.action, c.arn(), c.Names); err != nil {

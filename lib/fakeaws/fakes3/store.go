@@ -38,6 +38,7 @@ type bucketConf struct {
 	Account    string    `json:"account"`
 	Region     string    `json:"region,omitempty"` // requests signed for another region are refused; "": any is taken
 	Versioning string    `json:"versioning,omitempty"`
+	MFADelete  bool      `json:"mfaDelete,omitempty"`
 	RequireSSE string    `json:"requireSSE,omitempty"` // the x-amz-server-side-encryption that writes must ask for
 	Created    time.Time `json:"created"`
 

@@ -139,11 +139,7 @@ func (p Principal) ARN() string { return "arn:aws:iam::" + p.Account + ":user/" 
 // which also denote it.
 func (p Principal) Allowed(r Request, names []string) bool {
 	allowed := !p.Closed && len(p.Policies) == 0
-	r.Context = maps.Clone(r.Context)
-	if r.Context == nil {
-		r.Context = map[string][]string{}
-	}
-	r.Context["aws:username"], r.Context["aws:principalarn"], r.Context["aws:principalaccount"] = []string{p.Name}, []string{p.ARN()}, []string{p.Account}
+	r = p.context(r)
 	for _, policy := range p.Policies {
 		yes, no := policy.Decide(r)
 		if no {
@@ -162,6 +158,16 @@ func (p Principal) Allowed(r Request, names []string) bool {
 		allowed = true
 	}
 	return allowed
+}
+
+// context returns the request with who asks among its condition keys.
+func (p Principal) context(r Request) Request {
+	r.Context = maps.Clone(r.Context)
+	if r.Context == nil {
+		r.Context = map[string][]string{}
+	}
+	r.Context["aws:username"], r.Context["aws:principalarn"], r.Context["aws:principalaccount"] = []string{p.Name}, []string{p.ARN()}, []string{p.Account}
+	return r
 }
 
 // Match reports whether s matches pattern, in which "*" stands for any

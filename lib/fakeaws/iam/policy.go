@@ -12,12 +12,13 @@ import (
 	"sync"
 )
 
-// A Policy is an identity-based policy in IAM's JSON.
+// A Policy is a policy in IAM's JSON.
 type Policy struct{ statements []statement }
 
 type statement struct {
 	Sid         string
 	Effect      string
+	Principal   principal
 	Action      list
 	NotAction   list
 	Resource    list
@@ -25,6 +26,31 @@ type statement struct {
 	Condition   map[string]map[string]list
 
 	conditions []condition
+}
+
+// A principal is whom a statement of a bucket's policy is about: ARNs and accounts,
+// or "*".
+type principal []string
+
+func (p *principal) UnmarshalJSON(data []byte) error {
+	var all string
+	if json.Unmarshal(data, &all) == nil {
+		*p = principal{all}
+		return nil
+	}
+	var by struct{ AWS, Service, Federated, CanonicalUser list }
+	if err := strict(data, &by); err != nil {
+		return err
+	}
+	*p = slices.Concat(principal(by.AWS), principal(by.Service), principal(by.Federated), principal(by.CanonicalUser))
+	return nil
+}
+
+// names reports whether the statement is about who.
+func (p principal) names(who Principal) bool {
+	return slices.ContainsFunc(p, func(each string) bool {
+		return each == "*" || each == who.ARN() || each == who.Account || each == "arn:aws:iam::"+who.Account+":root"
+	})
 }
 
 // A list is a JSON string, or an array of them; of booleans and numbers as well,
@@ -89,9 +115,15 @@ type Request struct {
 	Context map[string][]string
 }
 
-// ParsePolicy parses a policy. What it does not know of IAM's language is an
-// error.
-func ParsePolicy(data []byte) (*Policy, error) {
+// ParsePolicy parses an identity-based policy. What it does not know of IAM's
+// language is an error.
+func ParsePolicy(data []byte) (*Policy, error) { return parsePolicy(data, false) }
+
+// ParseBucketPolicy parses a bucket's policy, whose statements say whom they are
+// about.
+func ParseBucketPolicy(data []byte) (*Policy, error) { return parsePolicy(data, true) }
+
+func parsePolicy(data []byte, ofBucket bool) (*Policy, error) {
 	var doc struct {
 		Version   string
 		ID        string `json:"Id"`
@@ -110,10 +142,21 @@ func ParsePolicy(data []byte) (*Policy, error) {
 	if err := strict(array(doc.Statement), &p.statements); err != nil {
 		return nil, err
 	}
+	sids := map[string]bool{"": true}
 	for i := range p.statements {
-		if err := p.statements[i].check(); err != nil {
+		s := &p.statements[i]
+		err := s.check()
+		switch {
+		case err != nil:
+		case (len(s.Principal) > 0) != ofBucket:
+			err = errors.New("a Principal is for the policy of a bucket, which needs one")
+		case sids[s.Sid] && s.Sid != "":
+			err = errors.New("its Sid is another's")
+		}
+		if err != nil {
 			return nil, fmt.Errorf("statement %d: %w", i+1, err)
 		}
+		sids[s.Sid] = true
 	}
 	return p, nil
 }
@@ -158,6 +201,14 @@ func (s *statement) check() error {
 		}
 	}
 	return nil
+}
+
+// DeniedBy reports whether a bucket's policy denies the request to p.
+func (p Principal) DeniedBy(policy *Policy, r Request) bool {
+	r = p.context(r)
+	return slices.ContainsFunc(policy.statements, func(s statement) bool {
+		return s.Effect == "Deny" && s.Principal.names(p) && s.concerns(r)
+	})
 }
 
 // Decide returns whether a statement allows the request and whether one denies
