@@ -126,7 +126,7 @@ func (h *Handler) prefix(l *control.Line) (b *bucket, prefix string, unlock func
 func (h *Handler) each(l *control.Line, f func(*object)) {
 	b, prefix, unlock := h.prefix(l)
 	defer unlock()
-	listing{prefix: prefix}.walk(&b.objects, "", func(o *object) (string, bool) {
+	listing{prefix: prefix}.walk(b.objects, "", func(o *object) (string, bool) {
 		f(o)
 		return "", true
 	})

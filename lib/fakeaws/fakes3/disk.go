@@ -108,7 +108,7 @@ func (d *disk) compact(st *store) (err error) {
 			if err := enc.Encode(record{Bucket: &b.bucketConf}); err != nil {
 				return err
 			}
-			for o := range b.objects.all() {
+			for _, o := range b.objects {
 				for _, v := range o.versions {
 					if err := enc.Encode(record{Put: &change{Bucket: b.Name, Key: o.key, Version: v}}); err != nil {
 						return err
@@ -125,7 +125,7 @@ func (d *disk) compact(st *store) (err error) {
 func (d *disk) sweep(st *store) error {
 	used := map[string]bool{}
 	for _, b := range st.buckets {
-		for o := range b.objects.all() {
+		for _, o := range b.objects {
 			for _, v := range o.versions {
 				for _, p := range v.Body {
 					used[p.File] = true

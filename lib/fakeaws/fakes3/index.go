@@ -1,47 +1,27 @@
 package fakes3
 
 import (
-	"iter"
 	"slices"
 	"strings"
-	"sync/atomic"
 )
 
-// chunkMax bounds a chunk of an index: an insertion moves at most this many
-// pointers.
-const chunkMax = 512
-
-// An index is a map from keys to objects, sorted by the bytes of the keys. It
-// is a list of sorted chunks, none of them empty, so that a seek is two binary
-// searches and a million keys are two thousand chunks.
+// An index is the objects of a bucket, sorted by the bytes of their keys. A seek
+// is a binary search; an insertion moves the pointers after it, 4 MB of them in the
+// middle of a million keys.
 //
 // Readers may work side by side, a writer alone; the store's lock sees to that.
-type index struct {
-	chunks [][]*object
-	n      int
+type index []*object
 
-	steps atomic.Int64 // objects looked at by cursors, for tests of what a listing costs
-}
-
-// seek returns a cursor at the first key that is not less than key.
-func (x *index) seek(key string) cursor {
-	c, _ := slices.BinarySearchFunc(x.chunks, key, func(chunk []*object, key string) int {
-		return strings.Compare(chunk[len(chunk)-1].key, key)
-	})
-	if c == len(x.chunks) {
-		return cursor{x: x, chunk: c}
-	}
-	i, _ := slices.BinarySearchFunc(x.chunks[c], key, func(o *object, key string) int {
-		return strings.Compare(o.key, key)
-	})
-	return cursor{x: x, chunk: c, i: i}
+// seek returns the place of the first key that is not less than key, and whether
+// it is that key.
+func (x index) seek(key string) (int, bool) {
+	return slices.BinarySearchFunc(x, key, func(o *object, key string) int { return strings.Compare(o.key, key) })
 }
 
 // get returns the object at key, or nil.
-func (x *index) get(key string) *object {
-	cur := x.seek(key)
-	if o := cur.peek(); o != nil && o.key == key {
-		return o
+func (x index) get(key string) *object {
+	if i, ok := x.seek(key); ok {
+		return x[i]
 	}
 	return nil
 }
@@ -49,78 +29,17 @@ func (x *index) get(key string) *object {
 // getOrInsert returns the object at key, a new one without versions if there is
 // none.
 func (x *index) getOrInsert(key string) *object {
-	cur := x.seek(key)
-	if o := cur.peek(); o != nil && o.key == key {
-		return o
+	i, ok := x.seek(key)
+	if !ok {
+		*x = slices.Insert(*x, i, &object{key: key})
 	}
-	o := &object{key: key}
-	x.n++
-	if cur.chunk == len(x.chunks) { // after all keys, so at the end of the last chunk
-		cur.chunk = max(0, len(x.chunks)-1)
-		if len(x.chunks) == 0 {
-			x.chunks = [][]*object{nil}
-		}
-		cur.i = len(x.chunks[cur.chunk])
-	}
-	chunk := slices.Insert(x.chunks[cur.chunk], cur.i, o)
-	if len(chunk) > chunkMax {
-		x.chunks = slices.Insert(x.chunks, cur.chunk+1, slices.Clone(chunk[chunkMax/2:]))
-		chunk = slices.Clone(chunk[:chunkMax/2])
-	}
-	x.chunks[cur.chunk] = chunk
-	return o
+	return (*x)[i]
 }
 
 // remove takes key out of the index.
 func (x *index) remove(key string) {
-	cur := x.seek(key)
-	if o := cur.peek(); o == nil || o.key != key {
-		return
-	}
-	x.n--
-	chunk := slices.Delete(x.chunks[cur.chunk], cur.i, cur.i+1)
-	if len(chunk) == 0 {
-		x.chunks = slices.Delete(x.chunks, cur.chunk, cur.chunk+1)
-		return
-	}
-	x.chunks[cur.chunk] = chunk
-}
-
-// A cursor is a position in an index; a change of the index invalidates it.
-type cursor struct {
-	x     *index
-	chunk int
-	i     int
-}
-
-func (c *cursor) peek() *object {
-	if c.chunk == len(c.x.chunks) {
-		return nil
-	}
-	return c.x.chunks[c.chunk][c.i]
-}
-
-// next returns the object at the cursor and moves on; nil at the end.
-func (c *cursor) next() *object {
-	o := c.peek()
-	if o == nil {
-		return nil
-	}
-	c.x.steps.Add(1)
-	if c.i++; c.i == len(c.x.chunks[c.chunk]) {
-		c.chunk, c.i = c.chunk+1, 0
-	}
-	return o
-}
-
-// all returns every object, in order.
-func (x *index) all() iter.Seq[*object] {
-	return func(yield func(*object) bool) {
-		for cur := x.seek(""); cur.peek() != nil; {
-			if !yield(cur.next()) {
-				return
-			}
-		}
+	if i, ok := x.seek(key); ok {
+		*x = slices.Delete(*x, i, i+1)
 	}
 }
 

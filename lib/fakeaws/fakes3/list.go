@@ -18,16 +18,12 @@ type listing struct {
 	prefix    string
 	delimiter string
 	max       int
-	encode    bool // encoding-type=url
+	encoding  string // url, or "" for none
 }
 
 func (c *call) listing(maxParam string) (listing, error) {
-	l := listing{prefix: c.query.Get("prefix"), delimiter: c.query.Get("delimiter"), max: maxPage}
-	switch enc := c.query.Get("encoding-type"); enc {
-	case "":
-	case "url":
-		l.encode = true
-	default:
+	l := listing{prefix: c.query.Get("prefix"), delimiter: c.query.Get("delimiter"), max: maxPage, encoding: c.query.Get("encoding-type")}
+	if l.encoding != "" && l.encoding != "url" {
 		return l, errInvalidArgument("encoding-type", "Invalid Encoding Method specified in Request")
 	}
 	if c.query.Has(maxParam) {
@@ -42,7 +38,7 @@ func (c *call) listing(maxParam string) (listing, error) {
 
 // text is a key or prefix as the document has it.
 func (l listing) text(s string) string {
-	if l.encode {
+	if l.encoding != "" {
 		return strings.ReplaceAll(url.QueryEscape(s), "%2F", "/")
 	}
 	return s
@@ -50,12 +46,8 @@ func (l listing) text(s string) string {
 
 // header is what every kind of listing says of the request.
 func (l listing) header(nameElement, bucket, maxElement string) nodes {
-	encoding := ""
-	if l.encode {
-		encoding = "url"
-	}
 	return nodes{{nameElement, bucket}, {"Prefix", l.text(l.prefix)}, {"Delimiter", optional(l.text(l.delimiter))},
-		{maxElement, l.max}, {"EncodingType", optional(encoding)}}
+		{maxElement, l.max}, {"EncodingType", optional(l.encoding)}}
 }
 
 func (l listing) prefixes(prefixes []string) (list nodes) {
@@ -80,23 +72,18 @@ func (l listing) common(key string) string {
 // walk calls visit for the objects with the prefix from the key after, in
 // order. visit returns a prefix whose other keys are skipped by a seek, not one
 // after another, or "", and whether to go on.
-func (l listing) walk(x *index, after string, visit func(*object) (skip string, more bool)) {
-	cur := x.seek(max(l.prefix, after))
-	for {
-		o := cur.next()
-		if o == nil || !strings.HasPrefix(o.key, l.prefix) {
-			return
-		}
-		skip, more := visit(o)
+func (l listing) walk(x index, after string, visit func(*object) (skip string, more bool)) {
+	for i, _ := x.seek(max(l.prefix, after)); i < len(x) && strings.HasPrefix(x[i].key, l.prefix); {
+		skip, more := visit(x[i])
 		if !more {
 			return
 		}
-		if skip != "" {
+		if i++; skip != "" {
 			key, ok := afterPrefix(skip)
 			if !ok {
 				return
 			}
-			cur = x.seek(key)
+			i, _ = x.seek(key)
 		}
 	}
 }
@@ -116,20 +103,15 @@ type page struct {
 
 	// The last entry, or common prefix, that the page holds; a prefix has no ID.
 	nextKey, nextID string
+
+	visited int // keys, which is what the page costs
 }
 
-// list collects a page of current versions whose keys come after the marker. A
-// marker that is a common prefix stands for all keys below it.
-func (l listing) list(x *index, marker string) page { return l.page(x, marker, "", false) }
-
-// listVersions collects a page of versions, newest first for each key, after a
-// version (afterID) of the key after, or after all its versions if afterID is
-// "".
-func (l listing) listVersions(x *index, after, afterID string) page {
-	return l.page(x, after, afterID, true)
-}
-
-func (l listing) page(x *index, after, afterID string, all bool) (p page) {
+// page collects a page of versions, newest first for each key, or, unless all is
+// set, of the current ones alone. It begins after a version (afterID) of the key
+// after, or after all its versions if afterID is "". A marker that is a common
+// prefix stands for all keys below it.
+func (l listing) page(x index, after, afterID string, all bool) (p page) {
 	if l.max == 0 {
 		return p
 	}
@@ -147,6 +129,7 @@ func (l listing) page(x *index, after, afterID string, all bool) (p page) {
 		return p.truncated
 	}
 	l.walk(x, from, func(o *object) (string, bool) {
+		p.visited++
 		if !all && o.current() == nil {
 			return "", true
 		}
@@ -174,6 +157,13 @@ func (l listing) page(x *index, after, afterID string, all bool) (p page) {
 		return "", true
 	})
 	return p
+}
+
+// page is a page of the bucket as it is now.
+func (c *call) page(l listing, after, afterID string, all bool) page {
+	c.store.mu.RLock()
+	defer c.store.mu.RUnlock()
+	return l.page(c.bucket.objects, after, afterID, all)
 }
 
 func (c *call) contents(l listing, p page, owner bool) (list nodes) {
@@ -207,9 +197,7 @@ func (c *call) listObjectsV2() error {
 		}
 		marker = string(raw)
 	}
-	c.store.mu.RLock()
-	p := l.list(&c.bucket.objects, marker)
-	c.store.mu.RUnlock()
+	p := c.page(l, marker, "", false)
 	next := ""
 	if p.truncated {
 		next = base64.RawURLEncoding.EncodeToString([]byte(p.nextKey))
@@ -231,9 +219,7 @@ func (c *call) listObjects() error {
 		return err
 	}
 	marker := c.query.Get("marker")
-	c.store.mu.RLock()
-	p := l.list(&c.bucket.objects, marker)
-	c.store.mu.RUnlock()
+	p := c.page(l, marker, "", false)
 	next := ""
 	if p.truncated && l.delimiter != "" {
 		next = l.text(p.nextKey)
@@ -252,10 +238,7 @@ func (c *call) listObjectVersions() error {
 	if idMarker != "" && keyMarker == "" {
 		return errInvalidArgument("version-id-marker", "A version-id marker cannot be specified without a key marker.")
 	}
-	c.store.mu.RLock()
-	p := l.listVersions(&c.bucket.objects, keyMarker, idMarker)
-	c.store.mu.RUnlock()
-
+	p := c.page(l, keyMarker, idMarker, true)
 	doc := append(l.header("Name", c.bucketName, "MaxKeys"), nodes{
 		{"KeyMarker", l.text(keyMarker)}, {"VersionIdMarker", idMarker}, {"IsTruncated", p.truncated},
 	}...)

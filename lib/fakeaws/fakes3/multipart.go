@@ -310,36 +310,28 @@ func (c *call) listMultipartUploads() error {
 	if err != nil {
 		return err
 	}
+	if l.delimiter != "" {
+		return errNotImplemented
+	}
 	keyMarker, idMarker := c.query.Get("key-marker"), c.query.Get("upload-id-marker")
-	list := nodes{}
-	var prefixes []string
-	n, truncated := 0, false
-	var last upload
-	for _, u := range c.uploads(l, keyMarker, idMarker) {
-		common := l.common(u.key)
-		if common != "" && slices.Contains(prefixes, common) {
-			continue
-		}
-		if truncated = n == l.max; truncated {
-			break
-		}
-		n++
-		last = *u
-		if common != "" {
-			prefixes = append(prefixes, common)
-			continue
-		}
-		list = append(list, node{"Upload", nodes{
-			{"Key", l.text(u.key)}, {"UploadId", u.id}, {"StorageClass", storageClass(u.v)}, {"Initiated", u.started},
-		}})
+	uploads := c.uploads(l, keyMarker, idMarker)
+	truncated := len(uploads) > l.max
+	if truncated {
+		uploads = uploads[:l.max]
 	}
 	doc := append(l.header("Bucket", c.bucketName, "MaxUploads"), nodes{
 		{"KeyMarker", l.text(keyMarker)}, {"UploadIdMarker", idMarker}, {"IsTruncated", truncated},
 	}...)
-	if truncated {
-		doc = append(doc, nodes{{"NextKeyMarker", optional(l.text(last.key))}, {"NextUploadIdMarker", optional(last.id)}}...)
+	if truncated && l.max > 0 {
+		last := uploads[l.max-1]
+		doc = append(doc, nodes{{"NextKeyMarker", l.text(last.key)}, {"NextUploadIdMarker", last.id}}...)
 	}
-	return c.answer("ListMultipartUploadsResult", slices.Concat(doc, list, l.prefixes(prefixes)))
+	for _, u := range uploads {
+		doc = append(doc, node{"Upload", nodes{
+			{"Key", l.text(u.key)}, {"UploadId", u.id}, {"StorageClass", storageClass(u.v)}, {"Initiated", u.started},
+		}})
+	}
+	return c.answer("ListMultipartUploadsResult", doc)
 }
 
 // uploads returns the uploads in progress after the markers.
