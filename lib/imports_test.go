@@ -64,7 +64,7 @@ var law = []room{
 	{name: "lib/tool/suite", may: []string{
 		"lib/tool", "lib/tool/put", "lib/tool/get", "lib/tool/ls", "lib/tool/exec", "lib/tool/rm", "lib/tool/rotate", "lib/tool/dev",
 	}},
-	{name: "lib/tool/ms", may: []string{"lib/tool", "lib/tool/suite", "lib/internal/become", "lib/internal/version"}},
+	{name: "lib/tool/ms", may: []string{"lib/tool", "lib/tool/suite", "lib/internal/become", "lib/internal/hint", "lib/internal/version"}},
 	{name: "lib/tool/suite/suitetest", may: []string{"lib/tool", "lib/tool/suite", "lib/tool/ms"}},
 }
 

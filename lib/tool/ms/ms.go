@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"microsecrets/lib/internal/become"
+	"microsecrets/lib/internal/hint"
 	"microsecrets/lib/internal/version"
 	"microsecrets/lib/tool"
 	"microsecrets/lib/tool/suite"
@@ -57,6 +58,9 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err != nil {
 		fmt.Fprintf(stderr, "ms: %v\n", err)
 	}
+	if advice := hint.Of(err); advice != "" {
+		fmt.Fprintf(stderr, "ms: hint: %s\n", advice)
+	}
 	return status
 }
 
@@ -87,7 +91,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case help && len(args) > 1:
 		return misuse, errors.New("help takes one program")
 	case !ours && path == "":
-		return misuse, errors.New("there is no such program (ms -h lists those there are)") // not which: it may be a slip
+		return misuse, unknown(front, args[0])
 	}
 	argv := append([]string{name}, args[1:]...)
 	if help {
@@ -122,30 +126,49 @@ func find(front, sub string) string {
 	return ""
 }
 
+// unknown is the error of a program that is not there. It does not show the word,
+// which may be a slip: a secret, say. It shows the programs that are nearest.
+func unknown(front, word string) error {
+	err := errors.New("there is no such program (ms -h lists those there are)")
+	words := []string{"help"}
+	for _, p := range suite.Programs {
+		words = append(words, strings.TrimPrefix(p.Name, "ms-"))
+	}
+	if near := nearest(word, append(words, others(front)...)); len(near) > 0 {
+		return hint.With(err, "nearest: ms "+strings.Join(near, ", ms "))
+	}
+	return err
+}
+
 // list returns the programs of the suite, each with its purpose, and the names of
-// the others that find would find.
+// others.
 func list(front string) string {
 	var text strings.Builder
 	fmt.Fprintln(&text, "\nPrograms:")
 	for _, p := range suite.Programs {
 		fmt.Fprintf(&text, "  ms %-9s %s\n", strings.TrimPrefix(p.Name, "ms-"), p.Purpose)
 	}
-	var others []string
+	if others := others(front); len(others) > 0 {
+		fmt.Fprintf(&text, "\nOthers:\n  ms %s\n", strings.Join(others, "\n  ms "))
+	}
+	return text.String()
+}
+
+// others are the programs of others that find would find, sorted.
+func others(front string) []string {
+	var found []string
 	for _, dir := range append([]string{front}, filepath.SplitList(os.Getenv("PATH"))...) {
 		entries, _ := os.ReadDir(dir) // a folder of PATH need not exist
 		for _, e := range entries {
 			name := strings.TrimSuffix(e.Name(), ".exe")
 			sub, isMS := strings.CutPrefix(name, "ms-")
 			if _, ours := suite.Find(name); isMS && !ours && find(front, sub) != "" {
-				others = append(others, sub)
+				found = append(found, sub)
 			}
 		}
 	}
-	if len(others) > 0 {
-		slices.Sort(others)
-		fmt.Fprintf(&text, "\nOthers:\n  ms %s\n", strings.Join(slices.Compact(others), "\n  ms "))
-	}
-	return text.String()
+	slices.Sort(found)
+	return slices.Compact(found)
 }
 
 func write(w io.Writer, text string) (int, error) {
