@@ -51,6 +51,7 @@ Faults: fault KIND [ARG] OP [key=PATTERN] [times=N] [skip=N] [by=NAME]
   clear                   forget all faults, let go what is held
   release                 let go what is held
   await OP N              wait until N requests of OP are held
+  await connections N     wait until N connections have been opened, TLS included
   idle                    wait until no request is under way
 
 Distance
@@ -60,6 +61,7 @@ Counts
   counts                  OP N, sorted
   count OP                N
   depth                   round trips one after the other: hold requests together by a rendezvous before relying on it
+  trips                   the same, and those of opening connections: one, and one more by TLS
   side                    most requests in flight at once
   connections             connections that were opened
   log                     DEPTH OP RESOURCE STATUS CODE PRINCIPAL

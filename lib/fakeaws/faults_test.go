@@ -1,8 +1,11 @@
 package fakeaws_test
 
 import (
+	"crypto/tls"
 	"fmt"
 	"io"
+	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -12,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"microsecrets/lib/fakeaws"
 	"microsecrets/lib/fakeaws/fakeawstest"
 )
 
@@ -162,6 +166,43 @@ func TestHold(t *testing.T) {
 }
 
 // Requests side by side meet; in a row they wait in vain.
+// Trips are counted over connections that are opened at once, late, and again.
+func TestTrips(t *testing.T) {
+	for _, byTLS := range []bool{false, true} {
+		s := fakeawstest.StartWith(t, fakeaws.Options{TLS: byTLS}, "write k x", "reset")
+		opening := 1
+		client := func() *http.Client {
+			c := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+			t.Cleanup(c.CloseIdleConnections)
+			return c
+		}
+		if byTLS {
+			opening++
+		}
+		one, other := client(), client()
+		for i, c := range []struct {
+			*http.Client
+			trips int
+		}{
+			{one, opening + 1},
+			{one, opening + 2},
+			{other, opening + 2 + opening + 1}, // opened when the others had been answered
+			{one, opening + 2 + opening + 2},
+		} {
+			resp, err := c.Get(s.URL() + "/" + fakeaws.DefaultBucket + "/k")
+			if err != nil {
+				t.Fatal(err)
+			}
+			io.Copy(io.Discard, resp.Body)
+			resp.Body.Close()
+			if got := strings.TrimSpace(s.Do("trips")); got != strconv.Itoa(c.trips) {
+				t.Errorf("TLS %v, request %d: %s trips, not %d", byTLS, i, got, c.trips)
+			}
+		}
+		s.Do("await connections 2")
+	}
+}
+
 func TestRendezvousAndDepth(t *testing.T) {
 	s := fakeawstest.Start(t)
 	s.Do("write k x", "fault rendezvous 10 GetObject times=10", "fault rendezvous 10 GenerateDataKey times=10", "reset")

@@ -126,6 +126,7 @@ func (s *Server) start(o Options) (err error) {
 		Handler:           s,
 		ReadHeaderTimeout: time.Minute,
 		ErrorLog:          log.New(io.Discard, "", 0),
+		ConnContext:       s.traces.accept,
 		ConnState:         s.traces.connection,
 	}
 	go s.http.Serve(serve)

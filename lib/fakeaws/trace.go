@@ -2,6 +2,8 @@ package fakeaws
 
 import (
 	"cmp"
+	"context"
+	"crypto/tls"
 	"fmt"
 	"maps"
 	"net"
@@ -24,6 +26,7 @@ type trace struct {
 	status   int
 	code     string // of an error; "dropped", "forgotten"
 	depth    int
+	trips    int
 }
 
 // traces counts requests.
@@ -33,6 +36,11 @@ type trace struct {
 // client made one after the other. Of requests sent side by side, one may be
 // answered before another one arrives, so a test of depth holds them together
 // first, by a rendezvous, or slows them by a delay.
+//
+// Its trips are that depth with the opening of connections in it, which takes one
+// round trip, and one more by TLS. A connection is taken to have been opened when the
+// client knew what it knew of the greatest depth before: all that had been answered,
+// and what it took to send what was under way.
 type traces struct {
 	mu       sync.Mutex
 	log      []*trace
@@ -42,15 +50,77 @@ type traces struct {
 	flying   int
 	idle     chan struct{} // closed when flying is 0 again
 	mostSide int
-	opened   int // connections
+	accepted int           // connections
+	opened   int           // of those, TLS included
+	another  chan struct{} // closed when another one is open; nil if nobody waits
+
+	farthest    int // most trips among all that arrived
+	doneTrips   int // among those answered
+	openedTrips map[net.Conn]int
 }
 
-// connection notes what has become of a connection.
-func (t *traces) connection(_ net.Conn, state http.ConnState) {
-	if state == http.StateNew {
+// connKey is the key of a request's connection in its context.
+type connKey struct{}
+
+// accept notes a connection.
+func (t *traces) accept(ctx context.Context, conn net.Conn) context.Context {
+	secured, byTLS := conn.(*tls.Conn)
+	t.mu.Lock()
+	t.accepted++
+	if t.openedTrips == nil {
+		t.openedTrips = map[net.Conn]int{}
+	}
+	t.openedTrips[conn] = max(t.doneTrips, t.farthest-1) + 1
+	if byTLS {
+		t.openedTrips[conn]++
+	}
+	t.mu.Unlock()
+	if !byTLS {
+		t.update(t.open)
+		return context.WithValue(ctx, connKey{}, conn)
+	}
+	go func() {
+		if secured.HandshakeContext(ctx) == nil {
+			t.update(t.open)
+		}
+	}()
+	return context.WithValue(ctx, connKey{}, conn)
+}
+
+// open counts a connection that is open. Its callers hold the lock.
+func (t *traces) open() {
+	t.opened++
+	if t.another != nil {
+		close(t.another)
+		t.another = nil
+	}
+}
+
+// connection forgets a connection that is closed.
+func (t *traces) connection(conn net.Conn, state http.ConnState) {
+	if state == http.StateClosed || state == http.StateHijacked {
+		t.update(func() { delete(t.openedTrips, conn) })
+	}
+}
+
+// awaitOpen waits until n connections have been opened.
+func (t *traces) awaitOpen(ctx context.Context, n int) error {
+	for {
 		t.mu.Lock()
-		defer t.mu.Unlock()
-		t.opened++
+		if t.opened >= n {
+			t.mu.Unlock()
+			return nil
+		}
+		if t.another == nil {
+			t.another = make(chan struct{})
+		}
+		another := t.another
+		t.mu.Unlock()
+		select {
+		case <-another:
+		case <-ctx.Done():
+			return fmt.Errorf("fewer than %d connections were opened", n)
+		}
 	}
 }
 
@@ -62,6 +132,9 @@ func (t *traces) arrive(c *service.Call) *trace {
 	}
 	t.flying++
 	tr := &trace{op: c.Op, resource: c.Resource, depth: t.done + 1}
+	conn, _ := c.Request.Context().Value(connKey{}).(net.Conn)
+	tr.trips = max(t.openedTrips[conn], t.doneTrips) + 1
+	t.farthest = max(t.farthest, tr.trips)
 	if t.counts == nil {
 		t.counts = map[string]int{}
 	}
@@ -84,13 +157,17 @@ func (t *traces) update(f func()) {
 
 // answered notes that the client is about to learn the outcome.
 func (t *traces) answered(tr *trace, status int) {
-	t.update(func() { tr.status, t.done = status, max(t.done, tr.depth) })
+	t.update(func() {
+		tr.status, t.done = status, max(t.done, tr.depth)
+		t.doneTrips = max(t.doneTrips, tr.trips)
+	})
 }
 
 func (t *traces) finish(tr *trace) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.done = max(t.done, tr.depth)
+	t.doneTrips = max(t.doneTrips, tr.trips)
 	if t.flying--; t.flying == 0 {
 		close(t.idle)
 	}
@@ -99,7 +176,8 @@ func (t *traces) finish(tr *trace) {
 func (t *traces) reset() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.log, t.counts, t.deepest, t.done, t.mostSide, t.opened = nil, nil, 0, 0, t.flying, 0
+	t.log, t.counts, t.deepest, t.done, t.mostSide = nil, nil, 0, 0, t.flying
+	t.accepted, t.opened, t.farthest, t.doneTrips = 0, 0, 0, 0
 }
 
 // lines returns "OP N" for each operation, sorted. Its callers, and those of

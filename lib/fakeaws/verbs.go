@@ -27,8 +27,9 @@ func verbs() map[string]func(*Server, *control.Line) {
 
 		"counts":      report(func(t *traces) string { return strings.Join(append(t.lines(), ""), "\n") }),
 		"depth":       report(func(t *traces) string { return fmt.Sprintln(t.deepest) }),
+		"trips":       report(func(t *traces) string { return fmt.Sprintln(t.farthest) }),
 		"side":        report(func(t *traces) string { return fmt.Sprintln(t.mostSide) }),
-		"connections": report(func(t *traces) string { return fmt.Sprintln(t.opened) }),
+		"connections": report(func(t *traces) string { return fmt.Sprintln(t.accepted) }),
 		"log":         report((*traces).text),
 		"reset":       order(func(s *Server) { s.traces.reset() }),
 		"count":       (*Server).doCount, "want": (*Server).doWant,
@@ -136,6 +137,10 @@ func (s *Server) doAwait(l *control.Line) {
 	l.End()
 	ctx, cancel := context.WithTimeout(context.Background(), awaitTimeout)
 	defer cancel()
+	if op == "connections" {
+		l.Check(s.traces.awaitOpen(ctx, n))
+		return
+	}
 	l.Check(s.faults.await(ctx, op, n))
 }
 

@@ -88,6 +88,20 @@ type Options struct {
 	// MFA, of Open alone, returns the code that a profile with mfa_serial wants, and
 	// may take any time. Nil means that such a profile is an ErrDenied.
 	MFA func(context.Context) (string, error)
+
+	// Ahead, of Open alone, is what will be done first.
+	Ahead Ahead
+}
+
+// Ahead is what a caller will do with a store as soon as it is open. Connections for
+// it are opened, TLS included, while the credentials are being found. It promises
+// nothing: what is not used is closed after a few seconds.
+type Ahead struct {
+	// Names are the secrets that will be read or written, all at once. Each gets a
+	// connection to S3 and one to KMS, of at most 32 to each server.
+	Names []string
+
+	Raw bool // KMS will not be asked
 }
 
 // Request is one request to S3 or KMS, by what is public of it.
@@ -135,12 +149,29 @@ func Open(ctx context.Context, store string, o *Options) (*Store, error) {
 	if s.options.Region == "" {
 		s.regionSource = awsclient.RegionSource(cfg)
 	}
-	// Its connection is opened while the credentials are found.
-	defer s.client.ExpectS3(s.location.bucket)()
+	defer s.expect(s.options.Ahead)()
 	if err := s.client.Authenticate(ctx); err != nil {
 		return nil, s.fail("open", "", err)
 	}
 	return s, nil
+}
+
+// expect has connections opened, at least one to S3, until done is called.
+func (s *Store) expect(a Ahead) (done func()) {
+	all := []func(){}
+	for range max(1, len(a.Names)) {
+		all = append(all, s.client.ExpectS3(s.location.bucket))
+	}
+	for _, name := range a.Names {
+		if t, err := s.resolve(name); err == nil && !a.Raw {
+			all = append(all, s.client.ExpectKMS(keyring.New(s.client, t.kms).Region()))
+		}
+	}
+	return func() {
+		for _, done := range all {
+			done()
+		}
+	}
 }
 
 // Region is the AWS region in use, and where Open found it: a variable, the profile

@@ -52,6 +52,9 @@ func (s *Store) seal(ctx context.Context, t target, src io.Reader, c bucket.Cond
 	}
 	w := &write{store: s, target: t, condition: c, began: time.Now()}
 	defer s.client.ExpectS3(s.location.bucket)()
+	for _, region := range keyring.New(s.client, t.kms).Regions() {
+		defer s.client.ExpectKMS(region)()
+	}
 	if err := w.encrypt(ctx, io.MultiReader(bytes.NewReader(head), src), claims); err != nil {
 		return nil, w.abort(err)
 	}

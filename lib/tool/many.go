@@ -48,17 +48,9 @@ func Each(ctx context.Context, names []string, do func(name string) error) Failu
 // it got by name. If any fails, the Failures say so of each that did, in the order
 // of the names, and what the others got is returned as well.
 func Gather[T any](ctx context.Context, limit int, names []string, get func(name string) (T, error)) (map[string]T, error) {
-	var distinct []string
 	got := make(map[string]T, len(names))
-	for _, name := range names {
-		if _, seen := got[name]; !seen {
-			got[name] = *new(T)
-			distinct = append(distinct, name)
-		}
-	}
-	clear(got)
 	var mu sync.Mutex
-	failed := each(ctx, limit, distinct, func(name string) error {
+	failed := each(ctx, limit, distinct(names), func(name string) error {
 		v, err := get(name)
 		if err == nil {
 			mu.Lock()
@@ -71,6 +63,23 @@ func Gather[T any](ctx context.Context, limit int, names []string, get func(name
 		return got, context.Cause(ctx)
 	}
 	return got, failed.Err()
+}
+
+// First returns the names that Gather begins with, at most limit.
+func First(limit int, names []string) []string {
+	names = distinct(names)
+	return names[:min(limit, len(names))]
+}
+
+func distinct(names []string) (once []string) {
+	seen := make(map[string]bool, len(names))
+	for _, name := range names {
+		if !seen[name] {
+			seen[name] = true
+			once = append(once, name)
+		}
+	}
+	return once
 }
 
 func each(ctx context.Context, limit int, names []string, do func(name string) error) Failures {

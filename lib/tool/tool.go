@@ -153,13 +153,15 @@ func (t *Tool) Settings() (*settings.Settings, error) {
 	return s, nil
 }
 
-// Open opens the store that the settings name.
-func (t *Tool) Open(ctx context.Context) (*secret.Store, error) {
+// Open opens the store that the settings name. Names are those of the secrets that
+// the program will read or write first, all at once (see First).
+func (t *Tool) Open(ctx context.Context, names ...string) (*secret.Store, error) {
 	s, err := t.Settings()
 	if err != nil {
 		return nil, err
 	}
 	o := t.options(s)
+	o.Ahead = secret.Ahead{Names: names, Raw: t.KeyUnused}
 	if t.verbose {
 		o.Trace = func(r secret.Request) { t.Debugf("%s", r) }
 	}

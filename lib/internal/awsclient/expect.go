@@ -20,8 +20,7 @@ func (c *Client) ExpectS3(bucket string) (done func()) {
 	})
 }
 
-// ExpectKMS is ExpectS3 for a request to KMS in a region, by default the configured
-// one.
+// ExpectKMS is ExpectS3 for a request to KMS in a region.
 func (c *Client) ExpectKMS(region string) (done func()) {
 	return c.expect("kms "+region, func(send aws.HTTPClient) {
 		o := c.KMS(region).Options()

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -86,24 +87,40 @@ func Keys(setting, service string) ([]string, error) {
 	return keys, nil
 }
 
-// Region is where the first of the keys is; empty is the client's own.
+// Region is where the first of the keys is, by default the client's own region.
 func (k *Keyring) Region() string {
 	if len(k.keys) > 0 {
-		if a, ok := parseARN(k.keys[0]); ok {
-			return a.region
-		}
+		return k.regionOf(k.keys[0])
 	}
-	return ""
+	return k.region
+}
+
+func (k *Keyring) regionOf(key string) string {
+	if a, ok := parseARN(key); ok {
+		return a.region
+	}
+	return k.region
+}
+
+// Regions are where the keys are, one for each connection that Wrap uses: the first
+// key's is free again when the others are asked, side by side.
+func (k *Keyring) Regions() []string {
+	first := k.Region()
+	var regions []string
+	for _, key := range k.keys[1:] {
+		regions = append(regions, k.regionOf(key))
+	}
+	if !slices.Contains(regions, first) {
+		regions = append(regions, first)
+	}
+	return regions
 }
 
 func aliasable(service string) bool { return printable.Word(service, len(service), "_-") }
 
 // at returns the client for a key and how to name it in an error.
 func (k *Keyring) at(key string) client {
-	if a, ok := parseARN(key); ok {
-		return k.clientIn(a.region)
-	}
-	return k.clientIn("")
+	return k.clientIn(k.regionOf(key))
 }
 
 // Wrapped is a data key, as a message needs it.

@@ -263,3 +263,24 @@ func TestWrapClearsDataKey(t *testing.T) {
 		}
 	}
 }
+
+// TestRegions: a connection for each request that Wrap has under way at once.
+func TestRegions(t *testing.T) {
+	at := func(region string) string {
+		return "arn:aws:kms:" + region + ":111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+	}
+	const own = "eu-west-1"
+	for _, test := range []struct{ keys, want []string }{
+		{[]string{"alias/a"}, []string{own}},
+		{[]string{at("us-east-1")}, []string{"us-east-1"}},
+		{[]string{"alias/a", "alias/b"}, []string{own}},
+		{[]string{"alias/a", at(own), "alias/c"}, []string{own, own}},
+		{[]string{"alias/a", at("us-east-1")}, []string{"us-east-1", own}},
+		{[]string{at("us-east-1"), "alias/a", at("us-east-1")}, []string{own, "us-east-1"}},
+	} {
+		k := &Keyring{region: own, keys: test.keys}
+		if got := k.Regions(); !slices.Equal(got, test.want) {
+			t.Errorf("%q: %q, not %q", test.keys, got, test.want)
+		}
+	}
+}

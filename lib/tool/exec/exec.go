@@ -285,7 +285,7 @@ func (o *options) exec(ctx context.Context, t *tool.Tool, command []string, run 
 
 // fetch gets all sources and puts together what COMMAND inherits.
 func (o *options) fetch(ctx context.Context, t *tool.Tool) (*variables, map[string]*secret.Reader, error) {
-	store, err := t.Open(ctx)
+	store, err := t.Open(ctx, tool.First(sideBySide, o.names())...)
 	if err != nil {
 		return nil, nil, err
 	}

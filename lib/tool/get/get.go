@@ -170,7 +170,11 @@ func (o *options) get(ctx context.Context, t *tool.Tool, names []string) error {
 	case o.dir != "":
 		return o.toFolder(ctx, t, names)
 	}
-	store, err := t.Open(ctx)
+	atOnce := sideBySide
+	if o.stream {
+		atOnce = 1
+	}
+	store, err := t.Open(ctx, tool.First(atOnce, names)...)
 	if err != nil {
 		return err
 	}
@@ -326,7 +330,7 @@ func (o *options) toFile(ctx context.Context, t *tool.Tool, name string) error {
 	if err := folder.Check(base); err != nil {
 		return exists(optionFile, err)
 	}
-	store, err := t.Open(ctx)
+	store, err := t.Open(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -355,7 +359,7 @@ func (o *options) toFolder(ctx context.Context, t *tool.Tool, names []string) er
 	if err := failed.Err(); err != nil {
 		return err
 	}
-	store, err := t.Open(ctx)
+	store, err := t.Open(ctx, tool.First(tool.ManyAtOnce, names)...)
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ func (o *options) change(ctx context.Context, t *tool.Tool, name string, over en
 			return fmt.Errorf("%s: %w", name, tool.Usagef("variable %s is in the input, and flag -u removes it", variable))
 		}
 	}
-	store, err := t.Open(ctx)
+	store, err := t.Open(ctx, name)
 	if err != nil {
 		return err
 	}

@@ -184,7 +184,7 @@ func (o *options) put(ctx context.Context, t *tool.Tool, args []string, format e
 	if err != nil {
 		return err
 	}
-	store, err := t.Open(ctx)
+	store, err := t.Open(ctx, name)
 	if err != nil {
 		return err
 	}

@@ -90,12 +90,14 @@ func (o *options) remove(ctx context.Context, t *tool.Tool, names []string) erro
 	if err := refused.Err(); err != nil {
 		return err
 	}
-	store, err := t.Open(ctx)
+	slices.Sort(names)
+	names = slices.Compact(names)
+	t.KeyUnused = true
+	store, err := t.Open(ctx, tool.First(tool.ManyAtOnce, names)...)
 	if err != nil {
 		return err
 	}
-	slices.Sort(names)
-	return tool.Each(ctx, slices.Compact(names), func(name string) error {
+	return tool.Each(ctx, names, func(name string) error {
 		return store.Remove(ctx, name, o.options())
 	}).Err()
 }

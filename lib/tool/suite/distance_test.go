@@ -4,11 +4,15 @@ package suite_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -86,6 +90,42 @@ func environments(n int) (names []string) {
 	return names
 }
 
+// programs runs programs against a server, KMS under another host name than S3, so
+// that they share no connection. More variables come last.
+type programs struct {
+	t   *testing.T
+	env []string
+}
+
+func programsOf(t *testing.T, server *fakeawstest.Server, more ...string) *programs {
+	kms := strings.Replace(server.URL(), "127.0.0.1", "localhost", 1)
+	env := append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "GORACE=atexit_sleep_ms=0"}, server.Environ()...)
+	return &programs{t, slices.Concat(env, []string{"AWS_ENDPOINT_URL_KMS=" + kms}, more)}
+}
+
+func (p *programs) run(args ...string) (status int) {
+	p.t.Helper()
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Env, cmd.Dir, cmd.Stdin = p.env, p.t.TempDir(), strings.NewReader("A=1\n")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	if err := cmd.Run(); cmd.ProcessState == nil {
+		p.t.Fatal(err)
+	}
+	p.t.Logf("%q: %s", args, &stderr)
+	return cmd.ProcessState.ExitCode()
+}
+
+// putEnvironments stores those that environments names.
+func (p *programs) putEnvironments(n int) {
+	p.t.Helper()
+	for _, name := range environments(n) {
+		if p.run("ms-put", "-q", "-e", name) != 0 {
+			p.t.Fatal("not stored")
+		}
+	}
+}
+
 // TestConnections counts the connections of programs that are started cold: as many
 // as there are requests at once, each of which is used, and none to KMS where it is
 // not asked.
@@ -93,24 +133,8 @@ func TestConnections(t *testing.T) {
 	t.Parallel()
 	for _, tls := range []bool{false, true} {
 		server := fakeawstest.StartWith(t, fakeaws.Options{TLS: tls})
-		kms := strings.Replace(server.URL(), "127.0.0.1", "localhost", 1)
-		env := append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "GORACE=atexit_sleep_ms=0"}, server.Environ()...)
-		env = append(env, "AWS_ENDPOINT_URL_KMS="+kms)
-		run := func(stdin string, args ...string) (status int) {
-			t.Helper()
-			cmd := exec.Command(args[0], args[1:]...)
-			cmd.Env, cmd.Dir, cmd.Stdin = env, t.TempDir(), strings.NewReader(stdin)
-			var stderr bytes.Buffer
-			cmd.Stderr = &stderr
-			if err := cmd.Run(); cmd.ProcessState == nil {
-				t.Fatal(err)
-			}
-			t.Logf("%q: %s", args, &stderr)
-			return cmd.ProcessState.ExitCode()
-		}
-		for i := range 10 {
-			run("A=1\n", "ms-put", "-q", "-e", fmt.Sprint("svc/", i))
-		}
+		p := programsOf(t, server)
+		p.putEnvironments(10)
 		for _, c := range []struct {
 			args        []string
 			connections string
@@ -118,26 +142,99 @@ func TestConnections(t *testing.T) {
 		}{
 			{slices.Concat([]string{"ms-exec"}, environments(1), []string{"--", "true"}), "2", 0},
 			{slices.Concat([]string{"ms-exec"}, environments(10), []string{"--", "true"}), "20", 0},
+			{[]string{"ms-exec", "svc/0", "svc/0", "--", "true"}, "2", 0},
 			{[]string{"ms-get", "svc/0"}, "2", 0},
+			{[]string{"ms-get", "-any-key", "svc/0"}, "2", 0},
 			{[]string{"ms-put", "-q", "svc/new"}, "2", 0},
+			{[]string{"ms-put", "-q", "-changed", "svc/new"}, "2", 0},
+			{[]string{"ms-put", "-q", "-merge", "-e", "svc/new"}, "2", 0},
+			{[]string{"ms-rotate", "svc/new"}, "2", 0},
 			{[]string{"ms-get", "-raw", "svc/0"}, "1", 0},
 			{[]string{"ms-get", "-inspect", "svc/0"}, "1", 0},
 			{[]string{"ms-ls"}, "1", 0},
 			{[]string{"ms-rm", "svc/new"}, "1", 0},
 			{[]string{"ms-get", "svc//0"}, "0", 2},
+			{[]string{"ms-get", "-k", "no name", "svc/0"}, "0", 2},
+			{[]string{"ms-get", "-key", "", "svc/0"}, "0", 2},
 			{[]string{"ms-put", "-q", "svc/new", "-create"}, "0", 2},
+			{[]string{"ms-put", "-q", "svc/new", "absent"}, "0", 1},
 			{[]string{"ms-exec", "svc/0"}, "0", 125},
+			{[]string{"ms-exec", "svc/0", "--", "./absent"}, "0", 127},
 		} {
 			// Requests that are made at once are held together.
 			server.Do("clear", "reset")
 			if c.connections == "20" {
 				server.Do("fault rendezvous 10 GetObject times=10")
 			}
-			if status := run("A=1\n", c.args...); status != c.status {
+			if status := p.run(c.args...); status != c.status {
 				t.Errorf("%q: status %d", c.args, status)
 			}
 			if got := strings.TrimSpace(server.Do("connections")); got != c.connections {
 				t.Errorf("TLS %v, %q: %s connections, not %s", tls, c.args, got, c.connections)
+			}
+		}
+	}
+}
+
+// TestRoundTrips has a container's endpoint that gives no credentials before all the
+// connections that a program needs are open, TLS included, and counts the round trips
+// of the whole, those of opening a connection included.
+func TestRoundTrips(t *testing.T) {
+	t.Parallel()
+	for _, tls := range []bool{false, true} {
+		server := fakeawstest.StartWith(t, fakeaws.Options{TLS: tls})
+		programsOf(t, server).putEnvironments(10)
+		credentials := map[string]string{}
+		for _, variable := range server.Environ() {
+			name, value, _ := strings.Cut(variable, "=")
+			credentials[name] = value
+		}
+		var connections atomic.Int64
+		source := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			if _, err := server.ControlLine("", fmt.Sprint("await connections ", connections.Load())); err != nil {
+				t.Error(err)
+			}
+			json.NewEncoder(w).Encode(map[string]string{
+				"AccessKeyId":     credentials["AWS_ACCESS_KEY_ID"],
+				"SecretAccessKey": credentials["AWS_SECRET_ACCESS_KEY"],
+				"Token":           credentials["AWS_SESSION_TOKEN"],
+			})
+		}))
+		defer source.Close()
+		p := programsOf(t, server, "AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=", "AWS_SESSION_TOKEN=",
+			"AWS_CONTAINER_CREDENTIALS_FULL_URI="+source.URL)
+		for _, c := range []struct {
+			args        []string
+			connections int
+			trips       int // without TLS
+		}{
+			{[]string{"ms-get", "svc/0"}, 2, 3},
+			{[]string{"ms-get", "svc/0", "svc/1", "svc/2"}, 6, 3},
+			{[]string{"ms-get", "-o", "new", "svc/0"}, 2, 3},
+			{[]string{"ms-get", "-d", "new", "svc/0", "svc/1", "svc/2"}, 6, 3},
+			{[]string{"ms-get", "-stream", "svc/0"}, 2, 3},
+			{[]string{"ms-get", "-raw", "svc/0", "svc/1"}, 2, 2},
+			{slices.Concat([]string{"ms-exec"}, environments(1), []string{"--", "true"}), 2, 3},
+			{slices.Concat([]string{"ms-exec"}, environments(3), []string{"--", "true"}), 6, 3},
+			{slices.Concat([]string{"ms-exec"}, environments(10), []string{"--", "true"}), 20, 3},
+			{[]string{"ms-put", "-q", "svc/new"}, 2, 3},
+			{[]string{"ms-ls"}, 1, 2},
+			{[]string{"ms-rm", "svc/new"}, 1, 3}, // it looks what there is
+		} {
+			names := strings.Count(strings.Join(c.args, " "), "svc/")
+			server.Do("clear", "reset",
+				fmt.Sprintf("fault rendezvous %d GetObject times=%[1]d", max(1, names)),
+				fmt.Sprintf("fault rendezvous %d Decrypt times=%[1]d", max(1, names)))
+			connections.Store(int64(c.connections))
+			if status := p.run(c.args...); status != 0 {
+				t.Errorf("%q: status %d", c.args, status)
+			}
+			if tls {
+				c.trips++
+			}
+			got := fmt.Sprintf("%s%s", server.Do("connections"), server.Do("trips"))
+			if want := fmt.Sprintf("%d\n%d\n", c.connections, c.trips); got != want {
+				t.Errorf("TLS %v, %q: connections and round trips are\n%snot\n%s%s", tls, c.args, got, want, server.Do("log"))
 			}
 		}
 	}
