@@ -24,7 +24,8 @@ or s3://BUCKET/KEY. PATTERN has * for any characters, slashes as well, and ? for
 
 Faults: fault KIND [ARG] OP [key=PATTERN] [times=N] [skip=N] [by=NAME]
   They befall a request in the order in which they were given; each counts the requests that it fits. key is as PATTERN of deny.
-  delay D                 wait before acting
+  delay D, delay-midway D, delay-reply D     wait before acting, between the check of a write's conditions and the
+                          write, or after acting
   throttle                503 SlowDown, ThrottlingException
   answer STATUS CODE      that error, as the service writes it, instead of acting
   answer-after STATUS CODE         act, then that error
@@ -32,6 +33,7 @@ Faults: fault KIND [ARG] OP [key=PATTERN] [times=N] [skip=N] [by=NAME]
   replace [RESPONSE]      act, then change the response; what is not given stays
   drop                    close the connection instead of acting
   forget                  act, then close the connection: a lost reply
+  persist                 read the request, and act on it even if the client goes away
   detach                  read the request, close the connection, then act: with a hold or a delay after
                           it, a request that acts when its client is long gone
   cut BYTES               close the connection after so many bytes of the body

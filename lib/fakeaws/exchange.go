@@ -36,6 +36,8 @@ type exchange struct {
 	every       int64 // bytes of the body after which, each time, pause is called; an error closes the connection
 	pause       func() error
 	sent        int64
+
+	done func() // called at the end; may be nil
 }
 
 // Arrived counts the request.
@@ -45,7 +47,11 @@ func (x *exchange) Arrived(c *service.Call) {
 
 // Before has faults befall the request. Those that break it off do not return.
 func (x *exchange) Before(c *service.Call) error {
-	for _, f := range x.server.faults.match(c) {
+	planned, err := x.planned(c)
+	if err != nil {
+		return err
+	}
+	for _, f := range append(x.server.faults.match(c), planned...) {
 		if err := x.unlessGone(f.befall(x)); err != nil {
 			return err
 		}
@@ -104,7 +110,12 @@ func (x *exchange) drop(why string) {
 	panic(http.ErrAbortHandler)
 }
 
-func (x *exchange) finish() { x.server.traces.finish(x.trace) }
+func (x *exchange) finish() {
+	x.server.traces.finish(x.trace)
+	if x.done != nil {
+		x.done()
+	}
+}
 
 // WriteHeader begins the response.
 func (x *exchange) WriteHeader(status int) {
@@ -188,20 +199,29 @@ func (x *exchange) flush() {
 	}
 }
 
-// detach reads the request whole and closes the connection; the request will
-// be acted on nevertheless.
-func (x *exchange) detach() error {
+// persist reads the request whole; it will be acted on whether or not the client is
+// there.
+func (x *exchange) persist() error {
 	r := x.call.Request
 	data, err := io.ReadAll(r.Body)
 	if err != nil {
 		return errGone
+	}
+	r.Body = io.NopCloser(bytes.NewReader(data))
+	x.ctx = context.WithoutCancel(x.ctx)
+	return nil
+}
+
+// detach is persist, and closes the connection.
+func (x *exchange) detach() error {
+	if err := x.persist(); err != nil {
+		return err
 	}
 	conn, _, err := http.NewResponseController(x.ResponseWriter).Hijack()
 	if err != nil {
 		return err
 	}
 	conn.Close()
-	r.Body = io.NopCloser(bytes.NewReader(data))
-	x.detached, x.ctx = true, context.WithoutCancel(x.ctx)
+	x.detached = true
 	return nil
 }

@@ -122,9 +122,9 @@ func (f *fault) parse(l *control.Line) {
 	hold := func(x *exchange) error { return x.hold(f) }
 	f.holds = base == "hold" || kind == "stall"
 	switch kind {
-	case "delay":
+	case "delay", "delay-midway", "delay-reply":
 		d := l.Duration()
-		f.befall = func(x *exchange) error { return x.server.wait(x.ctx, d) }
+		f.befall = at(when, func(x *exchange) error { return x.server.wait(x.ctx, d) })
 	case "throttle":
 		f.befall = failing(service.ErrThrottled)
 	case "drop":
@@ -143,6 +143,8 @@ func (f *fault) parse(l *control.Line) {
 	case "respond", "replace":
 		rw := parseRewrite(l)
 		f.befall = alter(func(x *exchange) { x.rewrite, x.respond = rw, x.respond || kind == "respond" })
+	case "persist":
+		f.befall = (*exchange).persist
 	case "detach":
 		f.befall = (*exchange).detach
 	case "cut":

@@ -60,6 +60,14 @@ type Options struct {
 	// as the one of fakeawstest's Config does. With server and clients in one bubble
 	// of testing/synctest, time passes as fast as they work.
 	InMemory bool
+
+	// Plan, unless nil, is asked what befalls each request, beside the faults of the
+	// control language. It may be called from several goroutines at once.
+	Plan func(Request) Plan
+
+	// Landed, unless nil, is told each change of an object, in their order. It must not
+	// call the Server.
+	Landed func(fakes3.Landing)
 }
 
 // A Server serves S3, KMS and STS until it is closed. It answers requests for
@@ -70,6 +78,7 @@ type Server struct {
 	sts        *fakests.Handler
 	principals *iam.Principals
 	faults     faults
+	plan       func(Request) Plan
 	traces     traces
 
 	dir      *folder
@@ -89,7 +98,7 @@ type Server struct {
 // DefaultBucket, and one principal, whose credentials Environ has, that may do
 // everything.
 func New(o Options) (*Server, error) {
-	s := &Server{done: make(chan struct{}), principals: iam.New(), token: rand.Text()}
+	s := &Server{done: make(chan struct{}), principals: iam.New(), token: rand.Text(), plan: o.Plan}
 	if err := s.start(o); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
@@ -100,7 +109,7 @@ func (s *Server) start(o Options) (err error) {
 	if s.dir, err = openFolder(o.Dir); err != nil {
 		return err
 	}
-	if s.s3, err = fakes3.New(fakes3.Options{Principals: s.principals, Now: s.now, Dir: s.dir.root()}); err != nil {
+	if s.s3, err = fakes3.New(fakes3.Options{Principals: s.principals, Now: s.now, Dir: s.dir.root(), Landed: o.Landed}); err != nil {
 		return err
 	}
 	if s.kms, err = fakekms.New(fakekms.Options{Principals: s.principals, Now: s.now, Dir: s.dir.root()}); err != nil {

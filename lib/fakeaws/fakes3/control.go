@@ -215,14 +215,14 @@ func (h *Handler) doCopy(l *control.Line) {
 	l.End()
 	dup := *v
 	dup.Time = time.Time{}
-	l.Check(h.store.put(to, key, &dup, always))
+	l.Check(h.store.put(to, key, &dup, nil, always))
 }
 
 func (h *Handler) doRemove(l *control.Line) {
 	id := l.Option("version", "")
 	b, key := h.key(l)
 	l.End()
-	gone, err := h.store.del(b, key, id, always)
+	gone, err := h.store.del(b, key, id, nil, always)
 	l.Check(err)
 	if gone == nil && id != "" {
 		l.Fail("no version %q of %q", id, key)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/http"
 	"os"
 	"path"
 
@@ -47,6 +48,9 @@ type change struct {
 	Version *version `json:"v,omitempty"`
 	Younger int      `json:"younger,omitempty"` // so many of the newest versions stay above it
 	ID      string   `json:"id,omitempty"`
+
+	by   *http.Request // that asked for it; nil: none
+	gone *version      // of a Drop
 }
 
 // open fills st with what dir keeps, and keeps there what becomes of it.

@@ -6,6 +6,7 @@
 package fakes3
 
 import (
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -31,6 +32,41 @@ type Options struct {
 	Principals *iam.Principals  // who may sign requests; must be set
 	Now        func() time.Time // the server's clock; nil: the machine's
 	Dir        *os.Root         // keeps buckets and objects, for one Handler at a time; nil: they are kept in memory
+
+	// Landed, unless nil, is told each change of an object, in their order. It must not
+	// make a request.
+	Landed func(Landing)
+}
+
+// A Landing is a change of an object: a version, or a deletion, that is stored, or
+// one that goes for good.
+type Landing struct {
+	Bucket, Key string
+	Version     Version
+	Gone        bool          // for good
+	Latest      Version       // after the change; the zero Version if nothing is left
+	By          *http.Request // that asked for it; nil: the control language did
+}
+
+// A Version is one version of an object, or a deletion.
+type Version struct {
+	ID      string // "null" of what is written without versioning
+	ETag    string // without quotes
+	Deleted bool
+	Body    func() ([]byte, error)
+}
+
+// landing is what is told of a change that was made; the caller has the lock.
+func (st *store) landing(c *change) Landing {
+	l := Landing{Bucket: c.Bucket, Key: c.Key, Version: cmp.Or(c.Version, c.gone).shown(), Gone: c.gone != nil, By: c.by}
+	if latest := st.buckets[c.Bucket].objects.get(c.Key).version(""); latest != nil {
+		l.Latest = latest.shown()
+	}
+	return l
+}
+
+func (v *version) shown() Version {
+	return Version{ID: v.ID, ETag: v.ETag, Deleted: v.Deleted, Body: v.Body.bytes}
 }
 
 // A Handler is an emulated S3. A bucket is named in the path, or in the host's
@@ -45,7 +81,7 @@ func New(o Options) (*Handler, error) {
 	if o.Now == nil {
 		o.Now = func() time.Time { return time.Now().UTC() }
 	}
-	h := &Handler{store: &store{buckets: map[string]*bucket{}, now: o.Now}, principals: o.Principals}
+	h := &Handler{store: &store{buckets: map[string]*bucket{}, now: o.Now, landed: o.Landed}, principals: o.Principals}
 	if o.Dir != nil {
 		if err := h.store.open(o.Dir); err != nil {
 			return nil, err

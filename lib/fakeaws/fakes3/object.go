@@ -125,7 +125,7 @@ func (c *call) commit(v *version, check func(*version) error) error {
 	if err := c.Midway(); err != nil {
 		return err
 	}
-	if err := c.store.put(c.bucket, c.key, v, check); err != nil {
+	if err := c.store.put(c.bucket, c.key, v, c.Request, check); err != nil {
 		return err
 	}
 	c.versionHeader(v.ID)
@@ -319,7 +319,7 @@ func (c *call) remove(key, id, match string) (*version, error) {
 	if err := checkVersionID(id); err != nil {
 		return nil, err
 	}
-	return c.store.del(c.bucket, key, id, func(latest *version) error {
+	return c.store.del(c.bucket, key, id, c.Request, func(latest *version) error {
 		return c.checkWrite(http.Header{"If-Match": {match}}, latest)
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -29,7 +30,8 @@ type store struct {
 	mu      sync.RWMutex
 	buckets map[string]*bucket
 	now     func() time.Time
-	disk    *disk // nil: memory only
+	disk    *disk         // nil: memory only
+	landed  func(Landing) // nil: nobody is told
 }
 
 // bucketConf is what a bucket has besides objects; it is kept in the journal.
@@ -135,20 +137,20 @@ func always(*version) error { return nil }
 
 // put stores v, whose ID it sets, as a version of key, as a rule the newest, if
 // check allows it over what is there now (nil if there is nothing, a delete
-// marker perhaps).
-func (st *store) put(b *bucket, key string, v *version, check func(latest *version) error) error {
+// marker perhaps). By is the request that asks for it, nil of the control language.
+func (st *store) put(b *bucket, key string, v *version, by *http.Request, check func(latest *version) error) error {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	if err := check(b.objects.get(key).version("")); err != nil {
 		return err
 	}
-	return st.putLocked(b, key, v)
+	return st.putLocked(b, key, v, by)
 }
 
 // putLocked sets the time of v unless it has one: an upload in parts has that of
 // its beginning, and where there are versions it comes below those that were
 // begun later.
-func (st *store) putLocked(b *bucket, key string, v *version) error {
+func (st *store) putLocked(b *bucket, key string, v *version, by *http.Request) error {
 	v.ID = nullVersion
 	younger := 0
 	if b.Versioning == versioned {
@@ -162,7 +164,7 @@ func (st *store) putLocked(b *bucket, key string, v *version) error {
 	if v.Time.IsZero() {
 		v.Time = st.now()
 	}
-	return st.commit(record{Put: &change{Bucket: b.Name, Key: key, Version: v, Younger: younger}})
+	return st.commit(record{Put: &change{Bucket: b.Name, Key: key, Version: v, Younger: younger, by: by}})
 }
 
 // commit writes a record to the journal and does what it says.
@@ -170,7 +172,13 @@ func (st *store) commit(rec record) error {
 	if err := st.disk.log(rec); err != nil {
 		return err
 	}
-	return st.apply(rec)
+	if err := st.apply(rec); err != nil || st.landed == nil {
+		return err
+	}
+	if c := cmp.Or(rec.Put, rec.Drop); c != nil {
+		st.landed(st.landing(c))
+	}
+	return nil
 }
 
 // apply does what a record says.
@@ -207,7 +215,7 @@ func (st *store) apply(rec record) error {
 // without a version does: it adds a delete marker, or removes the object in a
 // bucket that never had versioning. It returns the marker, or else what is gone,
 // nil for nothing.
-func (st *store) del(b *bucket, key, id string, check func(latest *version) error) (*version, error) {
+func (st *store) del(b *bucket, key, id string, by *http.Request, check func(latest *version) error) (*version, error) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	o := b.objects.get(key)
@@ -216,13 +224,13 @@ func (st *store) del(b *bucket, key, id string, check func(latest *version) erro
 	}
 	if id == "" && b.Versioning != neverVersioned {
 		marker := &version{Deleted: true}
-		return marker, st.putLocked(b, key, marker)
+		return marker, st.putLocked(b, key, marker, by)
 	}
 	gone := o.version(id)
 	if gone == nil {
 		return nil, nil
 	}
-	return gone, st.commit(record{Drop: &change{Bucket: b.Name, Key: key, ID: gone.ID}})
+	return gone, st.commit(record{Drop: &change{Bucket: b.Name, Key: key, ID: gone.ID, gone: gone, by: by}})
 }
 
 func (st *store) bucket(name string) *bucket {
@@ -278,7 +286,7 @@ func (st *store) putBytes(b *bucket, key string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	return st.put(b, key, v, always)
+	return st.put(b, key, v, nil, always)
 }
 
 // newVersion saves data as a version that is nowhere yet.
@@ -329,7 +337,7 @@ func (st *store) fill(b *bucket, prefix string, n, size int) (err error) {
 	}
 	for i := range n {
 		v := *first
-		if err := st.putLocked(b, fmt.Sprintf("%s%09d", prefix, i), &v); err != nil {
+		if err := st.putLocked(b, fmt.Sprintf("%s%09d", prefix, i), &v, nil); err != nil {
 			return err
 		}
 	}
