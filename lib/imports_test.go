@@ -39,6 +39,8 @@ var law = []room{
 	{name: "lib/internal/awsclient", may: []string{"lib/internal/hint", "lib/internal/printable"}, aws: true},
 	{name: "lib/internal/bucket", may: []string{"lib/internal/awsclient", "lib/internal/hint", "lib/internal/printable"}, aws: true},
 	{name: "lib/internal/keyring", may: []string{"lib/message", "lib/internal/awsclient", "lib/internal/hint", "lib/internal/printable"}, aws: true},
+	{name: "lib/internal/survey", may: []string{"lib/internal/awsclient", "lib/internal/hint", "lib/internal/printable"}, aws: true},
+	{name: "lib/internal/amend", may: []string{"lib/internal/survey", "lib/internal/awsclient", "lib/internal/hint"}, aws: true},
 	{name: "lib/secret", may: []string{
 		"lib/message", "lib/internal/awsclient", "lib/internal/bucket", "lib/internal/keyring",
 		"lib/internal/hint", "lib/internal/printable", "lib/internal/defaults",

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go/middleware"
 )
@@ -22,9 +23,14 @@ type Attempts struct {
 }
 
 // Watch makes a request of S3 tell a how its attempts end.
-func (a *Attempts) Watch(o *s3.Options) {
-	if v2, ok := o.Retryer.(aws.RetryerV2); ok && !a.Blind {
-		o.Retryer = &onceUnanswered{v2}
+func (a *Attempts) Watch(o *s3.Options) { a.watch(&o.Retryer, &o.APIOptions) }
+
+// WatchKMS is Watch for a request of KMS.
+func (a *Attempts) WatchKMS(o *kms.Options) { a.watch(&o.Retryer, &o.APIOptions) }
+
+func (a *Attempts) watch(retryer *aws.Retryer, options *[]func(*middleware.Stack) error) {
+	if v2, ok := (*retryer).(aws.RetryerV2); ok && !a.Blind {
+		*retryer = &onceUnanswered{v2}
 	}
 	attempt := middleware.FinalizeMiddlewareFunc("Attempts", func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
 		out, metadata, err := next.HandleFinalize(ctx, in)
@@ -33,7 +39,7 @@ func (a *Attempts) Watch(o *s3.Options) {
 		}
 		return out, metadata, err
 	})
-	o.APIOptions = append(o.APIOptions, func(s *middleware.Stack) error {
+	*options = append(*options, func(s *middleware.Stack) error {
 		return s.Finalize.Insert(attempt, "Retry", middleware.After)
 	})
 }

@@ -1,4 +1,4 @@
-// Package awsclient is what the clients of S3 and KMS have in common: the AWS
+// Package awsclient is what the clients of S3, KMS and STS have in common: the AWS
 // SDK's own chain of configuration and credentials, one HTTP client that gives
 // up when nothing moves, a trace of the requests, and the one place where the
 // SDK's errors become the few kinds that this project distinguishes.
@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 )
@@ -34,7 +35,7 @@ type Options struct {
 	Trace func(Request)
 }
 
-// Client makes clients of S3 and KMS. It is safe for concurrent use.
+// Client makes clients of S3, KMS and STS. It is safe for concurrent use.
 type Client struct {
 	cfg       aws.Config
 	pathStyle *bool
@@ -76,7 +77,7 @@ func (c *Client) S3() *s3.Client {
 		o.Retryer = withSharedBackoff(o.Retryer)
 		o.APIOptions = append(o.APIOptions, requireProof, withWaitLimit, leaveEncoding)
 		o.UseARNRegion = true // an access point named by its ARN is where that says
-		elsewhere := o.BaseEndpoint != nil && !isAmazon(*o.BaseEndpoint)
+		elsewhere := o.BaseEndpoint != nil && !IsAmazon(*o.BaseEndpoint)
 		o.UsePathStyle = elsewhere
 		if c.pathStyle != nil {
 			o.UsePathStyle = *c.pathStyle
@@ -135,10 +136,19 @@ func (c *Client) KMS(region string) *kms.Client {
 	return c.kms[region]
 }
 
+// STS returns a client of STS in the configured region.
+func (c *Client) STS() *sts.Client {
+	return sts.NewFromConfig(c.cfg, func(o *sts.Options) {
+		o.Retryer = withSharedBackoff(o.Retryer)
+		o.APIOptions = append(o.APIOptions, requireProof, withWaitLimit)
+	})
+}
+
 // Region is the configured region.
 func (c *Client) Region() string { return c.cfg.Region }
 
-func isAmazon(endpoint string) bool {
+// IsAmazon reports whether an endpoint is one of Amazon's.
+func IsAmazon(endpoint string) bool {
 	u, err := url.Parse(endpoint)
 	if err != nil {
 		return false

@@ -12,7 +12,7 @@ func TestIsAmazon(t *testing.T) {
 		"https://evilamazonaws.com":                  false,
 		"https://minio.example.com/s3.amazonaws.com": false,
 	} {
-		if got := isAmazon(endpoint); got != want {
+		if got := IsAmazon(endpoint); got != want {
 			t.Errorf("%s: %v", endpoint, got)
 		}
 	}

@@ -112,6 +112,7 @@ var kinds = map[string]error{
 
 	"AccessDenied":                ErrDenied,
 	"AccessDeniedException":       ErrDenied,
+	"BucketAlreadyExists":         ErrDenied, // it is another account's
 	"ExpiredToken":                ErrDenied,
 	"ExpiredTokenException":       ErrDenied,
 	"InvalidAccessKeyId":          ErrDenied,
@@ -299,6 +300,8 @@ func hintFor(e *Error, err error, f Facts) string {
 		case e.Op == "GetObject" || e.Op == "HeadObject":
 			return "this may mean that the secret is absent, and that you may not list the bucket"
 		}
+	case "BucketAlreadyExists":
+		return "the bucket belongs to another account: choose another name"
 	case "DisabledException":
 		if strings.HasPrefix(e.Op, "Decrypt") {
 			return "the secret exists, but its KMS key is disabled: enable the key"

@@ -65,6 +65,17 @@ func missingProof(result any, status int, hasID bool) string {
 		return cmp.Or(notRemoved(status), odd("version id", out.VersionId))
 	case *s3.AbortMultipartUploadOutput:
 		return notRemoved(status)
+	case *s3.HeadBucketOutput, *s3.CreateBucketOutput, *s3.PutBucketOwnershipControlsOutput, *s3.PutPublicAccessBlockOutput,
+		*s3.PutBucketPolicyOutput, *s3.PutBucketVersioningOutput, *s3.PutBucketLifecycleConfigurationOutput,
+		*kms.EnableKeyRotationOutput, *kms.CreateAliasOutput:
+		if !hasID {
+			return "lacks the id of a request"
+		}
+	case *kms.CreateKeyOutput:
+		if out.KeyMetadata == nil {
+			return "lacks KeyMetadata"
+		}
+		return cmp.Or(absent("Arn", out.KeyMetadata.Arn), odd("Arn", out.KeyMetadata.Arn))
 	case *kms.DecryptOutput:
 		return cmp.Or(absent("KeyId", out.KeyId), empty("Plaintext", out.Plaintext))
 	case *kms.GenerateDataKeyOutput:
