@@ -1,6 +1,7 @@
 package tool
 
 import (
+	"flag"
 	"slices"
 	"strings"
 
@@ -13,11 +14,10 @@ type ChecksumFlag struct {
 	named   map[string]secret.Checksum
 }
 
-// String is part of flag.Value.
-func (f *ChecksumFlag) String() string { return "" }
+// Register adds the flag to fs.
+func (f *ChecksumFlag) Register(fs *flag.FlagSet) { fs.Func("c", "", f.add) }
 
-// Set is part of flag.Value.
-func (f *ChecksumFlag) Set(s string) error {
+func (f *ChecksumFlag) add(s string) error {
 	name, digits := "", s
 	if i := strings.LastIndexByte(s, '='); i >= 0 {
 		name, digits = s[:i], s[i+1:]

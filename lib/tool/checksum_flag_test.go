@@ -13,7 +13,7 @@ func FuzzChecksumFlag(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		var c ChecksumFlag
 		var refused *Refusal
-		if err := c.Set(s); err != nil && !errors.As(err, &refused) {
+		if err := c.add(s); err != nil && !errors.As(err, &refused) {
 			t.Fatal(err)
 		}
 		if c.unnamed != nil && len(c.unnamed) < 20 {

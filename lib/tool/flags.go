@@ -53,15 +53,6 @@ func flagName(arg string) (name string, given, ok bool) {
 	return name, given, true
 }
 
-// Strings is a flag that may be given again; its values are kept in order.
-type Strings []string
-
-// String is part of flag.Value.
-func (l *Strings) String() string { return "" }
-
-// Set is part of flag.Value.
-func (l *Strings) Set(s string) error { *l = append(*l, s); return nil }
-
 // Variables is a flag of variables' names with white space between them, which
 // may be given again. With Patterns a trailing "*" matches.
 type Variables struct {
@@ -69,11 +60,10 @@ type Variables struct {
 	Patterns bool
 }
 
-// String is part of flag.Value.
-func (v *Variables) String() string { return "" }
+// Register adds the flag to fs.
+func (v *Variables) Register(fs *flag.FlagSet, name string) { fs.Func(name, "", v.add) }
 
-// Set is part of flag.Value.
-func (v *Variables) Set(s string) error {
+func (v *Variables) add(s string) error {
 	for name := range strings.FieldsSeq(s) {
 		prefix, isPattern := strings.CutSuffix(name, "*")
 		switch {
@@ -89,6 +79,23 @@ func (v *Variables) Set(s string) error {
 		v.Names = []string{}
 	}
 	return nil
+}
+
+// Again registers a flag that may be given again; its values are kept in order.
+func Again(fs *flag.FlagSet, values *[]string, name string) {
+	fs.Func(name, "", func(s string) error { *values = append(*values, s); return nil })
+}
+
+// NonEmpty registers a flag whose value must not be empty: a script whose variable
+// is unset must not get another version, or a secret on standard output, instead.
+func NonEmpty(fs *flag.FlagSet, value *string, name string) {
+	fs.Func(name, "", func(s string) error {
+		if s == "" {
+			return &Refusal{"an empty value"}
+		}
+		*value = s
+		return nil
+	})
 }
 
 // Exclusive refuses flags that do not go together: of each list, the first with
@@ -114,7 +121,7 @@ type FilterFlags struct {
 
 // Register adds the flags to fs.
 func (f *FilterFlags) Register(fs *flag.FlagSet) {
-	fs.Var(&f.only, "only", "")
+	f.only.Register(fs, "only")
 	fs.BoolVar(&f.filter.DropOthers, "drop-others", false, "")
 	fs.BoolVar(&f.filter.AllowUnsafe, "allow-unsafe", false, "")
 }
@@ -132,20 +139,4 @@ func (f *FilterFlags) Filter() (environ.Filter, error) {
 	filter := f.filter
 	filter.Only = f.only.Names
 	return filter, nil
-}
-
-// NonEmpty is a flag whose value must not be empty: a script whose variable is
-// unset must not get another version, or a secret on standard output, instead.
-type NonEmpty string
-
-// String is part of flag.Value.
-func (v *NonEmpty) String() string { return "" }
-
-// Set is part of flag.Value.
-func (v *NonEmpty) Set(s string) error {
-	if s == "" {
-		return &Refusal{"an empty value"}
-	}
-	*v = NonEmpty(s)
-	return nil
 }

@@ -58,9 +58,7 @@ func New(name, usage string, stdin io.Reader, stdout, stderr io.Writer) *Tool {
 		Stderr:  &locked{w: stderr},
 		usage:   usage,
 	}
-	if f, ok := stderr.(*os.File); ok {
-		t.terminal = term.IsTerminal(int(f.Fd()))
-	}
+	t.terminal = IsTerminal(stderr)
 	t.SetOutput(io.Discard)
 	t.BoolVar(&t.verbose, "v", false, "")
 	t.BoolVar(&t.version, "version", false, "")
@@ -240,6 +238,12 @@ func (t *Tool) Debugf(format string, args ...any) {
 	if t.verbose {
 		t.Notef(format, args...)
 	}
+}
+
+// IsTerminal reports whether a standard stream is a terminal.
+func IsTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // OnTerminal reports whether standard error is a terminal.

@@ -71,7 +71,7 @@ const sideBySide = 32
 type options struct {
 	filterFlags           tool.FilterFlags
 	sumFlag               tool.ChecksumFlag
-	memFlags, fileFlags   tool.Strings
+	memFlags, fileFlags   []string
 	unset                 tool.Variables
 	force                 bool
 	clean, strict, noPath bool
@@ -98,11 +98,11 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	t.Failed = failed
 	o := options{unset: tool.Variables{Patterns: true}}
 	o.filterFlags.Register(t.FlagSet)
-	t.Var(&o.sumFlag, "c", "")
-	t.Var(&o.memFlags, "mem", "")
-	t.Var(&o.fileFlags, "file", "")
+	o.sumFlag.Register(t.FlagSet)
+	tool.Again(t.FlagSet, &o.memFlags, "mem")
+	tool.Again(t.FlagSet, &o.fileFlags, "file")
 	t.BoolVar(&o.force, "force", false, "")
-	t.Var(&o.unset, "u", "")
+	o.unset.Register(t.FlagSet, "u")
 	t.BoolVar(&o.clean, "clean", false, "")
 	t.BoolVar(&o.strict, "strict", false, "")
 	t.BoolVar(&o.noPath, "no-path", false, "")

@@ -55,13 +55,12 @@ example:
 const sideBySide = 8
 
 type options struct {
-	file, dir, variable, format string
-	at                          tool.NonEmpty
-	force, nul                  bool
-	stream, anyKey              bool
-	raw, inspect                bool
-	filterFlags                 tool.FilterFlags
-	sumFlag                     tool.ChecksumFlag
+	file, dir, variable, format, at string
+	force, nul                      bool
+	stream, anyKey                  bool
+	raw, inspect                    bool
+	filterFlags                     tool.FilterFlags
+	sumFlag                         tool.ChecksumFlag
 
 	filter environ.Filter
 	form   environ.Format
@@ -72,18 +71,18 @@ type options struct {
 func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	t := tool.New("ms-get", Usage, stdin, stdout, stderr)
 	var o options
-	t.Var((*tool.NonEmpty)(&o.file), "o", "")
-	t.Var((*tool.NonEmpty)(&o.dir), "d", "")
+	tool.NonEmpty(t.FlagSet, &o.file, "o")
+	tool.NonEmpty(t.FlagSet, &o.dir, "d")
 	t.BoolVar(&o.force, "force", false, "")
-	t.Var((*tool.NonEmpty)(&o.variable), "k", "")
-	t.Var((*tool.NonEmpty)(&o.format), "f", "")
-	t.Var(&o.at, "at", "")
+	tool.NonEmpty(t.FlagSet, &o.variable, "k")
+	tool.NonEmpty(t.FlagSet, &o.format, "f")
+	tool.NonEmpty(t.FlagSet, &o.at, "at")
 	t.BoolVar(&o.nul, "0", false, "")
 	t.BoolVar(&o.stream, "stream", false, "")
 	t.BoolVar(&o.anyKey, "any-key", false, "")
 	t.BoolVar(&o.raw, "raw", false, "")
 	t.BoolVar(&o.inspect, "inspect", false, "")
-	t.Var(&o.sumFlag, "c", "")
+	o.sumFlag.Register(t.FlagSet)
 	o.filterFlags.Register(t.FlagSet)
 	return t.Run(ctx, args, func(ctx context.Context, names []string) error {
 		if err := t.NoFlags(args, names); err != nil {
@@ -92,7 +91,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		if err := tool.Exclusive(t.FlagSet, exclusive); err != nil {
 			return err
 		}
-		if err := o.check(names, isTerminal(stdout)); err != nil {
+		if err := o.check(names, tool.IsTerminal(stdout)); err != nil {
 			return err
 		}
 		names, err := o.names(ctx, t, names)
@@ -179,7 +178,7 @@ func (o *options) get(ctx context.Context, t *tool.Tool, names []string) error {
 		return err
 	}
 	out := t.Output(ctx)
-	if isTerminal(t.Stdout) && !o.force {
+	if tool.IsTerminal(t.Stdout) && !o.force {
 		terminal := &terminal{w: out}
 		defer terminal.end()
 		out = terminal
@@ -237,7 +236,7 @@ func (o *options) reader(ctx context.Context, t *tool.Tool, store *secret.Store,
 
 // options are those of one secret.
 func (o *options) options(name string) *secret.GetOptions {
-	return &secret.GetOptions{Version: string(o.at), AnyKey: o.anyKey, Checksum: o.sums[name]}
+	return &secret.GetOptions{Version: o.at, AnyKey: o.anyKey, Checksum: o.sums[name]}
 }
 
 // streamAll writes secrets as they come, in order, until one fails.

@@ -4,20 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"unicode"
 	"unicode/utf8"
-
-	"golang.org/x/term"
 
 	"microsecrets/lib/internal/hint"
 	"microsecrets/lib/tool"
 )
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
-}
 
 // terminal is standard output that a person reads. What is not text would move the
 // cursor, change what is shown, or type: it is refused.

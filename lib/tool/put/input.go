@@ -7,8 +7,6 @@ import (
 	"io"
 	"os"
 
-	"golang.org/x/term"
-
 	"microsecrets/lib/internal/hint"
 	"microsecrets/lib/internal/prompt"
 	"microsecrets/lib/tool"
@@ -43,8 +41,6 @@ func (c chomper) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
-
 // announce says where the secret will go, and what says so: to a person at a
 // terminal, and to anybody where that is a file that was found, which may have
 // come with a repository.
@@ -53,8 +49,7 @@ func announce(t *tool.Tool, name string) error {
 	if err != nil {
 		return err
 	}
-	stdin, ok := t.Stdin.(*os.File)
-	if !s.Found && !t.OnTerminal() && !(ok && isTerminal(stdin)) {
+	if !s.Found && !t.OnTerminal() && !tool.IsTerminal(t.Stdin) {
 		return nil
 	}
 	t.Notef("%s goes to %s (%s)", name, s.Store, s.Source("store"))

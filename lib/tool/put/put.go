@@ -57,7 +57,6 @@ type options struct {
 	env, merge, chomp, empty, sum, json, quiet bool
 	format                                     string
 	unset                                      tool.Variables
-	version                                    tool.NonEmpty
 	condition                                  secret.PutOptions
 }
 
@@ -66,11 +65,11 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	t := tool.New("ms-put", Usage, stdin, stdout, stderr)
 	var o options
 	t.BoolVar(&o.env, "e", false, "")
-	t.Var((*tool.NonEmpty)(&o.format), "f", "")
+	tool.NonEmpty(t.FlagSet, &o.format, "f")
 	t.BoolVar(&o.merge, "merge", false, "")
-	t.Var(&o.unset, "u", "")
+	o.unset.Register(t.FlagSet, "u")
 	t.BoolVar(&o.condition.Create, "create", false, "")
-	t.Var(&o.version, "if", "")
+	tool.NonEmpty(t.FlagSet, &o.condition.If, "if")
 	t.BoolVar(&o.condition.Changed, "changed", false, "")
 	t.BoolVar(&t.LastWriterWins, "last-writer-wins", false, "")
 	t.BoolVar(&o.chomp, "chomp", false, "")
@@ -82,7 +81,6 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		if err := t.NoFlags(args, names); err != nil {
 			return err
 		}
-		o.condition.If = string(o.version)
 		if t.LastWriterWins && !o.conditional() {
 			return tool.Usagef("flag -last-writer-wins goes with -create, -if, -merge or -u")
 		}
@@ -234,7 +232,7 @@ func (o *options) input(ctx context.Context, t *tool.Tool, args []string) (*inpu
 		}
 		return &input{&source{tool.Interruptible(ctx, f), "FILE"}, f.Close, "FILE", false, afterFailure}, nil
 	}
-	if f, ok := t.Stdin.(*os.File); ok && isTerminal(f) {
+	if f, ok := t.Stdin.(*os.File); ok && tool.IsTerminal(f) {
 		typed, err := ask(ctx, t, f)
 		if err != nil {
 			return nil, err

@@ -38,9 +38,9 @@ type options struct {
 func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	t := tool.New("ms-rm", Usage, stdin, stdout, stderr)
 	var o options
-	t.Var((*tool.NonEmpty)(&o.ifVersion), "if", "")
+	tool.NonEmpty(t.FlagSet, &o.ifVersion, "if")
 	t.BoolVar(&t.LastWriterWins, "last-writer-wins", false, "")
-	t.Var((*tool.NonEmpty)(&o.at), "at", "")
+	tool.NonEmpty(t.FlagSet, &o.at, "at")
 	t.BoolVar(&o.purge, "purge", false, "")
 	t.BoolVar(&o.nul, "0", false, "")
 	return t.Run(ctx, args, func(ctx context.Context, names []string) error {

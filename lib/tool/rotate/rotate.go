@@ -51,7 +51,7 @@ type options struct {
 func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	t := tool.New("ms-rotate", Usage, stdin, stdout, stderr)
 	o := options{out: stdout}
-	t.Var((*tool.NonEmpty)(&o.from), "from", "")
+	tool.NonEmpty(t.FlagSet, &o.from, "from")
 	t.BoolVar(&o.dry, "n", false, "")
 	t.BoolVar(&o.history, "versions", false, "")
 	t.BoolVar(&t.LastWriterWins, "last-writer-wins", false, "")
