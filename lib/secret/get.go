@@ -28,13 +28,6 @@ type GetOptions struct {
 	Checksum Checksum // nil: none
 }
 
-func (o *GetOptions) orDefault() GetOptions {
-	if o == nil {
-		return GetOptions{}
-	}
-	return *o
-}
-
 // Info is what is known of a stored secret.
 type Info struct {
 	Name     string
@@ -61,7 +54,7 @@ const attempts = 8
 // bound to another store, name or key is an ErrNotAuthentic.
 func (s *Store) Get(ctx context.Context, name string, o *GetOptions) ([]byte, error) {
 	var plaintext []byte
-	err := s.reading(ctx, name, o.orDefault(), func(r *opened, c *check) error {
+	err := s.reading(ctx, name, orZero(o), func(r *opened, c *check) error {
 		var err error
 		plaintext, err = r.all(MaxInMemory, c)
 		return err
@@ -74,7 +67,7 @@ func (s *Store) Get(ctx context.Context, name string, o *GetOptions) ([]byte, er
 // nor who made it: what dst was given must not be used, or must be undone. A
 // temporary file is a good dst.
 func (s *Store) Stream(ctx context.Context, name string, dst io.Writer, o *GetOptions) (*Info, error) {
-	given := o.orDefault()
+	given := orZero(o)
 	var info *Info
 	err := s.reading(ctx, name, given, func(r *opened, c *check) error {
 		info = &r.Info
@@ -106,7 +99,7 @@ func (s *Store) Inspect(ctx context.Context, name string, o *GetOptions) (*Info,
 	if err != nil {
 		return nil, nil, s.fail("get", name, err)
 	}
-	r, err := s.openRaw(ctx, t, o.orDefault().Version)
+	r, err := s.openRaw(ctx, t, orZero(o).Version)
 	if err != nil {
 		return nil, nil, s.fail("get", name, err)
 	}
@@ -121,7 +114,7 @@ func (s *Store) Stat(ctx context.Context, name string, o *GetOptions) (*Info, er
 	if err != nil {
 		return nil, s.fail("get", name, err)
 	}
-	head, err := s.bucket.Head(ctx, t.key, o.orDefault().Version)
+	head, err := s.bucket.Head(ctx, t.key, orZero(o).Version)
 	if err != nil {
 		return nil, s.fail("get", name, err)
 	}

@@ -44,7 +44,7 @@ func (s *Store) List(ctx context.Context, prefix string, o *ListOptions) iter.Se
 			yield(Entry{}, s.fail("list", "", err))
 			return
 		}
-		for e, err := range s.bucket.List(ctx, s.location.under()+prefix, o != nil && o.OneLevel) {
+		for e, err := range s.bucket.List(ctx, s.location.under()+prefix, orZero(o).OneLevel) {
 			if err != nil {
 				yield(Entry{}, s.failedListing(err))
 				return

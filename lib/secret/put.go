@@ -64,13 +64,6 @@ func checkVersion(version string) error {
 	return nil
 }
 
-func (o *PutOptions) orDefault() PutOptions {
-	if o == nil {
-		return PutOptions{}
-	}
-	return *o
-}
-
 // refuses returns the error if the options forbid to replace the secret old, which
 // is nil if there is none.
 func (o PutOptions) refuses(s *Store, old *Info) error {
@@ -96,7 +89,7 @@ func (s *Store) Put(ctx context.Context, name string, src io.Reader, o *PutOptio
 	}
 	var r *Receipt
 	if err == nil {
-		r, err = s.put(ctx, t, src, o.orDefault())
+		r, err = s.put(ctx, t, src, orZero(o))
 	}
 	if err != nil {
 		return nil, s.fail("put", name, err)
@@ -216,10 +209,10 @@ func (s *Store) Merge(ctx context.Context, name string, change func(old []byte) 
 	}
 	var r *Receipt
 	if err == nil {
-		r, err = s.merge(ctx, t, o.orDefault(), change)
+		r, err = s.merge(ctx, t, orZero(o), change)
 	}
 	if err != nil {
-		return nil, s.fail("merge", name, s.refused(err, o.orDefault()))
+		return nil, s.fail("merge", name, s.refused(err, orZero(o)))
 	}
 	return r, nil
 }

@@ -19,7 +19,7 @@ type Reader struct{ replay }
 // NewReader verifies a secret and returns a Reader of it, which the caller closes.
 // Its errors are those of Get, but for ErrTooLarge. Ctx is also that of reading.
 func (s *Store) NewReader(ctx context.Context, name string, o *GetOptions) (*Reader, error) {
-	given := o.orDefault()
+	given := orZero(o)
 	r := &Reader{replay{store: s}}
 	err := s.reading(ctx, name, given, func(first *opened, c *check) error {
 		t, ring, err := s.resolveToRead(name, given)
@@ -50,7 +50,7 @@ type RawReader struct{ replay }
 // NewRawReader returns a RawReader of a secret, which the caller closes. KMS is not
 // asked. Ctx is also that of reading.
 func (s *Store) NewRawReader(ctx context.Context, name string, o *GetOptions) (*RawReader, error) {
-	given := o.orDefault()
+	given := orZero(o)
 	r, err := s.newRawReader(ctx, name, given)
 	for try := 1; isConflict(err) && try < attempts; try++ {
 		r, err = s.newRawReader(ctx, name, given)

@@ -49,20 +49,20 @@ func (s *Store) Remove(ctx context.Context, name string, o *RemoveOptions) error
 		err = o.Check()
 	}
 	if err == nil {
-		err = s.remove(ctx, t, o)
+		err = s.remove(ctx, t, orZero(o))
 	}
 	return s.fail("remove", name, err)
 }
 
-func (s *Store) remove(ctx context.Context, t target, o *RemoveOptions) error {
+func (s *Store) remove(ctx context.Context, t target, o RemoveOptions) error {
 	switch {
-	case o != nil && o.Purge:
+	case o.Purge:
 		return s.purge(ctx, t)
-	case o != nil && o.Version != "":
+	case o.Version != "":
 		return s.removeVersion(ctx, t, o.Version)
 	}
 	latest, err := s.bucket.Head(ctx, t.key, "")
-	if o == nil || o.If == "" {
+	if o.If == "" {
 		if err != nil {
 			return err
 		}

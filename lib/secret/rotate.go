@@ -42,11 +42,7 @@ type Rotator struct {
 
 // NewRotator returns a Rotator. It asks KMS once for today's keys of a service.
 func (s *Store) NewRotator(o *RotateOptions) *Rotator {
-	r := &Rotator{store: s, large: make(chan struct{}, 1), today: map[string]func() ([]string, error){}}
-	if o != nil {
-		r.from = o.From
-	}
-	return r
+	return &Rotator{store: s, from: orZero(o).From, large: make(chan struct{}, 1), today: map[string]func() ([]string, error){}}
 }
 
 // Rotation says what became of a secret, or would.

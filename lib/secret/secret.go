@@ -116,6 +116,14 @@ type Request struct {
 // String is the request in one printable line.
 func (r Request) String() string { return awsclient.Request(r).String() }
 
+// orZero is what options are that may be nil.
+func orZero[T any](o *T) T {
+	if o == nil {
+		o = new(T)
+	}
+	return *o
+}
+
 // Store is a store of secrets. It is safe for concurrent use.
 type Store struct {
 	location
@@ -194,10 +202,7 @@ func New(cfg aws.Config, store string, o *Options) (*Store, error) {
 }
 
 func newStore(store string, o *Options) (*Store, error) {
-	s := &Store{memory: newMemory()}
-	if o != nil {
-		s.options = *o
-	}
+	s := &Store{memory: newMemory(), options: orZero(o)}
 	o = &s.options
 	var err error
 	if s.location, err = parseLocation(store); err != nil {

@@ -4,6 +4,7 @@
 package bucket
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strings"
@@ -150,17 +151,16 @@ type Written struct {
 }
 
 // put stores data under key in one request.
-func (b *Bucket) put(ctx context.Context, key string, data *buffer, c Condition) (Written, error) {
+func (b *Bucket) put(ctx context.Context, key string, data []byte, c Condition) (Written, error) {
 	if err := b.probe(ctx, putObject, key, c); err != nil {
 		return Written{}, err
 	}
 	attempts := b.attempts()
-	data.at = 0
 	out, err := b.client.PutObject(ctx, &s3.PutObjectInput{
 		Bucket:               &b.name,
 		Key:                  &key,
-		Body:                 data,
-		ContentLength:        aws.Int64(int64(data.size)),
+		Body:                 bytes.NewReader(data),
+		ContentLength:        aws.Int64(int64(len(data))),
 		ExpectedBucketOwner:  b.owner,
 		ServerSideEncryption: b.sse,
 		IfMatch:              c.ifMatch(),

@@ -191,7 +191,7 @@ const repeats = 3
 // be repeated, and is taken on trust; so is a server that answers the repetition
 // with another failure, until the next write. What a repetition stored, where
 // others had removed the first, is removed again.
-func (b *Bucket) probeAbsent(ctx context.Context, key string, data *buffer) error {
+func (b *Bucket) probeAbsent(ctx context.Context, key string, data []byte) error {
 	if b.probes == nil {
 		return nil
 	}

@@ -1,9 +1,10 @@
 package bucket
 
 import (
+	"bytes"
 	"context"
 	"errors"
-	"io"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -62,8 +63,8 @@ type Upload struct {
 	lost    bool   // whether it has begun is not known
 	err     error  // of a part; nothing is sent, or completed, after it
 	parts   []types.CompletedPart
-	part    *buffer  // that is being filled
-	free    [][]byte // chunks for the next ones
+	part    []byte   // that is being filled
+	free    [][]byte // memory of parts that were sent
 	sending int      // parts on their way
 	sent    chan sent
 	partCtx context.Context
@@ -72,9 +73,9 @@ type Upload struct {
 
 // sent is what became of a part.
 type sent struct {
-	part   types.CompletedPart
-	buffer *buffer
-	err    error
+	part  types.CompletedPart
+	bytes []byte
+	err   error
 }
 
 // Upload begins to write an object, which appears on a condition. No request is
@@ -83,13 +84,13 @@ func (b *Bucket) Upload(ctx context.Context, key string, c Condition) *Upload {
 	if b.unconditional {
 		c = Condition{}
 	}
-	return &Upload{ctx: ctx, bucket: b, key: key, condition: c, part: new(buffer)}
+	return &Upload{ctx: ctx, bucket: b, key: key, condition: c}
 }
 
 func (u *Upload) Write(p []byte) (int, error) {
 	written := 0
 	for len(p) > 0 {
-		room := partSize(len(u.parts)) - u.part.size
+		room := partSize(len(u.parts)) - len(u.part)
 		if room == 0 {
 			if err := u.next(); err != nil {
 				return written, err
@@ -97,7 +98,7 @@ func (u *Upload) Write(p []byte) (int, error) {
 			continue
 		}
 		n := min(room, len(p))
-		u.free = u.part.add(p[:n], u.free)
+		u.part = append(u.part, p[:n]...)
 		p, written = p[n:], written+n
 	}
 	return written, nil
@@ -109,7 +110,17 @@ func (u *Upload) next() error {
 	if err := u.send(); err != nil {
 		return err
 	}
-	return u.await(underWay(len(u.parts)))
+	if err := u.await(underWay(len(u.parts))); err != nil {
+		return err
+	}
+	size := partSize(len(u.parts))
+	u.free = slices.DeleteFunc(u.free, func(b []byte) bool { return cap(b) < size })
+	if last := len(u.free) - 1; last >= 0 {
+		u.part, u.free = u.free[last][:0], u.free[:last]
+	} else {
+		u.part = make([]byte, 0, size)
+	}
+	return nil
 }
 
 // begin starts the multipart upload.
@@ -137,7 +148,7 @@ func (u *Upload) begin() error {
 	return nil
 }
 
-// send sets out to send the buffer as the next part.
+// send sets out to send what has been written as the next part.
 func (u *Upload) send() error {
 	if u.err != nil {
 		return u.err
@@ -152,7 +163,7 @@ func (u *Upload) send() error {
 	}
 	u.parts = append(u.parts, types.CompletedPart{})
 	number, full := int32(len(u.parts)), u.part
-	u.part = new(buffer)
+	u.part = nil
 	u.sending++
 	go func() {
 		part, err := u.sendPart(number, full)
@@ -161,14 +172,14 @@ func (u *Upload) send() error {
 	return nil
 }
 
-func (u *Upload) sendPart(number int32, b *buffer) (types.CompletedPart, error) {
+func (u *Upload) sendPart(number int32, b []byte) (types.CompletedPart, error) {
 	out, err := u.bucket.client.UploadPart(u.partCtx, &s3.UploadPartInput{
 		Bucket:              &u.bucket.name,
 		Key:                 &u.key,
 		UploadId:            &u.id,
 		PartNumber:          &number,
-		Body:                b,
-		ContentLength:       aws.Int64(int64(b.size)),
+		Body:                bytes.NewReader(b),
+		ContentLength:       aws.Int64(int64(len(b))),
 		ExpectedBucketOwner: u.bucket.owner,
 	})
 	if err != nil {
@@ -193,7 +204,7 @@ func (u *Upload) await(limit int) error {
 		u.sending--
 		if u.err = s.err; u.err == nil {
 			u.parts[*s.part.PartNumber-1] = s.part
-			u.free = append(u.free, s.buffer.chunks...)
+			u.free = append(u.free, s.bytes)
 		}
 	}
 	return u.err
@@ -216,7 +227,7 @@ func (u *Upload) Close() (Written, error) {
 	if u.id == "" {
 		return u.bucket.put(u.ctx, u.key, u.part, u.condition)
 	}
-	if u.part.size > 0 {
+	if len(u.part) > 0 {
 		if err := u.send(); err != nil {
 			return Written{}, err
 		}
@@ -282,59 +293,4 @@ func outlast(ctx context.Context, while time.Duration) (context.Context, context
 		stop()
 		cancel()
 	}
-}
-
-// chunkSize is the unit, in bytes, in which memory for parts is kept.
-const chunkSize = 256 << 10
-
-// A buffer holds the bytes of a part, in chunks that are full but for the last,
-// so that parts of one size can use the memory of those of another. It is read
-// once it is complete.
-type buffer struct {
-	chunks [][]byte
-	size   int
-	at     int64 // where the next Read begins
-}
-
-// add appends p, taking chunks from free as long as there are any, and returns
-// those that are left.
-func (b *buffer) add(p []byte, free [][]byte) [][]byte {
-	for len(p) > 0 {
-		if b.size%chunkSize == 0 {
-			if len(free) == 0 {
-				free = append(free, make([]byte, 0, chunkSize))
-			}
-			b.chunks = append(b.chunks, free[len(free)-1][:0])
-			free = free[:len(free)-1]
-		}
-		last := &b.chunks[len(b.chunks)-1]
-		n := min(len(p), chunkSize-len(*last))
-		*last = append(*last, p[:n]...)
-		p, b.size = p[n:], b.size+n
-	}
-	return free
-}
-
-func (b *buffer) Read(p []byte) (int, error) {
-	if b.at >= int64(b.size) {
-		return 0, io.EOF
-	}
-	n := copy(p, b.chunks[b.at/chunkSize][b.at%chunkSize:])
-	b.at += int64(n)
-	return n, nil
-}
-
-// Seek lets the SDK measure a part, and send it once more.
-func (b *buffer) Seek(offset int64, whence int) (int64, error) {
-	switch whence {
-	case io.SeekCurrent:
-		offset += b.at
-	case io.SeekEnd:
-		offset += int64(b.size)
-	}
-	if offset < 0 {
-		return 0, errors.New("seek to before the beginning")
-	}
-	b.at = offset
-	return offset, nil
 }

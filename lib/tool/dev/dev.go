@@ -55,11 +55,6 @@ const (
 	notFound  = 127
 )
 
-type lines []string
-
-func (l *lines) String() string     { return strings.Join(*l, "\n") }
-func (l *lines) Set(s string) error { *l = append(*l, s); return nil }
-
 // Run runs ms-dev with the arguments that follow its name and returns its exit
 // status. While COMMAND runs it passes on the signals that this process gets;
 // COMMAND decides what they mean, so the end of ctx ends -tell only.
@@ -73,12 +68,12 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) (int, error) {
 	var o fakeaws.Options
-	var before, tell lines
+	var before, tell []string
 	flags := flag.NewFlagSet("ms-dev", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&o.Dir, "dir", "", "")
-	flags.Var(&before, "do", "")
-	flags.Var(&tell, "tell", "")
+	tool.Again(flags, &before, "do")
+	tool.Again(flags, &tell, "tell")
 	language := flags.Bool("language", false, "")
 	showVersion := flags.Bool("version", false, "")
 	switch err := tool.Parse(flags, args); {
@@ -112,7 +107,7 @@ func write(w io.Writer, text string) (int, error) {
 }
 
 // tellServer runs lines in the ms-dev around this process.
-func tellServer(ctx context.Context, tell lines, stdout io.Writer) (int, error) {
+func tellServer(ctx context.Context, tell []string, stdout io.Writer) (int, error) {
 	control := os.Getenv(fakeaws.ControlVariable)
 	if control == "" {
 		return failed, errors.New("-tell: this command does not run under ms-dev")
