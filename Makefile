@@ -6,7 +6,8 @@
 # make interop  what is stored, held to the official SDKs, and what is asked of S3,
 #               to another server (needs node and npm)
 # make bench    speed and memory
-# make fuzz     any input, for FUZZTIME a target
+# make fuzz     any input to every parser: FUZZTIME=20s for each target, or
+#               FUZZTOTAL=60 seconds for all of them
 # make install  what make has built, and the manual pages, under PREFIX (/usr/local)
 # make uninstall
 # make clean    remove what make has built
@@ -24,6 +25,8 @@ STATICCHECK  = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 SYSTEMS      = linux darwin windows
 MAXSIZE      = 16000000
 FUZZTIME     = 20s
+FUZZTOTAL    =
+FUZZFLAGS    =
 MAN1         = $(wildcard doc/man/*.1)
 MAN5         = $(wildcard doc/man/*.5)
 MAN          = $(DESTDIR)$(PREFIX)/share/man
@@ -72,14 +75,16 @@ bench:
 	cd interop && $(GO) test -run '^$$' -bench . -benchtime 1x -benchmem ./...
 
 # Once more, since Go up to 1.26 may fail for no reason when the time is up (https://go.dev/issue/75804).
-FUZZ = $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$package
+FUZZ = $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime "$$time" -fuzzminimizetime 10x $(FUZZFLAGS) "$$package"
 
 fuzz:
-	@for package in $$($(GO) list ./...); do \
-		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
-			echo "$$target of $$package"; \
-			$(FUZZ) || $(FUZZ) || exit 1; \
-		done; \
+	@set -e; \
+	targets=$$($(GO) test -list '^Fuzz' ./... | awk '/^Fuzz/ {found[n++] = $$1} /^FAIL/ {exit 1} /^ok/ {for (i = 0; i < n; i++) print found[i] " " $$2; n = 0}'); \
+	time=$(FUZZTIME); \
+	if test -n "$(FUZZTOTAL)"; then time=$$(( $(FUZZTOTAL)000 / $$(echo "$$targets" | wc -l) ))ms; fi; \
+	echo "$$targets" | while read -r target package; do \
+		echo "$$target of $$package, $$time"; \
+		$(FUZZ) || $(FUZZ) || exit 1; \
 	done
 
 install:

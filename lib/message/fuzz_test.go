@@ -2,6 +2,9 @@ package message
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -184,6 +187,33 @@ func FuzzRoundTrip(f *testing.F) {
 		}
 		if got, err := open(dst.Bytes()); err != nil || !bytes.Equal(got, plain) {
 			t.Errorf("got %d bytes, %v; want %d", len(got), err, len(plain))
+		}
+	})
+}
+
+// FuzzPublicKey holds that a public key in a context has one spelling.
+func FuzzPublicKey(f *testing.F) {
+	key, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	if err != nil {
+		f.Fatal(err)
+	}
+	good, err := encodePublicKey(&key.PublicKey)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, s := range []string{good, "", "====", good + "\n", good[:66] + "==", "A" + good[1:], "BB" + good[2:]} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		key, err := decodePublicKey(s)
+		if err != nil {
+			if !errors.Is(err, ErrNotAuthentic) {
+				t.Fatalf("error is %v", err)
+			}
+			return
+		}
+		if again, err := encodePublicKey(key); err != nil || again != s {
+			t.Errorf("%q is written as %q, %v", s, again, err)
 		}
 	})
 }

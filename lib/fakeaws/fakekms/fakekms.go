@@ -7,6 +7,7 @@ package fakekms
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -384,6 +385,9 @@ func (key *kmsKey) usable() error {
 	return nil
 }
 
+// materialSize is the size of a key's material, in bytes.
+const materialSize = 32
+
 // keysFile keeps the keys, with their material, and the aliases.
 const keysFile = "kms.json"
 
@@ -396,7 +400,17 @@ func (h *Handler) load() error {
 		return nil
 	}
 	if err == nil {
-		err = json.Unmarshal(data, &file{h.keys, h.aliases})
+		kept := file{h.keys, h.aliases}
+		err = json.Unmarshal(data, &kept)
+		h.keys, h.aliases = kept.Keys, kept.Aliases
+	}
+	for arn, key := range h.keys {
+		if key == nil || key.arn() != arn || len(key.Material) != materialSize {
+			err = cmp.Or(err, fmt.Errorf("no key of %q", arn))
+		}
+	}
+	if err == nil && (h.keys == nil || h.aliases == nil) {
+		err = errors.New("no keys, or no aliases")
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", keysFile, err)

@@ -13,7 +13,7 @@ import (
 
 // newKey makes an enabled key; the caller saves.
 func (h *Handler) newKey(region, account string, multiRegion bool) *kmsKey {
-	key := &kmsKey{ID: newKeyID(multiRegion), Region: region, Account: account, Material: make([]byte, 32),
+	key := &kmsKey{ID: newKeyID(multiRegion), Region: region, Account: account, Material: make([]byte, materialSize),
 		State: keyEnabled, Usage: usageEncrypt, Created: h.now(), MultiRegion: multiRegion}
 	if multiRegion {
 		key.Primary = region

@@ -90,7 +90,14 @@ func (d *disk) replay(st *store) error {
 		err = json.Unmarshal(line, &rec)
 		if c := cmp.Or(rec.Put, rec.Replace); c != nil && c.Version != nil {
 			for i := range c.Version.Body {
-				c.Version.Body[i].dir = d.dir
+				p := &c.Version.Body[i]
+				p.dir = d.dir
+				if p.File == "" || p.Size < 0 {
+					err = cmp.Or(err, errors.New("a body that is in no file"))
+				}
+			}
+			if c.Version.Size != c.Version.Body.size() {
+				err = cmp.Or(err, errors.New("a size that is not the body's"))
 			}
 		}
 		if err == nil {

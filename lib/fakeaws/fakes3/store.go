@@ -193,7 +193,7 @@ func (st *store) apply(rec record) error {
 		}
 		b.bucketConf = *rec.Bucket
 		return nil
-	case c == nil || c.Version == nil && c != rec.Drop:
+	case c == nil || c.Version == nil && c != rec.Drop || c.Younger < 0:
 		return errors.New("a record of no known kind")
 	}
 	b := st.buckets[c.Bucket]
