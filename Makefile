@@ -49,8 +49,8 @@ test:
 	$(GO) test -count=1 $(RACE) ./...
 
 test-plain:
-	$(GO) test -count=1 . ./lib/message ./lib/secret
-	$(GO) test -count=1 -run '^Test(Memory|Canaries)$$' ./lib/environ ./lib/tool/suite
+	$(GO) test -count=1 . ./lib/message ./lib/secret ./lib/tool/suite
+	$(GO) test -count=1 -run '^TestCanaries$$' ./lib/environ
 
 interop:
 	cd interop && npm ci --silent --no-audit --no-fund && $(GO) test -count=1 ./...

@@ -5,11 +5,10 @@ package microsecrets_test
 import (
 	"bytes"
 	"errors"
-	"flag"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -21,14 +20,7 @@ import (
 	"microsecrets/lib/tool/suite/suitetest"
 )
 
-func TestMain(m *testing.M) {
-	// Many scripts wait, for a pause, a timeout or a child, more than they work.
-	flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0)))
-	if suitetest.RaceDetector { // make test-plain runs all of them
-		flag.Set("test.short", "true")
-	}
-	testscript.Main(m, suitetest.Commands(tool.Main))
-}
+func TestMain(m *testing.M) { suitetest.Main(m, suitetest.Commands(tool.Main)) }
 
 func TestScripts(t *testing.T) {
 	fakescript.DefaultSignals()
@@ -37,10 +29,12 @@ func TestScripts(t *testing.T) {
 	commands["bytes"] = randomBytes
 	commands["same"] = same
 	commands["holds"] = holds
+	commands["raced"] = raced
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/scripts",
 		Setup:               setup,
 		Cmds:                commands,
+		Condition:           condition,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 	})
@@ -50,6 +44,15 @@ func setup(env *testscript.Env) error {
 	env.Setenv("AWS_MAX_ATTEMPTS", "2")
 	env.Setenv("GORACE", "atexit_sleep_ms=0")
 	return fakescript.Setup(env)
+}
+
+// condition knows race, beside those of testscript: the tests run under the race
+// detector, where they are short. "[short] [!race]" is for what it is to see.
+func condition(name string) (bool, error) {
+	if name != "race" {
+		return false, fmt.Errorf("unknown condition %s", name)
+	}
+	return suitetest.RaceDetector, nil
 }
 
 // status runs a program and wants this very exit status: status 5 ms-get NAME.
@@ -96,4 +99,13 @@ func holds(ts *testscript.TestScript, neg bool, args []string) {
 	if found := bytes.Contains([]byte(ts.ReadFile(args[0])), []byte(want)); found == neg {
 		ts.Fatalf("%s holds it: %v", args[0], found)
 	}
+}
+
+// raced has the race detector, where there is one, watch the programs of the script
+// from here on: for scripts in which a program does several things at once.
+func raced(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: raced")
+	}
+	ts.Setenv("PATH", suitetest.Raced())
 }

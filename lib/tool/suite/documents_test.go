@@ -22,12 +22,8 @@ var (
 func TestDocuments(t *testing.T) {
 	t.Parallel()
 	var pages []string
-	root, err := os.Getwd() // with relative names go test would not notice that a page has changed
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, pattern := range []string{"*.md", "doc/*.md"} {
-		found, err := filepath.Glob(filepath.Join(root, pattern))
+		found, err := filepath.Glob(rooted(t, pattern))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -17,11 +17,7 @@ import (
 // aws-encryption-cli that says what it was asked. It is not asked for a message
 // that is not signed.
 func TestFormat(t *testing.T) {
-	page, err := os.ReadFile("doc/format.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, script, _ := strings.Cut(string(page), "```sh\n")
+	_, script, _ := strings.Cut(page(t, "doc/format.md"), "```sh\n")
 	script, _, _ = strings.Cut(script, "```")
 	const cli = "#!/bin/sh\necho \"$@\" >asked\ncp message secret\n"
 	for _, unsigned := range []string{"false", "true"} {

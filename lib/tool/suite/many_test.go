@@ -16,6 +16,7 @@ import (
 
 	"microsecrets/lib/fakeaws/fakeawstest"
 	"microsecrets/lib/secret"
+	"microsecrets/lib/tool/suite/suitetest"
 )
 
 // roundTrip is what the emulator adds to every request of a benchmark.
@@ -25,10 +26,8 @@ const roundTrip = 20 * time.Millisecond
 // binary is larger.
 func built(b *testing.B, name, pkg string) string {
 	path := filepath.Join(b.TempDir(), name)
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, pkg)
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		b.Fatalf("%v: %s", err, out)
+	if err := suitetest.Build(path, pkg); err != nil {
+		b.Fatal(err)
 	}
 	return path
 }

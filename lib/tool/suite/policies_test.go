@@ -39,16 +39,8 @@ func TestPolicies(t *testing.T) {
 	}
 	key := strings.TrimSpace(fake.Do("key arn alias/microsecrets-myservice"))
 	policies := map[string]string{} // files, by the heading above
-	root, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	page, err := os.ReadFile(filepath.Join(root, "doc/iam.md")) // a relative name would hide changes from go test
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir := t.TempDir()
-	for _, m := range regexp.MustCompile("(?s)\n## An? (\\w+)\n\n```json\n(.*?)```").FindAllStringSubmatch(string(page), -1) {
+	for _, m := range regexp.MustCompile("(?s)\n## An? (\\w+)\n\n```json\n(.*?)```").FindAllStringSubmatch(page(t, "doc/iam.md"), -1) {
 		policies[m[1]] = filepath.Join(dir, m[1]+".json")
 		if err := os.WriteFile(policies[m[1]], []byte(strings.ReplaceAll(m[2], "KEY-ARN", key)), 0o600); err != nil {
 			t.Fatal(err)

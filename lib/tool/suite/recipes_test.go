@@ -26,11 +26,7 @@ import (
 // TestRecipes runs the blocks of doc/recipes.md, each section in a folder and
 // with an S3 and KMS of its own, after the blocks above the first section.
 func TestRecipes(t *testing.T) {
-	page, err := os.ReadFile("doc/recipes.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	sections := strings.Split(string(page), "\n## ")
+	sections := strings.Split(page(t, "doc/recipes.md"), "\n## ")
 	common := blocks(sections[0])
 	for _, section := range sections[1:] {
 		title, _, _ := strings.Cut(section, "\n")
@@ -54,14 +50,10 @@ func TestRecipes(t *testing.T) {
 
 // TestReadme runs the examples of the README, one after the other, in one store.
 func TestReadme(t *testing.T) {
-	page, err := os.ReadFile("README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	if _, err := exec.LookPath("jq"); err != nil {
 		t.Skip("jq is absent")
 	}
-	examples := blocks(string(page))
+	examples := blocks(page(t, "README.md"))
 	if len(examples) == 0 {
 		t.Fatal("no examples")
 	}
@@ -79,12 +71,11 @@ func TestReadme(t *testing.T) {
 // TestReadmeGo builds the Go program of the README as it says, from an empty folder,
 // and runs it.
 func TestReadmeGo(t *testing.T) {
-	t.Parallel()
-	page, err := os.ReadFile("README.md")
-	if err != nil {
-		t.Fatal(err)
+	if testing.Short() {
+		t.Skip("builds a program")
 	}
-	_, section, _ := strings.Cut(string(page), "\n## From Go\n")
+	t.Parallel()
+	_, section, _ := strings.Cut(page(t, "README.md"), "\n## From Go\n")
 	section, _, _ = strings.Cut(section, "\n## ")
 	checkout, err := os.Getwd()
 	if err != nil {

@@ -5,14 +5,10 @@ package suite_test
 
 import (
 	"context"
-	"flag"
 	"io"
 	"os"
-	"runtime"
-	"strconv"
+	"path/filepath"
 	"testing"
-
-	"github.com/rogpeppe/go-internal/testscript"
 
 	"microsecrets/lib/tool"
 	"microsecrets/lib/tool/suite/suitetest"
@@ -28,6 +24,28 @@ func (m atRoot) Run() int {
 	return m.M.Run()
 }
 
+// rooted returns the absolute name of a file in the top-level folder. By a relative
+// name go test would not notice that the file has changed, since the tests have left
+// their own folder.
+func rooted(t testing.TB, name string) string {
+	t.Helper()
+	root, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(root, name)
+}
+
+// page returns the text of a file in the top-level folder.
+func page(t testing.TB, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(rooted(t, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
 // measured is tool.Main for a program that says how much memory it took.
 func measured(run tool.Run) {
 	tool.Main(func(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
@@ -37,10 +55,8 @@ func measured(run tool.Run) {
 }
 
 func TestMain(m *testing.M) {
-	// Many tests wait, for a timeout or a child, more than they work.
-	flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0)))
 	commands := suitetest.Commands(measured)
 	commands["plain-put"] = func() { measured(plainPut) }
 	commands["plain-get"] = func() { measured(plainGet) }
-	testscript.Main(atRoot{m}, commands)
+	suitetest.Main(atRoot{m}, commands)
 }

@@ -40,11 +40,7 @@ func TestUsage(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		want, err := os.ReadFile(golden)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got != string(want) {
+		if got != page(t, golden) {
 			t.Errorf("%s -h is not as in %s (-update writes it): %s", program, golden, got)
 		}
 		if got != p.Usage {
@@ -63,24 +59,16 @@ func TestPrograms(t *testing.T) {
 	for _, p := range suite.Programs {
 		names = append(names, p.Name)
 		list += ".It Xr " + p.Name + " 1\n" + p.Purpose + "\n"
-		page, err := os.ReadFile("doc/man/" + p.Name + ".1")
-		if err != nil {
-			t.Error(err)
-		}
-		if name := ".Nm " + p.Name + "\n.Nd " + p.Purpose + "\n"; !strings.Contains(string(page), name) {
+		if name := ".Nm " + p.Name + "\n.Nd " + p.Purpose + "\n"; !strings.Contains(page(t, "doc/man/"+p.Name+".1"), name) {
 			t.Errorf("doc/man/%s.1 does not have\n%s", p.Name, name)
 		}
 	}
-	page, err := os.ReadFile("doc/man/ms.1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !strings.Contains(string(page), "-compact\n"+list+".El\n") {
+	if !strings.Contains(page(t, "doc/man/ms.1"), "-compact\n"+list+".El\n") {
 		t.Errorf("doc/man/ms.1 does not have this list:\n%s", list)
 	}
 	slices.Sort(names)
 	for _, pattern := range []string{"doc/man/ms-*.1", "cmd/ms-*", "testdata/usage/ms-*.golden"} {
-		found, err := filepath.Glob(pattern)
+		found, err := filepath.Glob(rooted(t, pattern))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -102,17 +90,13 @@ var (
 // The usage, the manual page and the program know the same flags.
 func TestManualFlags(t *testing.T) {
 	t.Parallel()
-	for _, p := range suite.Programs {
+	for i, p := range suite.Programs {
 		program := p.Name
 		var usage, manual []string
 		for _, m := range usageFlag.FindAllStringSubmatch(output(t, program, "-h"), -1) {
 			usage = append(usage, m[1])
 		}
-		page, err := os.ReadFile(filepath.Join("doc/man", program+".1"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		body, settings, ok := strings.Cut(string(page), "\n.Sh SETTINGS\n")
+		body, settings, ok := strings.Cut(page(t, "doc/man/"+program+".1"), "\n.Sh SETTINGS\n")
 		if !ok {
 			t.Fatalf("%s.1 has no SETTINGS", program)
 		}
@@ -128,8 +112,8 @@ func TestManualFlags(t *testing.T) {
 		if !slices.Equal(usage, manual) {
 			t.Errorf("%s: its usage has %q, its page %q", program, usage, manual)
 		}
-		for _, name := range usage {
-			if name == "h" {
+		for j, name := range usage {
+			if name == "h" || !turn(i, j) {
 				continue
 			}
 			end := []string{"-" + name + "=x", "a"}
