@@ -27,7 +27,7 @@ var algorithms = map[int]func() hash.Hash{
 func ParseChecksum(digits string) (Checksum, error) {
 	sum, err := hex.DecodeString(digits)
 	if err != nil || algorithms[len(sum)] == nil {
-		return nil, invalidf("a checksum is a SHA-1, 256, 384 or 512 in hexadecimal digits")
+		return nil, invalidf("HASH is a SHA-1, 256, 384 or 512 in hexadecimal digits")
 	}
 	return sum, nil
 }

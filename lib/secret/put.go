@@ -326,15 +326,16 @@ type comparison struct {
 	src     io.Reader
 	stored  *opened // nil if there is none
 	differs bool
-	read    int64 // bytes
-	head    bytes.Buffer
+	read    int64        // bytes
+	head    bytes.Buffer // what compareHead has read, and Read has not
+	held    []byte       // all that it has read
 	buf     []byte
 }
 
 // comparedMax is how many bytes are compared before anything is sent. A larger
 // secret is uploaded while it is compared, and the upload is aborted if it is the
 // same.
-const comparedMax = 8 << 20
+const comparedMax = firstPart
 
 func (s *Store) compare(ctx context.Context, t target, src io.Reader) (*comparison, error) {
 	stored, err := s.openToRewrite(ctx, t)
@@ -347,7 +348,9 @@ func (c *comparison) compareHead() (same bool, err error) {
 	if c.stored == nil {
 		return false, nil
 	}
+	c.head.Grow(int(max(0, min(c.stored.Size, comparedMax))) + bytes.MinRead) // where nothing has changed, that is enough
 	_, err = io.CopyN(&c.head, readerFunc(c.compared), comparedMax)
+	c.held = c.head.Bytes()
 	if err == io.EOF {
 		return !c.differs, nil
 	}
@@ -399,6 +402,7 @@ func (c *comparison) close() {
 	if c.stored != nil {
 		c.stored.object.Close()
 	}
+	clear(c.held)
 	clear(c.buf)
 }
 

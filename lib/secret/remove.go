@@ -43,7 +43,7 @@ func (o *RemoveOptions) Check() error {
 func (s *Store) Remove(ctx context.Context, name string, o *RemoveOptions) error {
 	t, err := s.locate(name)
 	if err == nil && s.options.Origin != "" {
-		err = errReplica
+		err = ErrReplica
 	}
 	if err == nil {
 		err = o.Check()

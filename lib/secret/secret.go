@@ -297,7 +297,7 @@ func (s *Store) keys(setting, name string) ([]string, error) {
 // resolveToWrite resolves the name of a secret that is to be changed.
 func (s *Store) resolveToWrite(name string) (target, error) {
 	if s.options.Origin != "" {
-		return target{}, errReplica
+		return target{}, ErrReplica
 	}
 	t, err := s.resolve(name)
 	if err == nil && len(t.kms) > message.MaxDataKeys {
@@ -306,7 +306,9 @@ func (s *Store) resolveToWrite(name string) (target, error) {
 	return t, err
 }
 
-var errReplica = invalidf("a store with an origin is a replica: it can only be read")
+// ErrReplica is the error of a change through a store with an origin. It is an
+// ErrInvalid.
+var ErrReplica = invalidf("a store with an origin is a replica: it can only be read")
 
 func (s *Store) suite() message.Suite {
 	if s.options.Unsigned {

@@ -24,7 +24,7 @@ func (f *ChecksumFlag) add(s string) error {
 	}
 	sum, err := secret.ParseChecksum(digits)
 	if err != nil {
-		return &Refusal{"HASH is a SHA-1, 256, 384 or 512 in hexadecimal digits, or NAME=HASH"}
+		return &Refusal{err.Error() + ", or NAME=HASH"}
 	}
 	if name == "" {
 		if digits != s {

@@ -226,12 +226,10 @@ func (t *Tool) CheckNames(names []string) error {
 func (t *Tool) CheckWritable() error {
 	s, err := t.Settings()
 	if err == nil && s.Origin != "" {
-		err = &settings.Error{Source: s.Source("origin"), Err: errReplica}
+		err = &settings.Error{Source: s.Source("origin"), Err: secret.ErrReplica}
 	}
 	return err
 }
-
-var errReplica = errors.New("a store with an origin is a replica: it can only be read")
 
 // Debugf prints a line at -v. It never gets a secret.
 func (t *Tool) Debugf(format string, args ...any) {
