@@ -40,10 +40,14 @@ func (b *backoff) spent(why error) error {
 
 // wait waits until the next try: a random part of a span that grows by half from
 // twice the time that a try takes, so that writers come to be as far apart as
-// their number wants. The error is the context's.
+// their number wants, but no longer than until the time is spent. The error is the
+// context's.
 func (b *backoff) wait(ctx context.Context) error {
 	b.fastest = max(time.Millisecond, min(b.fastest, time.Since(b.began)))
 	span := min(backoffMax, 2*math.Pow(1.5, float64(b.tries))) * float64(b.fastest)
+	if left := b.timeout - time.Since(b.since); b.timeout > 0 {
+		span = min(span, float64(max(left, time.Millisecond)))
+	}
 	b.tries++
 	timer := time.NewTimer(rand.N(time.Duration(span)))
 	defer timer.Stop()

@@ -104,6 +104,9 @@ func (s *Store) removeSeen(ctx context.Context, t target, seen bucket.Info, c bu
 			if !again {
 				return settled
 			}
+			if isStalled(err) {
+				return uncertain(ctx, "removed", err)
+			}
 			if !isBusy(err) {
 				if resent++; resent >= s.client.MaxAttempts() || s.options.LastWriterWins {
 					return uncertain(ctx, "removed", err)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -14,7 +13,6 @@ import (
 
 	"microsecrets/lib/internal/awsclient"
 	"microsecrets/lib/internal/bucket"
-	"microsecrets/lib/internal/hint"
 	"microsecrets/lib/internal/keyring"
 	"microsecrets/lib/message"
 )
@@ -155,6 +153,8 @@ func (w *write) commit(ctx context.Context) (*Receipt, error) {
 				return nil, err
 			case !again:
 				return nil, awsclient.Overtaken()
+			case isStalled(err):
+				return nil, uncertain(ctx, "written", err)
 			case !isBusy(err):
 				if resent++; resent >= w.store.client.MaxAttempts() {
 					return nil, uncertain(ctx, "written", err)
@@ -193,6 +193,13 @@ func isBusy(err error) bool {
 	return errors.As(err, &e) && e.Kind == awsclient.ErrConflict && e.Status == http.StatusConflict
 }
 
+// isStalled reports whether a change waited for its answer as long as it may, which
+// leaves no time for another attempt.
+func isStalled(err error) bool {
+	var e *awsclient.Error
+	return errors.As(err, &e) && e.Stalled
+}
+
 // isGone reports whether S3 has dropped an upload in parts.
 func isGone(err error) bool {
 	var e *awsclient.Error
@@ -222,15 +229,7 @@ func (w *write) abort(err error) error {
 	if w.upload == nil {
 		return err
 	}
-	left := w.upload.Abort()
-	switch {
-	case errors.Is(left, bucket.ErrLost):
-		return hint.With(err, left.Error()+", until the bucket's lifecycle rule ends it, or: aws s3api list-multipart-uploads, then abort-multipart-upload")
-	case left != nil:
-		const advice = "stored parts are left behind, until the bucket's lifecycle rule ends the upload, or: aws s3api abort-multipart-upload"
-		err = hint.With(fmt.Errorf("%w; stored parts are left behind: %w", err, left), advice)
-	}
-	return err
+	return w.upload.Fail(err)
 }
 
 // settle finds out whether an attempt has been acted on. If not, and if another

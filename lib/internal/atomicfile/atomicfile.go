@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -35,29 +36,61 @@ func Refused(err error) bool {
 type Folder struct {
 	root  *os.Root
 	force bool
+	above []string // the folders that were made for it, the outermost first
 
 	mu    sync.Mutex
 	files map[string]fs.FileInfo // what was written, by name
+	made  []string               // the folders in it, likewise
 }
 
 // Open opens a folder to write files into, made with mode 0700 if it is
 // absent and create is set. With force a regular file that exists is replaced, and
 // a link to one, but not what the link leads to.
 func Open(dir string, create, force bool) (*Folder, error) {
+	d := &Folder{force: force, files: map[string]fs.FileInfo{}}
+	var err error
 	if create {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return nil, err
-		}
+		d.above = missing(filepath.Clean(dir), os.Lstat)
+		err = os.MkdirAll(dir, 0o700)
 	}
-	root, err := os.OpenRoot(dir)
+	if err == nil {
+		d.root, err = os.OpenRoot(dir)
+	}
 	if err != nil {
+		removeEmpty(d.above, os.Remove)
 		return nil, err
 	}
-	return &Folder{root: root, force: force, files: map[string]fs.FileInfo{}}, nil
+	return d, nil
 }
 
-// Close closes the folder.
-func (d *Folder) Close() error { return d.root.Close() }
+// Close closes the folder, and removes the folders that were made and into which
+// nothing was written.
+func (d *Folder) Close() error {
+	removeEmpty(d.made, d.root.Remove)
+	err := d.root.Close()
+	removeEmpty(d.above, os.Remove)
+	return err
+}
+
+// missing are a folder and those above it that are not there, the outermost first.
+func missing(dir string, lstat func(string) (fs.FileInfo, error)) []string {
+	var absent []string
+	for above := ""; dir != above; dir = filepath.Dir(dir) {
+		if _, err := lstat(dir); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		absent, above = append(absent, dir), dir
+	}
+	slices.Reverse(absent)
+	return absent
+}
+
+// removeEmpty removes folders that are empty, the innermost first.
+func removeEmpty(dirs []string, remove func(string) error) {
+	for _, dir := range slices.Backward(dirs) {
+		remove(dir)
+	}
+}
 
 // Check returns early what Write would: fs.ErrExist for an existing file.
 func (d *Folder) Check(name string) error {
@@ -131,7 +164,7 @@ func Follow(path string) error {
 func (d *Folder) Write(name string, fill func(io.Writer) error) (err error) {
 	file := filepath.FromSlash(name)
 	if folder := path.Dir(name); folder != "." {
-		if err := d.root.MkdirAll(filepath.FromSlash(folder), 0o700); err != nil {
+		if err := d.mkdirAll(filepath.FromSlash(folder)); err != nil {
 			return err
 		}
 	}
@@ -160,6 +193,18 @@ func (d *Folder) Write(name string, fill func(io.Writer) error) (err error) {
 		return err
 	}
 	return d.appear(temporary, file, written)
+}
+
+// mkdirAll makes a folder in the folder, and those on the way.
+func (d *Folder) mkdirAll(dir string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, absent := range missing(dir, d.root.Lstat) {
+		if !slices.Contains(d.made, absent) {
+			d.made = append(d.made, absent)
+		}
+	}
+	return d.root.MkdirAll(dir, 0o700)
 }
 
 // appear gives a temporary file its name. Without force a file that came there

@@ -156,3 +156,51 @@ func TestFolderVerify(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// Folders that were made for files that did not appear are not left; others are.
+func TestFolderLeavesNoFolder(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "mine"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	failure := errors.New("no more")
+	fail := func(io.Writer) error { return failure }
+	for _, c := range []struct {
+		folder  string
+		written []string
+		failed  []string
+		left    []string
+	}{
+		{"a/b", nil, []string{"c/d/e"}, []string{"mine"}},
+		{"mine", nil, []string{"c/d/e", "f"}, []string{"mine"}},
+		{"a/b", []string{"c/x"}, []string{"c/d/e", "g/h"}, []string{"a", "a/b", "a/b/c", "a/b/c/x", "mine"}},
+	} {
+		d, err := Open(filepath.Join(dir, filepath.FromSlash(c.folder)), true, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range c.failed {
+			if err := d.Write(name, fail); err != failure {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		for _, name := range c.written {
+			if err := d.Write(name, write("text")); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+		var left []string
+		fs.WalkDir(os.DirFS(dir), ".", func(path string, _ fs.DirEntry, err error) error {
+			if path != "." {
+				left = append(left, path)
+			}
+			return err
+		})
+		if !slices.Equal(left, c.left) {
+			t.Errorf("%s: %v is left", c.folder, left)
+		}
+	}
+}

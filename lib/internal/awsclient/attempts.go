@@ -44,6 +44,10 @@ func (a *Attempts) watch(retryer *aws.Retryer, options *[]func(*middleware.Stack
 	})
 }
 
+// MaybeApplied reports whether an attempt was not answered, so that it may have been
+// acted on, or may be yet.
+func (a *Attempts) MaybeApplied() bool { return a.maybeApplied }
+
 // onceUnanswered repeats what has surely not been acted on, and nothing else.
 type onceUnanswered struct{ aws.RetryerV2 }
 
@@ -66,5 +70,6 @@ func unanswered(err error) bool {
 	case status == http.StatusNotImplemented, status == http.StatusHTTPVersionNotSupported:
 		return false
 	}
-	return status < http.StatusBadRequest || status >= http.StatusInternalServerError
+	// A redirect is not followed.
+	return status < http.StatusMultipleChoices || status >= http.StatusInternalServerError
 }

@@ -38,6 +38,7 @@ type Error struct {
 	RequestID    string
 	Detail       string // what happened, in words
 	MaybeApplied bool   // the change that was asked for may have been made, or may be made yet
+	Stalled      bool   // there was no answer for as long as Options.Timeout
 	Err          error  // the context's, if that ended a change; or nil
 }
 
@@ -131,6 +132,10 @@ var kinds = map[string]error{
 	"RequestTimeout":             ErrUnreachable,
 }
 
+// needsObject are the operations that fail where there is no object. Of any other one
+// such an answer says nothing about a secret.
+var needsObject = map[string]bool{"GetObject": true, "HeadObject": true, "DeleteObject": true}
+
 // Classify turns an error of the SDK into an *Error, with a hint where there is
 // one. It is the one place that does. The context's own error passes through as it
 // is, unless a change was on its way then; so does an *Error.
@@ -150,6 +155,7 @@ func Classify(ctx context.Context, op string, err error, f Facts) error {
 		return done
 	}
 	e := &Error{Op: op, MaybeApplied: f.Attempts != nil && (f.Attempts.maybeApplied || errors.As(err, new(*oddAnswerError)) && unanswered(err))}
+	e.Stalled = Stalled(err)
 	if f.Key != "" {
 		e.Op += " with " + f.Key
 	}
@@ -238,6 +244,10 @@ func kind(e *Error, err error, f Facts) error {
 	_, throttled := retry.DefaultThrottleErrorCodes[e.Code]
 	noAnswer := e.Status == 0 && e.Code == ""
 	changes := f.Precondition == IfUnchanged || f.Precondition == IfAbsent
+	ofKind := kinds[e.Code]
+	if ofKind == ErrNotFound && !needsObject[e.Op] && !changes {
+		ofKind = nil
+	}
 	switch {
 	case noAnswer && broken(err):
 		return ErrUnreachable
@@ -249,10 +259,10 @@ func kind(e *Error, err error, f Facts) error {
 		return ErrNotFound
 	case f.Precondition != Unconditional && e.Status == http.StatusPreconditionFailed,
 		changes && e.Status == http.StatusConflict,
-		(f.Precondition == IfUnchanged || f.Precondition == WhileReading) && kinds[e.Code] == ErrNotFound:
+		(f.Precondition == IfUnchanged || f.Precondition == WhileReading) && ofKind == ErrNotFound:
 		return ErrConflict
-	case kinds[e.Code] != nil:
-		return kinds[e.Code]
+	case ofKind != nil:
+		return ofKind
 	case throttled, e.Status == http.StatusTooManyRequests:
 		return ErrUnreachable
 	case e.Status == http.StatusUnauthorized, e.Status == http.StatusForbidden:

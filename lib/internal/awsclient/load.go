@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/endpointcreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
@@ -104,19 +105,22 @@ func (o LoadOptions) load(ctx context.Context, asking *question) (aws.Config, er
 	if given, ok := ctx.Value(dialKey{}).(Dial); ok {
 		dial = given
 	}
+	client := plain.WithTransportOptions(restrict, func(t *http.Transport) {
+		t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+			c, err := dial(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return &boundedConn{c, io.LimitReader(c, sourceMax)}, nil
+		}
+	})
 	options := []func(*config.LoadOptions) error{
 		config.WithRegion(o.Region),
 		config.WithSharedConfigProfile(o.Profile),
 		config.WithLogger(logging.Nop{}),
-		config.WithHTTPClient(plain.WithTransportOptions(restrict, func(t *http.Transport) {
-			t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-				c, err := dial(ctx, network, address)
-				if err != nil {
-					return nil, err
-				}
-				return &boundedConn{c, io.LimitReader(c, sourceMax)}, nil
-			}
-		})),
+		config.WithHTTPClient(client),
+		// The SDK gives the container's endpoint a client of its own otherwise.
+		config.WithEndpointCredentialOptions(func(e *endpointcreds.Options) { e.HTTPClient = client }),
 	}
 	if o.Timeout > 0 {
 		options = append(options, config.WithProcessCredentialOptions(func(p *processcreds.Options) { p.Timeout = o.Timeout }))

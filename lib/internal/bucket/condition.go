@@ -168,15 +168,22 @@ func (b *Bucket) probeUpload(ctx context.Context, key string, c Condition, parts
 	u := b.Upload(ctx, key, c)
 	if parts {
 		if err := u.begin(); err != nil {
-			return "", err
+			return "", u.Fail(err)
 		}
 		u.Write([]byte{0})
 	}
 	written, err := u.Close()
-	if err != nil {
-		return "", errors.Join(err, u.Abort())
+	switch {
+	case err == nil:
+		return written.Version, nil
+	case !errors.Is(err, awsclient.ErrConflict):
+		return "", u.Fail(err)
 	}
-	return written.Version, nil
+	// It is as it should be, but for what cannot be removed.
+	if left := u.Abort(); left != nil {
+		return "", leftBehind(fmt.Errorf("a part that was stored to find it out is left behind at %+q: %w", key, left))
+	}
+	return "", err
 }
 
 // repeats is how often a write that was to be made only where there is nothing

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"microsecrets/lib/internal/awsclient"
+	"microsecrets/lib/internal/hint"
 )
 
 const (
@@ -132,15 +134,18 @@ func (u *Upload) begin() error {
 	// a signal waits for it.
 	ctx, cancel := outlast(u.ctx, abortTimeout)
 	defer cancel()
+	attempts := &awsclient.Attempts{Blind: true} // what another one leaves has no parts
 	out, err := u.bucket.client.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{
 		Bucket:               &u.bucket.name,
 		Key:                  &u.key,
 		ExpectedBucketOwner:  u.bucket.owner,
 		ServerSideEncryption: u.bucket.sse,
-	})
+	}, attempts.Watch)
 	if err != nil {
-		u.lost = ctx.Err() != nil || awsclient.Stalled(err)
-		return awsclient.Classify(ctx, "CreateMultipartUpload", err, u.bucket.facts(""))
+		err = awsclient.Classify(ctx, "CreateMultipartUpload", err, u.bucket.facts(""))
+		var e *awsclient.Error
+		u.lost = attempts.MaybeApplied() || errors.As(err, &e) && e.Status/100 == 2
+		return err
 	}
 	u.id = aws.ToString(out.UploadId)
 	u.sent = make(chan sent, partsHeld)
@@ -251,6 +256,23 @@ func (u *Upload) Close() (Written, error) {
 	u.cancel()
 	u.id = ""
 	return Written{ETag: etag(out.ETag), Version: aws.ToString(out.VersionId)}, nil
+}
+
+// Fail aborts an upload because of an error, and returns that, with what is left
+// behind and what may be done about it.
+func (u *Upload) Fail(why error) error {
+	left := u.Abort()
+	switch {
+	case errors.Is(left, ErrLost):
+		return hint.With(why, left.Error()+", until the bucket's lifecycle rule ends it, or: aws s3api list-multipart-uploads, then abort-multipart-upload")
+	case left != nil:
+		return leftBehind(fmt.Errorf("%w; stored parts are left behind: %w", why, left))
+	}
+	return why
+}
+
+func leftBehind(err error) error {
+	return hint.With(err, "stored parts are left behind, until the bucket's lifecycle rule ends the upload, or: aws s3api abort-multipart-upload")
 }
 
 // Abort removes the parts that an upload has stored, also after its context has

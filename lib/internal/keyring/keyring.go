@@ -191,6 +191,9 @@ type attempt struct {
 	rank    int
 }
 
+// id is the key that KMS is asked to decrypt with.
+func (a attempt) id() string { return cmp.Or(a.key, a.dataKey.Info) }
+
 // Unwrap has KMS decrypt one of a message's data keys under one of the
 // configured keys, in the order of likelihood: the very ARN, a replica of a
 // multi-region key, a key of the same account and region. A data key that
@@ -202,8 +205,17 @@ func (k *Keyring) Unwrap(ctx context.Context, h *message.Header) ([]byte, error)
 		return nil, k.wrongKey(h.DataKeys)
 	}
 	var failure error
+	silent := map[string]bool{} // the regions that have let the time pass are not asked again
 	for _, a := range attempts {
+		region := k.region
+		if at, ok := parseARN(a.id()); ok {
+			region = at.region
+		}
+		if silent[region] {
+			continue
+		}
 		key, err := k.decrypt(ctx, a, h.Context)
+		silent[region] = isStalled(err)
 		switch {
 		case err == nil:
 			return key, nil
@@ -264,10 +276,8 @@ func (k *Keyring) decrypt(ctx context.Context, a attempt, encryptionContext map[
 		CiphertextBlob:    a.dataKey.Ciphertext,
 		EncryptionContext: encryptionContext,
 	}
-	at := a.key
-	if at == "" {
-		at = a.dataKey.Info
-	} else {
+	at := a.id()
+	if a.key != "" {
 		in.KeyId = &at
 	}
 	out, err := k.at(at).Decrypt(ctx, in)
@@ -298,6 +308,11 @@ func isWrongKey(err error) bool {
 		return e.Code == "IncorrectKeyException" || e.Code == "InvalidCiphertextException"
 	}
 	return errors.Is(err, errWrongKey)
+}
+
+func isStalled(err error) bool {
+	var e *awsclient.Error
+	return errors.As(err, &e) && e.Stalled
 }
 
 // wrongKey names the keys that the message claims to be made under. What is not the
