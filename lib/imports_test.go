@@ -52,7 +52,8 @@ var law = []room{
 	{name: "lib/fakeaws/fakescript", may: []string{"lib/fakeaws"}},
 
 	{name: "lib/tool", may: []string{
-		"lib/secret", "lib/environ", "lib/internal/settings", "lib/internal/hint", "lib/internal/printable", "lib/internal/prompt", "lib/internal/version",
+		"lib/secret", "lib/environ", "lib/internal/awsclient", "lib/internal/settings", "lib/internal/hint", "lib/internal/printable", "lib/internal/prompt",
+		"lib/internal/version",
 	}},
 	{name: "lib/tool/put", may: []string{"lib/tool", "lib/secret", "lib/environ", "lib/internal/atomicfile", "lib/internal/hint", "lib/internal/prompt"}},
 	{name: "lib/tool/get", may: []string{"lib/tool", "lib/secret", "lib/environ", "lib/internal/atomicfile", "lib/internal/hint", "lib/internal/printable"}},
@@ -62,9 +63,13 @@ var law = []room{
 	}},
 	{name: "lib/tool/rm", may: []string{"lib/tool", "lib/secret", "lib/internal/hint"}},
 	{name: "lib/tool/rotate", may: []string{"lib/tool", "lib/secret", "lib/internal/hint"}},
+	{name: "lib/tool/initialize", may: []string{
+		"lib/tool", "lib/secret", "lib/internal/amend", "lib/internal/awsclient", "lib/internal/survey", "lib/internal/keyring", "lib/internal/settings", "lib/internal/defaults", "lib/internal/hint",
+		"lib/internal/printable",
+	}},
 	{name: "lib/tool/dev", may: []string{"lib/tool", "lib/fakeaws", "lib/internal/version"}},
 	{name: "lib/tool/suite", may: []string{
-		"lib/tool", "lib/tool/put", "lib/tool/get", "lib/tool/ls", "lib/tool/exec", "lib/tool/rm", "lib/tool/rotate", "lib/tool/dev",
+		"lib/tool", "lib/tool/put", "lib/tool/get", "lib/tool/ls", "lib/tool/exec", "lib/tool/rm", "lib/tool/rotate", "lib/tool/initialize", "lib/tool/dev",
 	}},
 	{name: "lib/tool/ms", may: []string{"lib/tool", "lib/tool/suite", "lib/internal/become", "lib/internal/hint", "lib/internal/version"}},
 	{name: "lib/tool/suite/suitetest", may: []string{"lib/tool", "lib/tool/suite", "lib/tool/ms"}},

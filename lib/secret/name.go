@@ -93,6 +93,14 @@ func CheckStore(store string) error {
 	return err
 }
 
+// SplitStore returns the bucket of a store, or its access point, and what the keys of
+// its objects begin with: the prefix and a slash, or nothing. The error is that of
+// CheckStore.
+func SplitStore(store string) (bucket, under string, err error) {
+	l, err := parseLocation(store)
+	return l.bucket, l.under(), err
+}
+
 func parseLocation(store string) (location, error) {
 	name, prefix, _ := strings.Cut(strings.TrimPrefix(store, "s3://"), "/")
 	valid := validBucket(name)

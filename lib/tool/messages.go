@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"microsecrets/lib/internal/awsclient"
 	"microsecrets/lib/internal/hint"
 	"microsecrets/lib/internal/settings"
 	"microsecrets/lib/message"
@@ -46,11 +47,13 @@ var statuses = []struct {
 	{secret.ErrNotAuthentic, StatusNotGenuine},
 	{ErrUsage, StatusUsage},
 	{secret.ErrInvalid, StatusUsage},
+	{awsclient.ErrConfig, StatusUsage},
 	{secret.ErrDenied, StatusDenied},
 	{nil, StatusOther},
 	{secret.ErrUnreachable, StatusUnreachable},
 	{secret.ErrExists, StatusConflict},
 	{secret.ErrChanged, StatusConflict},
+	{awsclient.ErrConflict, StatusConflict},
 	{fs.ErrExist, StatusConflict},
 	{secret.ErrNotFound, StatusNotFound},
 }

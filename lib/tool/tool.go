@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/term"
 
+	"microsecrets/lib/internal/awsclient"
 	"microsecrets/lib/internal/hint"
 	"microsecrets/lib/internal/prompt"
 	"microsecrets/lib/internal/settings"
@@ -169,6 +170,28 @@ func (t *Tool) Open(ctx context.Context, names ...string) (*secret.Store, error)
 		t.Debugf("region = %s (%s)", name, source)
 	}
 	return store, err
+}
+
+// Client returns clients of S3, KMS and STS, with credentials, for what is about the
+// store and not about secrets.
+func (t *Tool) Client(ctx context.Context) (*awsclient.Client, error) {
+	s, err := t.Settings()
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := awsclient.Load(ctx, awsclient.LoadOptions{Region: s.Region, Profile: s.Profile, Timeout: s.Timeout, MFA: askMFA})
+	if err != nil {
+		return nil, err
+	}
+	o := awsclient.Options{PathStyle: s.PathStyle, Timeout: s.Timeout}
+	if t.verbose {
+		o.Trace = func(r awsclient.Request) { t.Debugf("%s", r) }
+	}
+	client := awsclient.New(cfg, o)
+	if s.Source("region") == "default" {
+		t.Debugf("region = %s (%s)", client.Region(), awsclient.RegionSource(cfg))
+	}
+	return client, client.Authenticate(ctx)
 }
 
 func (t *Tool) options(s *settings.Settings) *secret.Options {

@@ -39,7 +39,7 @@ func (a *Amender) owner() *string {
 const again = "run ms-init again: it goes on from what is there"
 
 func (a *Amender) failed(ctx context.Context, op string, err error, attempts *awsclient.Attempts) error {
-	err = awsclient.Classify(ctx, op, err, awsclient.Facts{Owner: a.Owner != "", Attempts: attempts})
+	err = awsclient.Classify(ctx, op, err, awsclient.Facts{Attempts: attempts})
 	var e *awsclient.Error
 	if errors.As(err, &e) && e.MaybeApplied {
 		err = hint.With(err, again)
@@ -182,7 +182,8 @@ func (a *Amender) CreateKey(ctx context.Context, region, description string) (st
 
 // EnableRotation has KMS rotate a key's material every year. The key is the primary
 // one, if it is a multi-region key.
-func (a *Amender) EnableRotation(ctx context.Context, region, keyARN string) error {
+func (a *Amender) EnableRotation(ctx context.Context, keyARN string) error {
+	_, region, _, _ := a.Alias(keyARN)
 	_, err := a.client.KMS(region).EnableKeyRotation(ctx, &kms.EnableKeyRotationInput{KeyId: &keyARN})
 	return a.failed(ctx, "EnableKeyRotation", err, nil)
 }

@@ -70,7 +70,7 @@ func item[T any](thing Thing, what string, f Fact[T], fit func(T) bool) Item {
 	case errors.Is(f.Err, ErrInapplicable):
 		i.State, i.Err = Inapplicable, nil
 	case errors.Is(f.Err, ErrOtherStatement):
-		i.State = Left
+		i.State, i.Err = Left, hint.With(f.Err, "give yours another Sid, or remove it, and run ms-init again")
 	default:
 		i.State = Unknown
 	}

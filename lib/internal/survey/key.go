@@ -71,7 +71,7 @@ func (s *Surveyor) at(id string) *kms.Client {
 
 // Key looks at a key: two requests.
 func (s *Surveyor) Key(ctx context.Context, id string) Key {
-	k := Key{ID: id, Found: s.describe(ctx, id)}
+	k := Key{ID: id, Found: s.Describe(ctx, id)}
 	switch m := k.Found.Value; {
 	case k.Found.Err != nil:
 		k.Rotation = none[bool](k.Found.Err)
@@ -83,7 +83,8 @@ func (s *Surveyor) Key(ctx context.Context, id string) Key {
 	return k
 }
 
-func (s *Surveyor) describe(ctx context.Context, id string) Fact[*Metadata] {
+// Describe looks at a key, without its rotation: one request. No key is nil.
+func (s *Surveyor) Describe(ctx context.Context, id string) Fact[*Metadata] {
 	const op = "DescribeKey"
 	out, err := s.at(id).DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: &id})
 	if err != nil {
@@ -173,7 +174,7 @@ func (s *Surveyor) Unnamed(ctx context.Context, region, description string) ([]*
 				continue
 			}
 			look.Go(func() error {
-				fact := s.describe(within, *each.KeyArn)
+				fact := s.Describe(within, *each.KeyArn)
 				m := fact.Value
 				switch {
 				case errors.Is(fact.Err, awsclient.ErrDenied), fact.Err == nil && m == nil:

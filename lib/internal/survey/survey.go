@@ -39,7 +39,7 @@ var inapplicable = map[string]bool{
 
 // failed turns an error of the SDK into the Err of a Fact.
 func (s *Surveyor) failed(ctx context.Context, op string, err error) error {
-	err = awsclient.Classify(ctx, op, err, awsclient.Facts{Owner: s.Owner != ""})
+	err = awsclient.Classify(ctx, op, err, awsclient.Facts{})
 	var e *awsclient.Error
 	if errors.As(err, &e) && (e.Status == http.StatusNotImplemented || inapplicable[e.Code]) {
 		return ErrInapplicable

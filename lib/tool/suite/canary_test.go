@@ -236,6 +236,13 @@ func TestCanaryFaults(t *testing.T) {
 		{"ms-rotate", []string{"ListObjectsV2"}, false, []attempt{
 			{args: []string{"ms-rotate", "-v", "s/"}},
 		}},
+		{"ms-init", []string{"GetPublicAccessBlock", "GetBucketVersioning", "GetKeyRotationStatus"}, false, []attempt{
+			{args: []string{"ms-init", "-v", "s"}},
+		}},
+		{"ms-init", []string{"DescribeKey"}, false, []attempt{
+			{args: []string{"ms-init", "-v", "s"}},
+			{args: []string{"ms-init", "-v", "-policy", "reader", "s"}},
+		}},
 		{"ms-dev", nil, false, nil}, // asks nobody
 	}
 	for _, p := range suite.Programs {

@@ -1,10 +1,13 @@
 package suite_test
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,7 +16,39 @@ import (
 
 	"microsecrets/lib/fakeaws/fakeawstest"
 	"microsecrets/lib/secret"
+	"microsecrets/lib/tool/initialize"
 )
+
+// rolePolicy is the section of a role in doc/iam.md, with its policy.
+var rolePolicy = regexp.MustCompile("(?s)\n## An? (\\w+)\n\n(?:[^`#\n][^\n]*\n+)*```json\n(.*?)```")
+
+// What ms-init -policy prints is what doc/iam.md has.
+func TestPrintedPolicies(t *testing.T) {
+	fake := fakeawstest.Start(t, "key create alias/microsecrets-myservice")
+	fake.Setenv()
+	key := strings.TrimSpace(fake.Do("key arn alias/microsecrets-myservice"))
+	var held []string
+	for _, m := range rolePolicy.FindAllStringSubmatch(page(t, "doc/iam.md"), -1) {
+		role, want := m[1], strings.ReplaceAll(m[2], "KEY-ARN", key)
+		held = append(held, role)
+		var printed, failed strings.Builder
+		if status := initialize.Run(t.Context(), []string{"-policy", role, "myservice"}, strings.NewReader(""), &printed, &failed); status != 0 {
+			t.Errorf("%s: status %d: %s", role, status, failed.String())
+			continue
+		}
+		var a, b any
+		if err := errors.Join(json.Unmarshal([]byte(want), &a), json.Unmarshal([]byte(printed.String()), &b)); err != nil {
+			t.Errorf("%s: %v", role, err)
+		}
+		if !reflect.DeepEqual(a, b) {
+			t.Errorf("doc/iam.md has of a %s\n%s\nms-init prints\n%s", role, want, printed.String())
+		}
+	}
+	slices.Sort(held)
+	if want := []string{"admin", "lister", "reader", "remover", "writer"}; !slices.Equal(held, want) {
+		t.Errorf("doc/iam.md has the policies of %q, want %q", held, want)
+	}
+}
 
 // TestPolicies gives principals the policies of doc/iam.md, as they stand there but
 // for the ARN of the key, and tries what each is to allow and what it is not.
@@ -40,7 +75,7 @@ func TestPolicies(t *testing.T) {
 	key := strings.TrimSpace(fake.Do("key arn alias/microsecrets-myservice"))
 	policies := map[string]string{} // files, by the heading above
 	dir := t.TempDir()
-	for _, m := range regexp.MustCompile("(?s)\n## An? (\\w+)\n\n```json\n(.*?)```").FindAllStringSubmatch(page(t, "doc/iam.md"), -1) {
+	for _, m := range rolePolicy.FindAllStringSubmatch(page(t, "doc/iam.md"), -1) {
 		policies[m[1]] = filepath.Join(dir, m[1]+".json")
 		if err := os.WriteFile(policies[m[1]], []byte(strings.ReplaceAll(m[2], "KEY-ARN", key)), 0o600); err != nil {
 			t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"microsecrets/lib/tool/dev"
 	"microsecrets/lib/tool/exec"
 	"microsecrets/lib/tool/get"
+	"microsecrets/lib/tool/initialize"
 	"microsecrets/lib/tool/ls"
 	"microsecrets/lib/tool/put"
 	"microsecrets/lib/tool/rm"
@@ -32,6 +33,7 @@ var Programs = []Program{
 	{"ms-exec", "run a command with secrets in its environment, in memory or in files", exec.Usage, exec.Run},
 	{"ms-rm", "remove secrets", rm.Usage, rm.Run},
 	{"ms-rotate", "encrypt secrets again under the current key", rotate.Usage, rotate.Run},
+	{"ms-init", "make a store and its keys fit, and print policies", initialize.Usage, initialize.Run},
 	{"ms-dev", "run a command against an emulated S3, KMS and STS", dev.Usage, dev.Run},
 }
 
