@@ -4,17 +4,16 @@ package get_test
 
 import (
 	"bytes"
-	"io"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
 
-	"github.com/creack/pty"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"microsecrets/lib/fakeaws"
 	"microsecrets/lib/fakeaws/fakeawstest"
+	"microsecrets/lib/internal/prompt/terminaltest"
 	"microsecrets/lib/secret"
 	"microsecrets/lib/tool"
 	"microsecrets/lib/tool/suite/suitetest"
@@ -48,19 +47,14 @@ func TestOnTerminal(t *testing.T) {
 		{[]string{"-stream", "s/escape"}, 1, "", "not text"},
 		{[]string{"-force", "s/escape"}, 0, "\x1b[31mred", ""},
 	} {
-		master, screen, err := pty.Open()
-		if err != nil {
-			t.Skip(err)
-		}
+		term := terminaltest.Open(t)
 		cmd := exec.Command("ms-get", test.args...)
 		cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "GORACE=atexit_sleep_ms=0"}, server.Environ()...)
 		var stderr bytes.Buffer
-		cmd.Stdout, cmd.Stderr = screen, &stderr
+		cmd.Stdout, cmd.Stderr = term.Screen, &stderr
 		cmd.Run()
-		screen.Close()
-		shown, _ := io.ReadAll(master) // ends in an error where the other side is closed
-		master.Close()
-		if cmd.ProcessState.ExitCode() != test.status || string(shown) != test.shown || !strings.Contains(stderr.String(), test.says) {
+		shown := term.End()
+		if cmd.ProcessState.ExitCode() != test.status || shown != test.shown || !strings.Contains(stderr.String(), test.says) {
 			t.Errorf("%q: status %d, %q: %s", test.args, cmd.ProcessState.ExitCode(), shown, &stderr)
 		}
 	}

@@ -5,9 +5,7 @@ package ls_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -18,10 +16,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/creack/pty"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"microsecrets/lib/fakeaws/fakeawstest"
+	"microsecrets/lib/internal/prompt/terminaltest"
 	"microsecrets/lib/tool"
 	"microsecrets/lib/tool/suite/suitetest"
 )
@@ -64,61 +62,28 @@ func TestMFA(t *testing.T) {
 		{"654321\n", "", 4},
 		{"12\x03", "", -1},
 	} {
-		keys, screen, err := pty.Open()
-		if err != nil {
-			t.Skip(err)
-		}
-		defer keys.Close()
-		defer screen.Close()
+		term := terminaltest.Open(t)
 		var stdout, stderr bytes.Buffer
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		if err := keys.SetDeadline(time.Now().Add(time.Minute)); err != nil && !errors.Is(err, os.ErrNoDeadline) {
-			t.Fatal(err)
-		}
 		cmd := exec.CommandContext(ctx, "ms-ls")
 		cmd.Env = append(server.Environ(), "PATH="+os.Getenv("PATH"), "HOME="+home, "AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=", "AWS_SESSION_TOKEN=",
 			"AWS_CONFIG_FILE="+config, "AWS_ENDPOINT_URL_STS="+sts.URL, "GORACE=atexit_sleep_ms=0")
 		cmd.Stdout, cmd.Stderr = &stdout, &stderr
-		cmd.ExtraFiles = []*os.File{screen}
+		cmd.ExtraFiles = []*os.File{term.Screen}
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 3}
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		shown := until(t, keys, "MFA code, not shown: ")
-		if _, err := io.WriteString(keys, test.typed); err != nil {
-			t.Fatal(err)
-		}
+		term.Until("MFA code, not shown: ", 1)
+		term.Type(test.typed)
 		cmd.Wait()
-		if _, err := io.WriteString(screen, "THE END"); err != nil {
-			t.Fatal(err)
-		}
-		shown += until(t, keys, "THE END")
+		shown := term.End()
 		if code := strings.TrimSpace(strings.Trim(test.typed, "\x03")); strings.Contains(shown+stderr.String(), code) {
 			t.Errorf("%q is shown: %q, %s", code, shown, &stderr)
 		}
 		if got := cmd.ProcessState.ExitCode(); got != test.status || stdout.String() != test.want {
 			t.Errorf("%q: status %d, %q: %s", test.typed, got, &stdout, &stderr)
 		}
-		stty := exec.Command("stty", "-a")
-		stty.Stdin = screen
-		if out, err := stty.Output(); err != nil || !strings.Contains(string(out), " echo ") {
-			t.Errorf("%q: the terminal is left without echo: %s", test.typed, out)
-		}
 	}
-}
-
-// until reads a terminal until it shows text.
-func until(t *testing.T, terminal *os.File, text string) string {
-	t.Helper()
-	var shown strings.Builder
-	buf := make([]byte, 4096)
-	for !strings.Contains(shown.String(), text) {
-		n, err := terminal.Read(buf)
-		shown.Write(buf[:n])
-		if err != nil {
-			t.Fatalf("%q is not shown: %v: %q", text, err, shown.String())
-		}
-	}
-	return shown.String()
 }

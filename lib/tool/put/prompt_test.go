@@ -3,21 +3,17 @@
 package put_test
 
 import (
-	"bytes"
-	"errors"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
-	"github.com/creack/pty"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"microsecrets/lib/fakeaws/fakeawstest"
+	"microsecrets/lib/internal/prompt/terminaltest"
 	"microsecrets/lib/tool"
 	"microsecrets/lib/tool/suite/suitetest"
 )
@@ -27,11 +23,9 @@ func TestMain(m *testing.M) { testscript.Main(m, suitetest.Commands(tool.Main)) 
 // A terminal is a pseudo-terminal with ms-put on it.
 type terminal struct {
 	*testing.T
+	*terminaltest.Terminal
 	server *fakeawstest.Server
 	cmd    *exec.Cmd
-	keys   *os.File // the person's side
-	screen *os.File // the program's side
-	shown  bytes.Buffer
 }
 
 const question = "secret, not shown: "
@@ -45,78 +39,28 @@ func atTerminal(t *testing.T, env []string, args ...string) *terminal {
 // runAtTerminal starts a command on a terminal and waits until ms-put asks there.
 func runAtTerminal(t *testing.T, env []string, command ...string) *terminal {
 	t.Helper()
-	keys, screen, err := pty.Open()
-	if err != nil {
-		t.Skip(err)
-	}
-	t.Cleanup(func() { keys.Close(); screen.Close() })
-	if err := keys.SetDeadline(time.Now().Add(30 * time.Second)); err != nil && !errors.Is(err, os.ErrNoDeadline) {
-		t.Fatal(err)
-	}
-	term := &terminal{T: t, server: fakeawstest.Start(t), keys: keys, screen: screen}
+	term := &terminal{T: t, Terminal: terminaltest.Open(t), server: fakeawstest.Start(t)}
 	term.cmd = exec.Command(command[0], command[1:]...)
 	term.cmd.Dir = t.TempDir()
 	term.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + term.cmd.Dir, "GORACE=atexit_sleep_ms=0"}, term.server.Environ()...)
 	term.cmd.Env = append(term.cmd.Env, env...)
-	term.cmd.Stdin, term.cmd.Stdout, term.cmd.Stderr = screen, screen, screen
+	term.cmd.Stdin, term.cmd.Stdout, term.cmd.Stderr = term.Screen, term.Screen, term.Screen
 	term.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	if err := term.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { term.cmd.Process.Kill(); term.cmd.Wait() })
-	term.until(question, 1)
+	term.Until(question, 1)
 	return term
-}
-
-// until reads the screen until it shows text so many times.
-func (term *terminal) until(text string, times int) {
-	term.Helper()
-	buf := make([]byte, 4096)
-	for strings.Count(term.shown.String(), text) < times {
-		n, err := term.keys.Read(buf)
-		term.shown.Write(buf[:n])
-		if err != nil {
-			term.Fatalf("%q is not shown: %v: %q", text, err, term.shown.String())
-		}
-	}
-}
-
-// stty runs stty at the terminal.
-func (term *terminal) stty(args ...string) string {
-	term.Helper()
-	cmd := exec.Command("stty", args...)
-	cmd.Stdin = term.screen
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		term.Fatalf("stty %q: %v: %s", args, err, out)
-	}
-	return string(out)
-}
-
-func (term *terminal) echoes() bool { return strings.Contains(term.stty("-a"), " echo ") }
-
-func (term *terminal) write(keys string) {
-	term.Helper()
-	if _, err := io.WriteString(term.keys, keys); err != nil {
-		term.Fatal(err)
-	}
 }
 
 // typed types and returns the exit, and all that was shown, when the program has
 // ended.
 func (term *terminal) typed(keys string) (*os.ProcessState, string) {
-	term.Helper()
-	term.write(keys)
+	term.T.Helper()
+	term.Type(keys)
 	term.cmd.Wait()
-	// What the program has written comes before this.
-	if _, err := io.WriteString(term.screen, "THE END"); err != nil {
-		term.Fatal(err)
-	}
-	term.until("THE END", 1)
-	if !term.echoes() {
-		term.Error("the terminal is left without echo")
-	}
-	return term.cmd.ProcessState, term.shown.String()
+	return term.cmd.ProcessState, term.End()
 }
 
 func (term *terminal) get(name string) string {
@@ -254,8 +198,8 @@ func TestPromptRefuses(t *testing.T) {
 func TestPromptSuspended(t *testing.T) {
 	t.Parallel()
 	term := runAtTerminal(t, nil, "sh", "-c", "set -m; ms-put s/pass; stty -a; stty echo icanon; fg")
-	term.write("wrong\x1a")
-	term.until(question, 2)
+	term.Type("wrong\x1a")
+	term.Until(question, 2)
 	exit, shown := term.typed("hunter2\n")
 	if exit.ExitCode() != 0 || term.get("s/pass") != "hunter2" {
 		t.Errorf("%v: %q", exit, shown)
@@ -273,10 +217,10 @@ func TestPromptSuspendedLater(t *testing.T) {
 	t.Parallel()
 	term := runAtTerminal(t, nil, "sh", "-c", "set -m; ms-put s/pass; echo suspended; fg")
 	term.server.Do("fault hold PutObject key=s/pass")
-	term.write("hunter2\n")
+	term.Type("hunter2\n")
 	term.server.Do("await PutObject 1")
-	term.write("\x1a")
-	term.until("suspended", 1)
+	term.Type("\x1a")
+	term.Until("suspended", 1)
 	term.server.Do("release")
 	if exit, shown := term.typed(""); exit.ExitCode() != 0 || term.get("s/pass") != "hunter2" {
 		t.Errorf("%v: %q", exit, shown)
@@ -288,17 +232,17 @@ func TestPromptSuspendedLater(t *testing.T) {
 func TestPromptStopped(t *testing.T) {
 	t.Parallel()
 	term := atTerminal(t, nil, "s/pass")
-	term.write("wrong")
+	term.Type("wrong")
 	if err := term.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	term.stty("echo", "icanon")
+	term.Stty("echo", "icanon")
 	if err := term.cmd.Process.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
-	term.until(question, 2)
-	term.write("wrong\x1a")
-	term.until(question, 3)
+	term.Until(question, 2)
+	term.Type("wrong\x1a")
+	term.Until(question, 3)
 	if exit, shown := term.typed("hunter2\n"); exit.ExitCode() != 0 || term.get("s/pass") != "hunter2" || strings.Contains(shown, "hunter2") {
 		t.Errorf("%v: %q", exit, shown)
 	}
@@ -320,10 +264,8 @@ func TestPromptForeignTerminal(t *testing.T) {
 func TestPromptResized(t *testing.T) {
 	t.Parallel()
 	term := atTerminal(t, nil, "s/pass")
-	term.write("hun")
-	if err := pty.Setsize(term.keys, &pty.Winsize{Rows: 10, Cols: 7}); err != nil {
-		t.Fatal(err)
-	}
+	term.Type("hun")
+	term.Resize(10, 7)
 	if exit, shown := term.typed("ter2\n"); exit.ExitCode() != 0 || term.get("s/pass") != "hunter2" || strings.Contains(shown, "ter2") {
 		t.Errorf("%v: %q", exit, shown)
 	}
