@@ -8,7 +8,8 @@
 # make bench    speed and memory
 # make fuzz     any input to every parser: FUZZTIME=20s for each target, or
 #               FUZZTOTAL=60 seconds for all of them
-# make install  what make has built, and the manual pages, under PREFIX (/usr/local)
+# make install  what make has built, the manual pages and the completions of bash, zsh
+#               and fish, under PREFIX (/usr/local)
 # make uninstall
 # make clean    remove what make has built
 # make help     this text
@@ -18,7 +19,7 @@ DESTDIR =
 GO      = go
 BIN     = bin
 
-PROGRAMS     = $(notdir $(wildcard cmd/ms-*))
+PROGRAMS     = $(sort $(notdir $(wildcard cmd/ms-*)))
 VERSION      = $(shell git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS      = -s -w -X microsecrets/lib/internal/version.linked=$(VERSION)
 STATICCHECK  = honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -29,7 +30,15 @@ FUZZTOTAL    =
 FUZZFLAGS    =
 MAN1         = $(wildcard doc/man/*.1)
 MAN5         = $(wildcard doc/man/*.5)
-MAN          = $(DESTDIR)$(PREFIX)/share/man
+SHARE        = $(DESTDIR)$(PREFIX)/share
+MAN          = $(SHARE)/man
+COMPLETION   = lib/tool/completion
+
+# Where shells look for completions. Those of bash and fish are found by a program's name.
+BASH_FOLDER  = $(SHARE)/bash-completion/completions
+ZSH_FOLDER   = $(SHARE)/zsh/site-functions
+FISH_FOLDER  = $(SHARE)/fish/vendor_completions.d
+FOR_PROGRAMS = sed 's/@PROGRAMS@/ms $(PROGRAMS)/'
 
 # The race detector needs cgo and a C compiler.
 RACE = $(shell test "$$($(GO) env CGO_ENABLED)" = 0 || ! command -v $$($(GO) env CC) >/dev/null || echo -race)
@@ -94,11 +103,22 @@ install:
 	for program in $(PROGRAMS); do ln -sf ms $(DESTDIR)$(PREFIX)/bin/$$program || exit 1; done
 	install -m 644 $(MAN1) $(MAN)/man1
 	install -m 644 $(MAN5) $(MAN)/man5
+	install -d $(BASH_FOLDER) $(ZSH_FOLDER) $(FISH_FOLDER)
+	$(FOR_PROGRAMS) $(COMPLETION)/ms.bash >$(BASH_FOLDER)/ms
+	$(FOR_PROGRAMS) $(COMPLETION)/ms.zsh >$(ZSH_FOLDER)/_ms
+	$(FOR_PROGRAMS) $(COMPLETION)/ms.fish >$(FISH_FOLDER)/ms.fish
+	chmod 644 $(BASH_FOLDER)/ms $(ZSH_FOLDER)/_ms $(FISH_FOLDER)/ms.fish
+	for program in $(PROGRAMS); do \
+		ln -sf ms $(BASH_FOLDER)/$$program && ln -sf ms.fish $(FISH_FOLDER)/$$program.fish || exit 1; \
+	done
 
 uninstall:
 	cd $(DESTDIR)$(PREFIX)/bin && rm -f ms $(PROGRAMS)
 	cd $(MAN)/man1 && rm -f $(notdir $(MAN1))
 	cd $(MAN)/man5 && rm -f $(notdir $(MAN5))
+	rm -f $(ZSH_FOLDER)/_ms
+	cd $(BASH_FOLDER) && rm -f ms $(PROGRAMS)
+	cd $(FISH_FOLDER) && rm -f $(addsuffix .fish,ms $(PROGRAMS))
 
 clean:
 	rm -rf $(BIN)

@@ -43,6 +43,7 @@ func TestScripts(t *testing.T) {
 func setup(env *testscript.Env) error {
 	env.Setenv("AWS_MAX_ATTEMPTS", "2")
 	env.Setenv("GORACE", "atexit_sleep_ms=0")
+	env.Setenv("COMPLETION_LIMIT", "1m")
 	return fakescript.Setup(env)
 }
 

@@ -71,8 +71,9 @@ var law = []room{
 	{name: "lib/tool/suite", may: []string{
 		"lib/tool", "lib/tool/put", "lib/tool/get", "lib/tool/ls", "lib/tool/exec", "lib/tool/rm", "lib/tool/rotate", "lib/tool/initialize", "lib/tool/dev",
 	}},
-	{name: "lib/tool/ms", may: []string{"lib/tool", "lib/tool/suite", "lib/internal/become", "lib/internal/hint", "lib/internal/version"}},
-	{name: "lib/tool/suite/suitetest", may: []string{"lib/tool", "lib/tool/suite", "lib/tool/ms"}},
+	{name: "lib/tool/completion", may: []string{"lib/tool", "lib/tool/suite", "lib/secret"}},
+	{name: "lib/tool/ms", may: []string{"lib/tool", "lib/tool/suite", "lib/tool/completion", "lib/internal/become", "lib/internal/hint", "lib/internal/version"}},
+	{name: "lib/tool/suite/suitetest", may: []string{"lib/tool", "lib/tool/completion", "lib/tool/suite", "lib/tool/ms"}},
 }
 
 // exceptions are imports beside the law, each with its reason.

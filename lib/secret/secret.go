@@ -85,6 +85,10 @@ type Options struct {
 	Region  string // of Open alone: overrides AWS_REGION and the profile's region
 	Profile string // of Open alone: overrides AWS_PROFILE
 
+	// NoProcess, of Open alone, makes a profile with credential_process an ErrDenied:
+	// no program is run.
+	NoProcess bool
+
 	// MFA, of Open alone, returns the code that a profile with mfa_serial wants, and
 	// may take any time. Nil means that such a profile is an ErrDenied.
 	MFA func(context.Context) (string, error)
@@ -149,6 +153,8 @@ func Open(ctx context.Context, store string, o *Options) (*Store, error) {
 		Profile: s.options.Profile,
 		Timeout: s.options.Timeout,
 		MFA:     s.options.MFA,
+
+		NoProcess: s.options.NoProcess,
 	})
 	if err != nil {
 		return nil, s.fail("open", "", err)

@@ -1,6 +1,7 @@
 package tool
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"strings"
@@ -11,7 +12,11 @@ import (
 // Parse parses the flags of a program, whose name is that of fs. The errors of
 // package flag hold the values that it refuses, and a value may be a secret in
 // the wrong place: these say which argument it was instead.
-func Parse(fs *flag.FlagSet, args []string) error {
+func Parse(ctx context.Context, fs *flag.FlagSet, args []string) error {
+	if d := described(ctx); d != nil {
+		d.Flags = fs
+		return flag.ErrHelp
+	}
 	err := fs.Parse(args)
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
@@ -89,13 +94,15 @@ func Again(fs *flag.FlagSet, values *[]string, name string) {
 // NonEmpty registers a flag whose value must not be empty: a script whose variable
 // is unset must not get another version, or a secret on standard output, instead.
 func NonEmpty(fs *flag.FlagSet, value *string, name string) {
-	fs.Func(name, "", func(s string) error {
-		if s == "" {
-			return &Refusal{"an empty value"}
-		}
-		*value = s
-		return nil
-	})
+	fs.Func(name, "", func(s string) error { return setNonEmpty(value, s) })
+}
+
+func setNonEmpty(value *string, s string) error {
+	if s == "" {
+		return &Refusal{"an empty value"}
+	}
+	*value = s
+	return nil
 }
 
 // Exclusive refuses flags that do not go together: of each list, the first with
@@ -140,3 +147,30 @@ func (f *FilterFlags) Filter() (environ.Filter, error) {
 	filter.Only = f.only.Names
 	return filter, nil
 }
+
+// Format registers a flag that takes the name of one of some formats of
+// environments. That it is one of them is for the caller to check.
+func Format(fs *flag.FlagSet, value *string, name string, formats []environ.Format) {
+	words := make([]string, len(formats))
+	for i, f := range formats {
+		words[i] = string(f)
+	}
+	OneOf(fs, name, words, func(s string) error { return setNonEmpty(value, s) })
+}
+
+// OneOf registers a flag that takes one of a few words, which completion offers. Set
+// refuses all others.
+func OneOf(fs *flag.FlagSet, name string, words []string, set func(string) error) {
+	fs.Var(oneOf{words, set}, name, "")
+}
+
+type oneOf struct {
+	words []string
+	set   func(string) error
+}
+
+func (f oneOf) String() string     { return "" }
+func (f oneOf) Set(s string) error { return f.set(s) }
+
+// Words are the values that the flag takes.
+func (f oneOf) Words() []string { return f.words }

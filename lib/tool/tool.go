@@ -83,7 +83,10 @@ func (l *locked) Write(p []byte) (int, error) {
 // -version was all that was asked for. It prints what failed and returns the
 // exit status.
 func (t *Tool) Run(ctx context.Context, args []string, do func(ctx context.Context, args []string) error) int {
-	err := Parse(t.FlagSet, args)
+	if d := described(ctx); d != nil {
+		d.Tool = t
+	}
+	err := Parse(ctx, t.FlagSet, args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return t.print(t.usage)
@@ -192,6 +195,19 @@ func (t *Tool) Client(ctx context.Context) (*awsclient.Client, error) {
 		t.Debugf("region = %s (%s)", client.Region(), awsclient.RegionSource(cfg))
 	}
 	return client, client.Authenticate(ctx)
+}
+
+// OpenQuietly opens the store that the settings name as Open does, but asks nobody
+// for anything and runs nothing: a profile that wants an MFA code or has a
+// credential_process is an ErrDenied.
+func (t *Tool) OpenQuietly(ctx context.Context, timeout time.Duration) (*secret.Store, error) {
+	s, err := t.Settings()
+	if err != nil {
+		return nil, err
+	}
+	o := t.options(s)
+	o.MFA, o.NoProcess, o.Timeout = nil, true, timeout
+	return secret.Open(ctx, s.Store, o)
 }
 
 func (t *Tool) options(s *settings.Settings) *secret.Options {

@@ -51,6 +51,8 @@ type LoadOptions struct {
 	// MFA asks a person for the code that a profile wants, and takes any time. Nil
 	// means that nobody can be asked. Its error is shown.
 	MFA func(context.Context) (string, error)
+
+	NoProcess bool // a profile with credential_process is an ErrDenied: no program is run
 }
 
 // Load reads the SDK's configuration. Where no region is configured it is that of
@@ -71,7 +73,12 @@ func Load(ctx context.Context, o LoadOptions) (aws.Config, error) {
 	if err := Check(cfg); err != nil {
 		return cfg, err
 	}
-	cfg.Credentials = &checkedCredentials{cfg.Credentials, o.Timeout, asking}
+	checked := &checkedCredentials{cfg.Credentials, o.Timeout, asking}
+	if o.NoProcess && slices.Contains(checked.ProviderSources(), aws.CredentialSourceProcess) {
+		return cfg, hint.With(&Error{Kind: ErrDenied, Detail: "no credentials: the profile has a credential_process, which is not run here"},
+			"use the credentials that it prints, in AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN")
+	}
+	cfg.Credentials = checked
 	return cfg, nil
 }
 

@@ -111,6 +111,32 @@ func TestMFA(t *testing.T) {
 	}
 }
 
+// TestNoProcess has profiles that would run a program.
+func TestNoProcess(t *testing.T) {
+	const process = "credential_process = touch HOME/ran\n"
+	for name, profiles := range map[string]string{
+		"of the profile": "[default]\n" + process,
+		"of its source":  "[default]\nrole_arn = arn:aws:iam::111122223333:role/r\nsource_profile = user\n[profile user]\n" + process,
+		"of the source's source": "[default]\nrole_arn = arn:aws:iam::111122223333:role/r\nsource_profile = middle\n" +
+			"[profile middle]\nrole_arn = arn:aws:iam::111122223333:role/m\nsource_profile = user\n[profile user]\n" + process,
+	} {
+		t.Run(name, func(t *testing.T) {
+			configured(t, profiles)
+			_, err := open(context.Background(), LoadOptions{NoProcess: true})
+			if want := "not allowed: no credentials: the profile has a credential_process, which is not run here"; err == nil || err.Error() != want || !errors.Is(err, ErrDenied) {
+				t.Errorf("%v", err)
+			}
+			if _, err := os.Stat(filepath.Join(os.Getenv("HOME"), "ran")); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("it has run: %v", err)
+			}
+		})
+	}
+	configured(t, "[default]\naws_access_key_id = a\naws_secret_access_key = b\n[profile other]\n"+process)
+	if _, err := open(context.Background(), LoadOptions{NoProcess: true}); err != nil {
+		t.Errorf("of another profile: %v", err)
+	}
+}
+
 // TestInstanceRegion has an instance metadata service that knows the region.
 func TestInstanceRegion(t *testing.T) {
 	region := "eu-west-1"

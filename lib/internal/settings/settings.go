@@ -80,15 +80,24 @@ type raw struct {
 	values values
 	name   string
 	toggle bool
+	words  []string
 }
 
 func (r raw) Set(s string) error { r.values[r.name] = s; return nil }
 func (r raw) String() string     { return r.values[r.name] }
 func (r raw) IsBoolFlag() bool   { return r.toggle }
 
+// Words are the values that the setting takes, for completion; nil if there are
+// others.
+func (r raw) Words() []string { return r.words }
+
 func (v values) register(fs *flag.FlagSet) {
 	for _, s := range table {
-		fs.Var(raw{v, s.name, s.metavar == ""}, s.name, "")
+		r := raw{values: v, name: s.name, toggle: s.metavar == ""}
+		if s.name == "sse" {
+			r.words = []string{kmsSSE, aesSSE}
+		}
+		fs.Var(r, s.name, "")
 	}
 }
 

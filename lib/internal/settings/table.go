@@ -40,7 +40,7 @@ var table = []setting{
 	{"region", "REGION", "",
 		"the AWS region",
 		func(s *Settings) flag.Value { return text{&s.Region, nil} }},
-	{"profile", "NAME", "",
+	{"profile", "PROFILE", "",
 		"the AWS profile",
 		func(s *Settings) flag.Value { return text{&s.Profile, nil} }},
 	{"bucket-owner", "ID", "",
@@ -122,9 +122,11 @@ func checkBy(s string) error {
 	return nil
 }
 
+const kmsSSE, aesSSE = "aws:kms", "AES256"
+
 func checkSSE(s string) error {
-	if s != "aws:kms" && s != "AES256" {
-		return errors.New("neither aws:kms nor AES256")
+	if s != kmsSSE && s != aesSSE {
+		return errors.New("neither " + kmsSSE + " nor " + aesSSE)
 	}
 	return nil
 }

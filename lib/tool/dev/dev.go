@@ -76,7 +76,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	tool.Again(flags, &tell, "tell")
 	language := flags.Bool("language", false, "")
 	showVersion := flags.Bool("version", false, "")
-	switch err := tool.Parse(flags, args); {
+	switch err := tool.Parse(ctx, flags, args); {
 	case errors.Is(err, flag.ErrHelp):
 		return write(stdout, Usage)
 	case err != nil:

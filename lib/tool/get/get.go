@@ -75,7 +75,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	tool.NonEmpty(t.FlagSet, &o.dir, "d")
 	t.BoolVar(&o.force, "force", false, "")
 	tool.NonEmpty(t.FlagSet, &o.variable, "k")
-	tool.NonEmpty(t.FlagSet, &o.format, "f")
+	tool.Format(t.FlagSet, &o.format, "f", environ.OutputFormats)
 	tool.NonEmpty(t.FlagSet, &o.at, "at")
 	t.BoolVar(&o.nul, "0", false, "")
 	t.BoolVar(&o.stream, "stream", false, "")

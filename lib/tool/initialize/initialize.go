@@ -4,6 +4,7 @@ package initialize
 import (
 	"context"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -72,7 +73,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	t.BoolVar(&o.dry, "n", false, "")
 	t.BoolVar(&o.adopt, "adopt", false, "")
 	t.Func("keep", "", o.setKeep)
-	t.Func("policy", "", o.setRole)
+	tool.OneOf(t.FlagSet, "policy", slices.Sorted(maps.Keys(roles)), o.setRole)
 	t.BoolVar(&o.exact, "exact", false, "")
 	tool.NonEmpty(t.FlagSet, &o.from, "from")
 	return t.Run(ctx, args, func(ctx context.Context, names []string) error {

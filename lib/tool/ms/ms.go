@@ -18,11 +18,13 @@ import (
 	"microsecrets/lib/internal/hint"
 	"microsecrets/lib/internal/version"
 	"microsecrets/lib/tool"
+	"microsecrets/lib/tool/completion"
 	"microsecrets/lib/tool/suite"
 )
 
 const usage = `usage: ms PROGRAM [ARG...]    run ms-PROGRAM
        ms help PROGRAM        its manual page, or else its usage
+       ms completion SHELL    a script by which bash, zsh or fish completes
        ms -h                  this text
        ms -version
 
@@ -75,6 +77,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if args[0] == "-version" || args[0] == "--version" {
 		return write(stdout, "ms "+version.String()+"\n")
 	}
+	if args[0] == "completion" {
+		return complete(ctx, front, args[1:], stdout)
+	}
 	help := args[0] == "help"
 	if help {
 		args = args[1:]
@@ -111,6 +116,27 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return status, nil
 }
 
+// complete prints the script of a shell, or what the script asks for.
+func complete(ctx context.Context, front string, args []string, stdout io.Writer) (int, error) {
+	switch {
+	case len(args) == 0 || !slices.Contains(completion.Shells, args[0]):
+		return misuse, errors.New("completion takes a shell: " + strings.Join(completion.Shells, ", "))
+	case len(args) == 1:
+		script, _ := completion.Script(args[0])
+		return write(stdout, script)
+	}
+	plugins := func() (words []completion.Word) {
+		for _, name := range others(front) {
+			words = append(words, completion.Word{Text: name})
+		}
+		return words
+	}
+	if err := completion.Answer(ctx, stdout, args[0], args[1:], plugins); err != nil {
+		return failed, nil // in silence: a person is typing
+	}
+	return 0, nil
+}
+
 // find returns the path of a program of others, or "" if there is none: in the
 // folder front, or along PATH but for its relative folders.
 func find(front, sub string) string {
@@ -130,7 +156,7 @@ func find(front, sub string) string {
 // which may be a slip: a secret, say. It shows the programs that are nearest.
 func unknown(front, word string) error {
 	err := errors.New("there is no such program (ms -h lists those there are)")
-	words := []string{"help"}
+	words := []string{"help", "completion"}
 	for _, p := range suite.Programs {
 		words = append(words, strings.TrimPrefix(p.Name, "ms-"))
 	}

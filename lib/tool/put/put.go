@@ -65,7 +65,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	t := tool.New("ms-put", Usage, stdin, stdout, stderr)
 	var o options
 	t.BoolVar(&o.env, "e", false, "")
-	tool.NonEmpty(t.FlagSet, &o.format, "f")
+	tool.Format(t.FlagSet, &o.format, "f", environ.InputFormats)
 	t.BoolVar(&o.merge, "merge", false, "")
 	o.unset.Register(t.FlagSet, "u")
 	t.BoolVar(&o.condition.Create, "create", false, "")

@@ -38,6 +38,22 @@ func TestInstall(t *testing.T) {
 			t.Fatalf("make %q: %v: %s", arguments, err, out)
 		}
 	}
+	for file, shell := range map[string]string{
+		"bash-completion/completions/ms":        "bash",
+		"bash-completion/completions/ms-put":    "bash",
+		"zsh/site-functions/_ms":                "zsh",
+		"fish/vendor_completions.d/ms.fish":     "fish",
+		"fish/vendor_completions.d/ms-put.fish": "fish",
+	} {
+		script, err := exec.Command(filepath.Join(installed, "ms"), "completion", shell).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		file = filepath.Join(root, "usr/local/share", file)
+		if b, err := os.ReadFile(file); err != nil || string(b) != string(script) {
+			t.Errorf("%s is not what ms completion %s prints: %v: %s", file, shell, err, b)
+		}
+	}
 	for _, p := range suite.Programs {
 		if to, err := os.Readlink(filepath.Join(installed, p.Name)); err != nil || to != "ms" {
 			t.Errorf("%s leads to %q, %v", p.Name, to, err)

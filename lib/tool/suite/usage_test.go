@@ -87,7 +87,8 @@ var (
 	manualNames = regexp.MustCompile(`(?m)^\.Fl ([a-z, -]+?)[ .,]*$`)
 )
 
-// The usage, the manual page and the program know the same flags.
+// The usage, the manual page and the program know the same flags. The tests of
+// lib/tool/completion hold their values to each other.
 func TestManualFlags(t *testing.T) {
 	t.Parallel()
 	for i, p := range suite.Programs {

@@ -10,19 +10,27 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"microsecrets/lib/tool"
+	"microsecrets/lib/tool/completion"
 	"microsecrets/lib/tool/ms"
 	"microsecrets/lib/tool/suite"
 )
 
 // Commands returns every program, ms included, for testscript.Main: the test
 // binary, called by a program's name, is that program, as ms is by a link. main
-// is tool.Main, or does what it does and more.
+// is tool.Main, or does what it does and more. The variable COMPLETION_LIMIT is how
+// long a shell waits for ms completion, where a busy machine takes over a second.
 func Commands(main func(tool.Run)) map[string]func() {
-	program := func() { main(ms.Program(os.Args[0])) }
+	program := func() {
+		if limit, err := time.ParseDuration(os.Getenv("COMPLETION_LIMIT")); err == nil {
+			completion.Limit = limit
+		}
+		main(ms.Program(os.Args[0]))
+	}
 	commands := map[string]func(){"ms": program}
 	for _, p := range suite.Programs {
 		commands[p.Name] = program
