@@ -584,3 +584,29 @@ func TestProbeFails(t *testing.T) {
 		t.Fatalf("the probe is not made again: %v", err)
 	}
 }
+
+// A request that met another one says nothing of its condition: the server is tried
+// again.
+func TestProbeMeetsAnother(t *testing.T) {
+	const busy = " 409 ConditionalRequestConflict PutObject "
+	s := start(t)
+	s.Do("write app/env A=1", "fault answer"+busy+"key=app/ms-probe-* times=1", "fault ignore-conditions PutObject")
+	before := s.Do("versions app/env")
+	_, err := s.open(t, secret.Options{}).Put(context.Background(), "app/env", strings.NewReader("B=2"), &secret.PutOptions{If: strings.Repeat("0", 32)})
+	if !errors.Is(err, secret.ErrConditionsIgnored) || s.Do("versions app/env") != before {
+		t.Errorf("If-Match: %v, %s", err, s.Do("versions app/env"))
+	}
+
+	s.Do("clear", "fault answer"+busy+"key=app/new skip=1 times=1", "fault ignore-conditions PutObject key=app/new*")
+	store := s.open(t, secret.Options{})
+	create := func(name string) error {
+		_, err := store.Put(context.Background(), name, strings.NewReader("1"), &secret.PutOptions{Create: true})
+		return err
+	}
+	if err := create("app/new"); err != nil {
+		t.Errorf("If-None-Match: %v", err)
+	}
+	if err := create("app/new2"); !errors.Is(err, secret.ErrConditionsIgnored) {
+		t.Errorf("If-None-Match, the next write: %v", err)
+	}
+}

@@ -108,6 +108,9 @@ func (b *Bucket) probe(ctx context.Context, operation, key string, c Condition) 
 	probing := b.trusting()
 	probing.probing = true
 	err := probing.probeMatch(ctx, operation, probeKey(key))
+	for try := 1; isBusy(err) && try < repeats; try++ {
+		err = probing.probeMatch(ctx, operation, probeKey(key))
+	}
 	if err != nil && !errors.Is(err, ErrConditionsIgnored) {
 		return &unprobedError{err}
 	}
@@ -147,6 +150,8 @@ func (b *Bucket) probeMatch(ctx context.Context, operation, key string) error {
 		version, err = b.probeUpload(ctx, key, never, operation == completeMultipartUpload)
 	}
 	switch {
+	case isBusy(err):
+		return err
 	case errors.Is(err, awsclient.ErrConflict):
 		return nil
 	case err != nil:
@@ -214,7 +219,7 @@ func (b *Bucket) probeAbsent(ctx context.Context, key string, data []byte) error
 	for len(stored) < repeats {
 		again, err := trusting.put(ctx, key, data, Condition{IfAbsent: true})
 		if err != nil {
-			b.probes.absent = errors.Is(err, awsclient.ErrConflict)
+			b.probes.absent = errors.Is(err, awsclient.ErrConflict) && !isBusy(err)
 			return trusting.undo(ctx, key, stored, true)
 		}
 		stored = append(stored, again)
@@ -254,7 +259,14 @@ func (b *Bucket) undo(ctx context.Context, key string, stored []Written, recreat
 // condition.
 func undecided(err error) bool {
 	var e *awsclient.Error
-	return errors.As(err, &e) && (e.MaybeApplied || e.Status == http.StatusConflict)
+	return errors.As(err, &e) && (e.MaybeApplied || isBusy(err))
+}
+
+// isBusy reports whether a request was refused because it met another one, which
+// says nothing of its condition.
+func isBusy(err error) bool {
+	var e *awsclient.Error
+	return errors.As(err, &e) && e.Status == http.StatusConflict
 }
 
 // probeKey is a key that nobody uses, in the folder of another one.
