@@ -4,8 +4,9 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"time"
+
+	"microsecrets/lib/internal/awsclient"
 )
 
 // backoff spaces the attempts at a change while other writers get in the way.
@@ -49,7 +50,7 @@ func (b *backoff) wait(ctx context.Context) error {
 		span = min(span, float64(max(left, time.Millisecond)))
 	}
 	b.tries++
-	timer := time.NewTimer(rand.N(time.Duration(span)))
+	timer := time.NewTimer(awsclient.Jitter(time.Duration(span)))
 	defer timer.Stop()
 	select {
 	case <-timer.C:

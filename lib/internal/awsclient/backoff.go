@@ -2,9 +2,10 @@ package awsclient
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"slices"
 	"sync"
@@ -116,6 +117,14 @@ func (p *sharedBackoff) wait(ctx context.Context) error {
 	}
 }
 
+// Jitter is a random part of a duration above 0. Its source is that of crypto/rand, as the
+// SDK's is, so that a test that fixes one fixes all.
+func Jitter(d time.Duration) time.Duration {
+	var b [8]byte
+	rand.Read(b[:])
+	return time.Duration(binary.BigEndian.Uint64(b[:]) % uint64(d))
+}
+
 // learn takes the outcome of an attempt into account, unless it was asked for
 // before the client backed off: then it says nothing of whether that was enough.
 // How long the pause is differs from process to process.
@@ -127,7 +136,7 @@ func (p *sharedBackoff) learn(asked time.Time, succeeded, throttled bool) {
 	case throttled:
 		p.backoff = min(max(2*p.backoff, backoffMin), backoffMax)
 		p.since = time.Now()
-		p.until = p.since.Add(p.backoff/2 + rand.N(p.backoff/2))
+		p.until = p.since.Add(p.backoff/2 + Jitter(p.backoff/2))
 	case succeeded:
 		p.backoff = 0
 	}
