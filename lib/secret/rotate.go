@@ -37,12 +37,13 @@ type Rotator struct {
 	large chan struct{} // holds a value while a large secret is rotated
 
 	mu    sync.Mutex
-	today map[string]func() ([]string, error) // the ARNs of today's keys, by their names in the setting
+	today map[string]chan []string // each holds the ARNs of today's keys, nil until they are known, by their names in the setting
 }
 
-// NewRotator returns a Rotator. It asks KMS once for today's keys of a service.
+// NewRotator returns a Rotator. It asks KMS for today's keys of a service until it has
+// been told them once.
 func (s *Store) NewRotator(o *RotateOptions) *Rotator {
-	return &Rotator{store: s, from: orZero(o).From, large: make(chan struct{}, 1), today: map[string]func() ([]string, error){}}
+	return &Rotator{store: s, from: orZero(o).From, large: make(chan struct{}, 1), today: map[string]chan []string{}}
 }
 
 // Rotation says what became of a secret, or would.
@@ -177,15 +178,28 @@ func (r *Rotator) keys(ctx context.Context, t target) ([]string, error) {
 	r.mu.Lock()
 	today := r.today[id]
 	if today == nil {
-		today = sync.OnceValues(func() ([]string, error) {
-			wrapped, err := keyring.New(r.store.client, t.kms).Wrap(ctx, r.store.context(t.name, nil, 0))
-			clear(wrapped.Key)
-			return wrappedBy(&message.Header{DataKeys: wrapped.DataKeys}), err
-		})
+		today = make(chan []string, 1)
+		today <- nil
 		r.today[id] = today
 	}
 	r.mu.Unlock()
-	return today()
+	var arns []string
+	select {
+	case arns = <-today: // and whoever comes meanwhile waits for them
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	defer func() { today <- arns }()
+	if arns != nil {
+		return arns, nil
+	}
+	wrapped, err := keyring.New(r.store.client, t.kms).Wrap(ctx, r.store.context(t.name, nil, 0))
+	clear(wrapped.Key)
+	if err != nil {
+		return nil, err
+	}
+	arns = wrappedBy(&message.Header{DataKeys: wrapped.DataKeys})
+	return arns, nil
 }
 
 // claims returns those of the old message, and who rotates it, and when.
