@@ -5,6 +5,8 @@
 # make check    format, vet, lint, modules, manual pages, sizes, other systems
 # make interop  what is stored, held to the official SDKs, and what is asked of S3,
 #               to another server (needs node and npm)
+# make simulate  clients, faults and virtual time, by seed: SEEDS=1-10000 or SEEDS=500
+# make mutate  the mistakes that the simulation must find
 # make bench    speed and memory
 # make fuzz     any input to every parser: FUZZTIME=20s for each target, or
 #               FUZZTOTAL=60 seconds for all of them
@@ -28,6 +30,7 @@ MAXSIZE      = 16000000
 FUZZTIME     = 20s
 FUZZTOTAL    =
 FUZZFLAGS    =
+MUTANTS      = *
 MAN1         = $(wildcard doc/man/*.1)
 MAN5         = $(wildcard doc/man/*.5)
 SHARE        = $(DESTDIR)$(PREFIX)/share
@@ -64,16 +67,27 @@ test-plain:
 interop:
 	cd interop && npm ci --silent --no-audit --no-fund && $(GO) test -count=1 ./...
 
+# Without SEEDS the fixed ones of every profile; see doc/simulation.md.
+simulate:
+	cd interop/simulate && $(GO) test -count=1 -timeout 0 -run '^TestSeeds$$' -args \
+		-seeds='$(SEEDS)' -profile='$(PROFILE)' -without='$(WITHOUT)' $(if $(TELL),-tell)
+
+mutate:
+	cd interop/simulate && $(GO) test -count=1 -timeout 0 -run '^TestMutants$$' -args -mutants='$(MUTANTS)'
+
 check: all
 	@test -z "$$(gofmt -l cmd lib interop *.go)" || { gofmt -d cmd lib interop *.go; exit 1; }
 	$(GO) mod tidy -diff
 	cd interop && $(GO) mod tidy -diff
+	cd interop/simulate && $(GO) mod tidy -diff
 	for system in $(SYSTEMS); do \
 		GOOS=$$system CGO_ENABLED=0 $(GO) build ./... && GOOS=$$system $(GO) vet ./... || exit 1; \
 	done
 	cd interop && $(GO) vet ./...
+	cd interop/simulate && $(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 	cd interop && $(GO) run $(STATICCHECK) ./...
+	cd interop/simulate && $(GO) run $(STATICCHECK) ./...
 	@if command -v mandoc >/dev/null; then mandoc -Tlint -W warning $(MAN1) $(MAN5); \
 		else echo 'make: no mandoc at hand: the manual pages are not checked'; fi
 	@dir=$$(mktemp -d) && $(MAKE) -s install DESTDIR="$$dir" && size=$$(du -sk "$$dir" | cut -f 1) && rm -rf "$$dir" && \
@@ -123,4 +137,4 @@ uninstall:
 clean:
 	rm -rf $(BIN)
 
-.PHONY: all help demo test test-plain interop check bench fuzz install uninstall clean
+.PHONY: all help demo test test-plain interop simulate mutate check bench fuzz install uninstall clean
