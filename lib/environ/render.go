@@ -102,12 +102,12 @@ func writeLines(b *bytes.Buffer, name, value string) {
 
 // shellOwn are the variables that dash or bash set themselves: an assignment is an
 // error or has no effect.
-var shellOwn = strings.Fields(`_ BASHOPTS BASHPID BASH_ARGC BASH_ARGV BASH_COMMAND BASH_LINENO
+const shellOwn = `_ BASHOPTS BASHPID BASH_ARGC BASH_ARGV BASH_COMMAND BASH_LINENO
 	BASH_SOURCE BASH_SUBSHELL BASH_VERSINFO DIRSTACK EPOCHREALTIME EPOCHSECONDS EUID FUNCNAME GROUPS
-	HISTCMD LINENO OPTIND PPID RANDOM SECONDS SHELLOPTS SRANDOM UID`)
+	HISTCMD LINENO OPTIND PPID RANDOM SECONDS SHELLOPTS SRANDOM UID`
 
 func refuseSh(name, _ string) error {
-	if slices.Contains(shellOwn, name) {
+	if slices.Contains(strings.Fields(shellOwn), name) {
 		return errors.New("shells set this variable themselves")
 	}
 	return nil
@@ -167,17 +167,17 @@ func writeYAML(b *bytes.Buffer, name, value string) {
 
 // runnerOwn are the variables that a runner sets and a step cannot. Most are
 // documented: https://docs.github.com/actions/reference/variables-reference.
-var runnerOwn = strings.Fields(`GITHUB_ACTION GITHUB_ACTION_PATH GITHUB_ACTION_REF GITHUB_ACTION_REPOSITORY GITHUB_ACTIONS GITHUB_ACTOR
+const runnerOwn = `GITHUB_ACTION GITHUB_ACTION_PATH GITHUB_ACTION_REF GITHUB_ACTION_REPOSITORY GITHUB_ACTIONS GITHUB_ACTOR
 	GITHUB_ACTOR_ID GITHUB_API_URL GITHUB_BASE_REF GITHUB_ENV GITHUB_EVENT_NAME GITHUB_EVENT_PATH GITHUB_GRAPHQL_URL
 	GITHUB_HEAD_REF GITHUB_JOB GITHUB_OUTPUT GITHUB_PATH GITHUB_REF GITHUB_REF_NAME GITHUB_REF_PROTECTED GITHUB_REF_TYPE
 	GITHUB_REPOSITORY GITHUB_REPOSITORY_ID GITHUB_REPOSITORY_OWNER GITHUB_REPOSITORY_OWNER_ID GITHUB_RETENTION_DAYS
 	GITHUB_RUN_ATTEMPT GITHUB_RUN_ID GITHUB_RUN_NUMBER GITHUB_SERVER_URL GITHUB_SHA GITHUB_STATE GITHUB_STEP_SUMMARY
-	GITHUB_TRIGGERING_ACTOR GITHUB_WORKFLOW GITHUB_WORKFLOW_REF GITHUB_WORKFLOW_SHA GITHUB_WORKSPACE`)
+	GITHUB_TRIGGERING_ACTOR GITHUB_WORKFLOW GITHUB_WORKFLOW_REF GITHUB_WORKFLOW_SHA GITHUB_WORKSPACE`
 
 func refuseGitHub(name, value string) error {
 	upper := strings.ToUpper(name)
 	switch {
-	case strings.HasPrefix(upper, "RUNNER_"), slices.Contains(runnerOwn, upper):
+	case strings.HasPrefix(upper, "RUNNER_"), slices.Contains(strings.Fields(runnerOwn), upper):
 		return errors.New("the runner sets this variable itself")
 	case strings.EqualFold(name, "NODE_OPTIONS"):
 		return errors.New("the runner does not accept this variable from a step")

@@ -122,7 +122,7 @@ func TestRenderRefuses(t *testing.T) {
 			}
 		}
 	}
-	for form, names := range map[Format][]string{GitHub: append([]string{"NODE_OPTIONS", "node_options", "RUNNER_TEMP", "github_sha"}, runnerOwn...), Sh: shellOwn} {
+	for form, names := range map[Format][]string{GitHub: append([]string{"NODE_OPTIONS", "node_options", "RUNNER_TEMP", "github_sha"}, strings.Fields(runnerOwn)...), Sh: strings.Fields(shellOwn)} {
 		for _, name := range names {
 			if data, err := (Env{name: "1"}).Render(form); data != nil || err == nil {
 				t.Errorf("%s carries %s", form, name)
@@ -373,13 +373,13 @@ func TestShellOwn(t *testing.T) {
 		script := `(eval "export $1='no number'; printf '%s' \"\$$1\"") 2>/dev/null || :`
 		return run(t, shell, "C", script, name) == "no number"
 	}
-	for _, name := range shellOwn {
+	for _, name := range strings.Fields(shellOwn) {
 		if !slices.ContainsFunc(shells(t), func(shell string) bool { return !takes(shell, name) }) {
 			t.Errorf("every shell lets %s be set", name)
 		}
 	}
 	for _, name := range strings.Fields(run(t, bash, "C", `compgen -A variable`)) {
-		if !takes(bash, name) && !slices.Contains(shellOwn, name) {
+		if !takes(bash, name) && !slices.Contains(strings.Fields(shellOwn), name) {
 			t.Errorf("bash does not let %s be set, and it is not on the list", name)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"microsecrets/lib/internal/become"
 	"microsecrets/lib/internal/hint"
@@ -38,7 +39,7 @@ const (
 )
 
 // plugin is what a program of others may be called: no path, no flag.
-var plugin = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*$`)
+var plugin = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9][a-z0-9-]*$`) })
 
 // Program returns the program that argv0, the name that this process was called
 // by, stands for: the one of the suite that has that name, or else ms. A login
@@ -140,7 +141,7 @@ func complete(ctx context.Context, front string, args []string, stdout io.Writer
 // find returns the path of a program of others, or "" if there is none: in the
 // folder front, or along PATH but for its relative folders.
 func find(front, sub string) string {
-	if !plugin.MatchString(sub) {
+	if !plugin().MatchString(sub) {
 		return ""
 	}
 	if path, err := exec.LookPath(filepath.Join(front, "ms-"+sub)); err == nil && filepath.IsAbs(path) {

@@ -15,9 +15,13 @@ type Error struct {
 	Detail  [][2]string       // further elements of an S3 document
 }
 
-// Errorf returns an Error whose message is formatted.
+// Errorf returns an Error whose message is formatted, if there are arguments.
 func Errorf(status int, code, format string, args ...any) *Error {
-	return &Error{Status: status, Code: code, Message: fmt.Sprintf(format, args...)}
+	e := &Error{Status: status, Code: code, Message: format}
+	if len(args) > 0 {
+		e.Message = fmt.Sprintf(format, args...)
+	}
+	return e
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("%d %s: %s", e.Status, e.Code, e.Message) }
