@@ -176,11 +176,8 @@ func (s *Server) close() (err error) {
 // own configuration.
 func (s *Server) Environ() []string {
 	dev, _ := s.principals.Find(iam.DefaultPrincipal)
-	environ := dev.Environ()
-	if s.bundle != "" {
-		environ = append(environ, "AWS_CA_BUNDLE="+s.bundle)
-	}
-	return append(environ,
+	return append(dev.Environ(),
+		"AWS_CA_BUNDLE="+s.bundle,
 		"AWS_REGION="+DefaultRegion,
 		"AWS_DEFAULT_REGION="+DefaultRegion,
 		"AWS_ENDPOINT_URL_S3="+s.URL(),

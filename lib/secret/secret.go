@@ -163,6 +163,9 @@ func Open(ctx context.Context, store string, o *Options) (*Store, error) {
 	if s.options.Region == "" {
 		s.regionSource = awsclient.RegionSource(cfg)
 	}
+	if a := s.options.Ahead; len(a.Names) > 0 && !a.Raw && !s.options.Unsigned {
+		go message.Prepare()
+	}
 	defer s.expect(s.options.Ahead)()
 	if err := s.client.Authenticate(ctx); err != nil {
 		return nil, s.fail("open", "", err)

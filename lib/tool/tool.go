@@ -38,7 +38,7 @@ type Tool struct {
 	LastWriterWins bool
 
 	// KeyUnused says that this call does not use the setting key, so that names
-	// for which it names no key are no error.
+	// for which it names no key are no error, and Open opens no connection to KMS.
 	KeyUnused bool
 
 	usage    string
