@@ -55,9 +55,10 @@ var law = []room{
 		"lib/secret", "lib/environ", "lib/internal/awsclient", "lib/internal/settings", "lib/internal/hint", "lib/internal/printable", "lib/internal/prompt",
 		"lib/internal/version",
 	}},
+	{name: "lib/tool/names", may: []string{"lib/secret", "lib/internal/settings"}},
 	{name: "lib/tool/put", may: []string{"lib/tool", "lib/secret", "lib/environ", "lib/internal/atomicfile", "lib/internal/hint", "lib/internal/prompt"}},
 	{name: "lib/tool/get", may: []string{"lib/tool", "lib/secret", "lib/environ", "lib/internal/atomicfile", "lib/internal/hint", "lib/internal/printable"}},
-	{name: "lib/tool/ls", may: []string{"lib/tool", "lib/secret", "lib/internal/hint"}},
+	{name: "lib/tool/ls", may: []string{"lib/tool", "lib/tool/names", "lib/secret", "lib/internal/hint"}},
 	{name: "lib/tool/exec", may: []string{
 		"lib/tool", "lib/secret", "lib/environ", "lib/internal/atomicfile", "lib/internal/become", "lib/internal/hint", "lib/internal/printable",
 	}},
@@ -71,7 +72,7 @@ var law = []room{
 	{name: "lib/tool/suite", may: []string{
 		"lib/tool", "lib/tool/put", "lib/tool/get", "lib/tool/ls", "lib/tool/exec", "lib/tool/rm", "lib/tool/rotate", "lib/tool/initialize", "lib/tool/dev",
 	}},
-	{name: "lib/tool/completion", may: []string{"lib/tool", "lib/tool/suite", "lib/secret"}},
+	{name: "lib/tool/completion", may: []string{"lib/tool", "lib/tool/names", "lib/tool/suite", "lib/secret"}},
 	{name: "lib/tool/ms", may: []string{"lib/tool", "lib/tool/suite", "lib/tool/completion", "lib/internal/become", "lib/internal/hint", "lib/internal/version"}},
 	{name: "lib/tool/suite/suitetest", may: []string{"lib/tool", "lib/tool/completion", "lib/tool/suite", "lib/tool/ms"}},
 }

@@ -139,31 +139,6 @@ func escape(text string) string {
 	return b.String()
 }
 
-func FuzzNames(f *testing.F) {
-	f.Add(formatNames("", []string{"a/", "b"}), "")
-	f.Add(formatNames("a/", []string{"a/x", "a/y/"}), "a/")
-	f.Add([]byte("ms names 1\n\na\n\x1b[2J\n.\n"), "")
-	f.Add([]byte("ms names 1\n\nb\na\n.\n"), "")
-	f.Add([]byte("ms names 1\n\na\n"), "")
-	f.Fuzz(func(t *testing.T, b []byte, prefix string) {
-		names, ok := parseNames(b, prefix)
-		if !ok {
-			if names != nil {
-				t.Fatalf("%q", names)
-			}
-			return
-		}
-		for _, n := range names {
-			if !fits(n, prefix) {
-				t.Fatalf("%q below %q", n, prefix)
-			}
-		}
-		if again := formatNames(prefix, names); string(again) != string(b) {
-			t.Fatalf("%q is not %q", b, again)
-		}
-	})
-}
-
 var manualFlag = regexp.MustCompile(`(?m)^\.It Fl ([a-z0-9-]+)(.*)$`)
 
 // The manual page of every program gives its flags the values that its usage does.

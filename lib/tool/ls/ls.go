@@ -14,6 +14,7 @@ import (
 
 	"microsecrets/lib/secret"
 	"microsecrets/lib/tool"
+	"microsecrets/lib/tool/names"
 )
 
 // Usage is what ms-ls -h prints.
@@ -109,6 +110,7 @@ func (o *options) list(ctx context.Context, t *tool.Tool, store *secret.Store, p
 	out := bufio.NewWriterSize(t.Stdout, 64<<10)
 	left, history, printed := 0, false, false
 	for _, prefix := range prefixes {
+		var listed []string // as far as they are kept
 		for v, err := range o.lines(ctx, store, prefix) {
 			switch {
 			case err != nil:
@@ -122,7 +124,11 @@ func (o *options) list(ctx context.Context, t *tool.Tool, store *secret.Store, p
 			if err := o.print(out, v); err != nil {
 				return err
 			}
+			if len(listed) <= names.Max {
+				listed = append(listed, v.Name)
+			}
 		}
+		o.keep(t, prefix, listed)
 	}
 	if left > 0 {
 		what := "keys in %s are not names of secrets and were left out"
@@ -135,6 +141,24 @@ func (o *options) list(ctx context.Context, t *tool.Tool, store *secret.Store, p
 		t.Notef("%s keeps no versions, or kept none when these were written: what they replaced is gone", store)
 	}
 	return out.Flush()
+}
+
+// keep keeps what was listed for completion, if the user has it: its folder is there.
+func (o *options) keep(t *tool.Tool, prefix string, listed []string) {
+	s, err := t.Settings()
+	if err != nil || o.versions || len(listed) > names.Max {
+		return
+	}
+	kept, err := names.Open(s, false)
+	if err != nil {
+		return
+	}
+	defer kept.Close()
+	if o.top {
+		_ = kept.Put(prefix, listed) // completion then asks the store, or has no names
+	} else {
+		_ = kept.PutAll(prefix, listed)
+	}
 }
 
 // lines are what is printed for a prefix: without -versions, only the Entry of

@@ -1,4 +1,6 @@
-package completion
+// Package names keeps names of secrets that were listed, for a minute, so that
+// completion has them at once. It keeps no values.
+package names
 
 import (
 	"bytes"
@@ -14,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"microsecrets/lib/internal/settings"
 	"microsecrets/lib/secret"
 )
 
@@ -21,25 +24,28 @@ const (
 	// lifetime is how long a listing is used again.
 	lifetime = time.Minute
 
-	// listMax is how many names are offered, and kept, at most. Of more, none are.
-	listMax = 5000
+	// Max is how many names of a level are kept at most.
+	Max = 5000
+
+	// levelsMax is how many levels of one listing are kept at most.
+	levelsMax = 64
 
 	fileMax   = 4 << 20 // bytes of a file of the cache
 	fileStart = "names-"
 )
 
-// A cache keeps listings of names, in files that none but the user can write. Each
+// A Cache keeps listings of names, in files that none but the user can write. Each
 // is of one prefix, one level of a store, and one identity.
-type cache struct {
+type Cache struct {
 	root *os.Root
 	of   string // the store and the identity
 }
 
 var errNotPrivate = errors.New("belongs to others, or can be written by them")
 
-// openCache opens the folder ms of $XDG_CACHE_HOME, or else of ~/.cache, and makes
-// it if it is absent.
-func openCache(of string) (*cache, error) {
+// Open opens the folder ms of $XDG_CACHE_HOME, or else of ~/.cache. With create it is
+// made if it is absent.
+func Open(s *settings.Settings, create bool) (*Cache, error) {
 	dir := os.Getenv("XDG_CACHE_HOME")
 	if !filepath.IsAbs(dir) {
 		home, err := os.UserHomeDir()
@@ -52,8 +58,10 @@ func openCache(of string) (*cache, error) {
 		dir = filepath.Join(home, ".cache")
 	}
 	dir = filepath.Join(dir, "ms")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
+	if create {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, err
+		}
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -67,19 +75,20 @@ func openCache(of string) (*cache, error) {
 		root.Close()
 		return nil, err
 	}
-	return &cache{root, of}, nil
+	return &Cache{root, identity(s)}, nil
 }
 
-func (c *cache) Close() error { return c.root.Close() }
+// Close closes the folder.
+func (c *Cache) Close() error { return c.root.Close() }
 
 // file is the name of the file with the listing of a prefix.
-func (c *cache) file(prefix string) string {
+func (c *Cache) file(prefix string) string {
 	sum := sha256.Sum256([]byte(c.of + "\x00" + prefix))
 	return fileStart + hex.EncodeToString(sum[:])
 }
 
-// get returns what a listing of prefix would, if one that has it is kept.
-func (c *cache) get(prefix string) (names []string, ok bool) {
+// Get returns what a listing of one level of prefix would, if one that has it is kept.
+func (c *Cache) Get(prefix string) (names []string, ok bool) {
 	for end := strings.LastIndex(prefix, "/") + 1; end <= len(prefix); end++ {
 		b, err := c.read(c.file(prefix[:end]))
 		if err != nil {
@@ -92,7 +101,7 @@ func (c *cache) get(prefix string) (names []string, ok bool) {
 	return nil, false
 }
 
-func (c *cache) read(name string) ([]byte, error) {
+func (c *Cache) read(name string) ([]byte, error) {
 	f, err := c.root.OpenFile(name, openFlags, 0)
 	if err != nil {
 		return nil, err
@@ -112,8 +121,34 @@ func (c *cache) read(name string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, fileMax))
 }
 
-// put keeps a listing of prefix, and removes those that are too old.
-func (c *cache) put(prefix string, names []string) error {
+// PutAll keeps each level of a listing of all names that begin with prefix; of very
+// many levels only the first.
+func (c *Cache) PutAll(prefix string, names []string) error {
+	levels := map[string][]string{prefix: nil}
+	for _, name := range names {
+		level := prefix
+		for rest := name[len(prefix):]; ; {
+			segment, more, isGroup := strings.Cut(rest, "/")
+			if !isGroup {
+				break
+			}
+			group := name[:len(name)-len(rest)+len(segment)+1]
+			levels[level] = append(levels[level], group)
+			level, rest = group, more
+		}
+		levels[level] = append(levels[level], name)
+	}
+	var errs []error
+	for level, names := range levels {
+		if level == prefix || len(levels) <= levelsMax {
+			errs = append(errs, c.Put(level, names))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Put keeps a listing of one level of prefix, and removes those that are too old.
+func (c *Cache) Put(prefix string, names []string) error {
 	c.sweep()
 	name := c.file(prefix)
 	part := name + "-" + rand.Text()
@@ -127,7 +162,7 @@ func (c *cache) put(prefix string, names []string) error {
 	return nil
 }
 
-func (c *cache) sweep() {
+func (c *Cache) sweep() {
 	entries, err := fs.ReadDir(c.root.FS(), ".")
 	if err != nil {
 		return
@@ -161,21 +196,21 @@ func parseNames(b []byte, prefix string) (names []string, ok bool) {
 		return nil, false
 	}
 	lines := strings.Split(string(text), "\n")
-	if len(lines) < 2 || len(lines)-2 > listMax || lines[0] != firstLine || lines[1] != prefix || secret.CheckPrefix(prefix) != nil {
+	if len(lines) < 2 || len(lines)-2 > Max || lines[0] != firstLine || lines[1] != prefix || secret.CheckPrefix(prefix) != nil {
 		return nil, false
 	}
 	names = lines[2:]
 	for i, n := range names {
-		if !fits(n, prefix) || i > 0 && n <= names[i-1] {
+		if !Fits(n, prefix) || i > 0 && n <= names[i-1] {
 			return nil, false
 		}
 	}
 	return names, true
 }
 
-// fits reports whether a listing of one level of prefix can have a name, or a group,
+// Fits reports whether a listing of one level of prefix can have a name, or a group,
 // which ends in a slash.
-func fits(name, prefix string) bool {
+func Fits(name, prefix string) bool {
 	rest, ok := strings.CutPrefix(name, prefix)
 	return ok && (rest != "" || !strings.HasSuffix(prefix, "/")) && !strings.Contains(strings.TrimSuffix(rest, "/"), "/") && secret.CheckName(strings.TrimSuffix(name, "/")) == nil
 }

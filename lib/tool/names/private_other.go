@@ -1,6 +1,6 @@
 //go:build !unix
 
-package completion
+package names
 
 import (
 	"io/fs"
