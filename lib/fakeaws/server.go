@@ -176,8 +176,11 @@ func (s *Server) close() (err error) {
 // own configuration.
 func (s *Server) Environ() []string {
 	dev, _ := s.principals.Find(iam.DefaultPrincipal)
-	return append(dev.Environ(),
-		"AWS_CA_BUNDLE="+s.bundle,
+	environ := dev.Environ()
+	if s.bundle != "" { // empty, it would turn verification off in some clients
+		environ = append(environ, "AWS_CA_BUNDLE="+s.bundle)
+	}
+	return append(environ,
 		"AWS_REGION="+DefaultRegion,
 		"AWS_DEFAULT_REGION="+DefaultRegion,
 		"AWS_ENDPOINT_URL_S3="+s.URL(),
