@@ -61,7 +61,7 @@ test:
 	$(GO) test -count=1 $(RACE) ./...
 
 test-plain:
-	$(GO) test -count=1 . ./lib/message ./lib/secret ./lib/tool/suite
+	$(GO) test -count=1 . ./lib/message ./lib/secret ./lib/internal/bucket ./lib/tool/suite
 	$(GO) test -count=1 -run '^TestCanaries$$' ./lib/environ
 
 interop:

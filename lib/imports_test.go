@@ -33,6 +33,7 @@ var law = []room{
 	{name: "lib/internal/hint"},
 	{name: "lib/internal/printable"},
 	{name: "lib/internal/prompt"},
+	{name: "lib/internal/racetest"},
 	{name: "lib/internal/version"},
 	{name: "lib/internal/defaults"},
 	{name: "lib/internal/settings", may: []string{"lib/internal/hint", "lib/internal/printable", "lib/internal/defaults"}},
@@ -74,7 +75,7 @@ var law = []room{
 	}},
 	{name: "lib/tool/completion", may: []string{"lib/tool", "lib/tool/names", "lib/tool/suite", "lib/secret"}},
 	{name: "lib/tool/ms", may: []string{"lib/tool", "lib/tool/suite", "lib/tool/completion", "lib/internal/become", "lib/internal/hint", "lib/internal/version"}},
-	{name: "lib/tool/suite/suitetest", may: []string{"lib/tool", "lib/tool/completion", "lib/tool/suite", "lib/tool/ms"}},
+	{name: "lib/tool/suite/suitetest", may: []string{"lib/internal/racetest", "lib/tool", "lib/tool/completion", "lib/tool/suite", "lib/tool/ms"}},
 }
 
 // exceptions are imports beside the law, each with its reason.

@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"microsecrets/lib/internal/racetest"
 )
 
 // A canary shows that a program does with a variable what the list says: the
@@ -319,7 +321,7 @@ func TestCanaries(t *testing.T) {
 						t.Skipf("not installed: %s", program)
 					case program == "cargo" && exec.Command(program, "--version").Run() != nil:
 						t.Skip("a shim of rustup, which has no toolchain for this HOME")
-					case (testing.Short() || raceDetector) && !quick[program]:
+					case racetest.Quick() && !quick[program]:
 						t.Skipf("left out by -short and by the race detector: %s", program)
 					}
 				}

@@ -9,7 +9,7 @@ import (
 
 // TestAllocations holds that a frame more costs no allocation more, on one processor and on several.
 func TestAllocations(t *testing.T) {
-	if testing.Short() {
+	if testing.Short() || raceDetector {
 		t.Skip("measures again and again")
 	}
 	const short, long = 256, 512 // frames

@@ -109,9 +109,7 @@ var (
 	}
 )
 
-// Those of them that are tried with little only.
-const slowSize = 1000
-
+// Those of them that are tried with slowSize bytes at most.
 var slow = map[string]bool{
 	"pieces of 1": true, "pieces of 7": true, "ReadFrom halves": true, "Read a byte": true, "Read halves": true,
 }
@@ -141,7 +139,7 @@ func TestRoundTrip(t *testing.T) {
 	for _, tt := range []struct{ frameLen, size int }{
 		{small, 0}, {small, 1}, {small, small - 1}, {small, small}, {small, small + 1},
 		{small, 2 * small}, {small, 5*small - 1}, {small, 5 * small}, {small, 5*small + 1},
-		{1, 0}, {1, 1}, {1, 5}, {1, 8_000}, {small, 1 << 17},
+		{1, 0}, {1, 1}, {1, 5}, {1, 8_000}, {small, manyFrames * small},
 		{64 << 10, 0}, {64 << 10, 300}, {64 << 10, 64<<10 - 1}, {64 << 10, 64 << 10}, {64 << 10, 64<<10 + 1},
 		{64 << 10, 3 << 16}, {64 << 10, 3<<16 + 1}, {64 << 10, 3<<20 + 1},
 		{300 << 10, 4 << 20}, {2 << 20, 5 << 20},

@@ -6,4 +6,8 @@ package message
 const (
 	memorySize  = 32 << 20
 	flippedBits = 1
+	manyFrames  = 1 << 9
+	slowSize    = 20
+
+	raceDetector = true
 )

@@ -13,6 +13,7 @@ import (
 
 	"microsecrets/lib/fakeaws"
 	"microsecrets/lib/fakeaws/fakeawstest"
+	"microsecrets/lib/internal/racetest"
 	"microsecrets/lib/secret"
 )
 
@@ -61,9 +62,9 @@ func TestRace(t *testing.T) {
 		begun:   map[string]bool{},
 		done:    map[string]bool{},
 	}
-	operations := raceOperations
-	if testing.Short() {
-		operations /= 10
+	operations := 10_000
+	if racetest.Quick() {
+		operations = 1_000
 	}
 	var workers sync.WaitGroup
 	for w := range raceWorkers {

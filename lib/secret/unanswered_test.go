@@ -15,6 +15,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 
 	"microsecrets/lib/fakeaws/fakeawstest"
+	"microsecrets/lib/internal/racetest"
 	"microsecrets/lib/secret"
 )
 
@@ -169,14 +170,11 @@ func isUncertain(err error) bool {
 		!errors.Is(err, secret.ErrChanged) && !errors.Is(err, secret.ErrExists) && !errors.Is(err, secret.ErrNotFound)
 }
 
-// quick reports whether less is tried of what is much the same.
-func quick() bool { return testing.Short() || raceDetector }
-
 // each runs a test for each change in each kind of bucket.
 func each(t *testing.T, test func(*testing.T, *arena, change, string)) {
 	for _, bucket := range []string{"versioned", "unversioned", "suspended"} {
 		for _, c := range changes {
-			if quick() && (bucket == "suspended" || c.inParts() && (bucket != "versioned" || c.name != "if in parts")) {
+			if racetest.Quick() && (bucket == "suspended" || c.inParts() && (bucket != "versioned" || c.name != "if in parts")) {
 				continue
 			}
 			t.Run(bucket+"/"+c.name, func(t *testing.T) {
@@ -225,7 +223,7 @@ func TestConflictWithOneself(t *testing.T) {
 // What failed after it had been done is done, and is not done again.
 func TestFailedAfterActing(t *testing.T) {
 	faults := []string{"forget", "answer-after 500 InternalError", "detach"}
-	if quick() {
+	if racetest.Quick() {
 		faults = faults[:1]
 	}
 	for _, fault := range faults {
@@ -412,7 +410,7 @@ func TestRemovalUnanswered(t *testing.T) {
 			[2]string{"", ""}, [2]string{"", ""}, "again"},
 	} {
 		for _, bucket := range []string{"versioned", "unversioned", "suspended"} {
-			if quick() && bucket == "suspended" {
+			if racetest.Quick() && bucket == "suspended" {
 				continue
 			}
 			for _, conditional := range []bool{plain, ifSeen} {
@@ -600,7 +598,7 @@ func TestProbeRemovesItsRepetition(t *testing.T) {
 			"create": func(a *arena) error { return a.write("new", &secret.PutOptions{Create: true}) },
 			"merge":  func(a *arena) error { return a.merge(nil) },
 		} {
-			if quick() && bucket == "suspended" {
+			if racetest.Quick() && bucket == "suspended" {
 				continue
 			}
 			for i, removal := range []string{"", "", "answer 409 ConditionalRequestConflict", "forget", "drop"} {
@@ -687,7 +685,7 @@ func TestLastWriterWinsSendsNoCondition(t *testing.T) {
 	}
 	for _, fault := range []string{"", "forget", "drop"} {
 		for _, c := range append(removals, changes...) {
-			if quick() && c.inParts() && fault != "" {
+			if racetest.Quick() && c.inParts() && fault != "" {
 				continue
 			}
 			t.Run(fault+"/"+c.name, func(t *testing.T) {

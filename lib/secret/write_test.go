@@ -18,6 +18,7 @@ import (
 	"microsecrets/lib/environ"
 	"microsecrets/lib/fakeaws"
 	"microsecrets/lib/fakeaws/fakeawstest"
+	"microsecrets/lib/internal/racetest"
 	"microsecrets/lib/secret"
 )
 
@@ -98,6 +99,10 @@ func variables(t testing.TB, store *secret.Store, name string) []string {
 // Writers side by side lose nothing, also where the secret is absent or deleted
 // at first, and where nothing moves but by others within the timeout.
 func TestMerges(t *testing.T) {
+	mergers := 100
+	if racetest.Detector {
+		mergers = 30
+	}
 	for first, writers := range map[string]int{"absent": mergers, "deleted": 20} {
 		t.Run(first, func(t *testing.T) {
 			if testing.Short() && writers > 20 {
@@ -286,7 +291,7 @@ func TestLostAnswers(t *testing.T) {
 			if !change.exists && test.name == "deleted" {
 				continue // then the second attempt succeeds: there is nothing again
 			}
-			if quick() && inParts && (test.name != "alone" || change.exists) && (test.name != "overwritten" || !change.exists) {
+			if racetest.Quick() && inParts && (test.name != "alone" || change.exists) && (test.name != "overwritten" || !change.exists) {
 				continue
 			}
 			t.Setenv("AWS_MAX_ATTEMPTS", test.attempts)
@@ -451,7 +456,7 @@ func TestChanged(t *testing.T) {
 		return r
 	}
 	sizes := []int{0, 1, 65536, len(big), 8 << 20}
-	if quick() {
+	if racetest.Quick() {
 		sizes = sizes[:4]
 	}
 	for _, n := range sizes {

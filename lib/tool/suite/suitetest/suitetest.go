@@ -14,11 +14,15 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"microsecrets/lib/internal/racetest"
 	"microsecrets/lib/tool"
 	"microsecrets/lib/tool/completion"
 	"microsecrets/lib/tool/ms"
 	"microsecrets/lib/tool/suite"
 )
+
+// RaceDetector reports whether the tests run under the race detector.
+const RaceDetector = racetest.Detector
 
 // Commands returns every program, ms included, for testscript.Main: the test
 // binary, called by a program's name, is that program, as ms is by a link. main

@@ -1,5 +1,0 @@
-//go:build !race
-
-package environ
-
-const raceDetector = false
