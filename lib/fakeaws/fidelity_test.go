@@ -58,7 +58,7 @@ func TestUploadBeganKept(t *testing.T) {
 
 func TestNotImplemented(t *testing.T) {
 	s := fakeawstest.Start(t, "write k x")
-	for _, header := range []string{"x-amz-acl", "x-amz-grant-read", "x-amz-tagging", "x-amz-tagging-directive", "x-amz-object-lock-mode", "x-amz-object-lock-legal-hold",
+	for _, header := range []string{"x-amz-grant-read", "x-amz-tagging", "x-amz-tagging-directive", "x-amz-object-lock-mode", "x-amz-object-lock-legal-hold",
 		"x-amz-server-side-encryption-customer-algorithm", "x-amz-copy-source-server-side-encryption-customer-key", "x-amz-mfa"} {
 		for _, request := range []string{"PUT /" + bucket + "/k", "GET /" + bucket + "/k", "POST /" + bucket + "/k?uploads", "PUT /another"} {
 			method, path, _ := strings.Cut(request, " ")
@@ -70,6 +70,23 @@ func TestNotImplemented(t *testing.T) {
 	}
 	if got := s.Do("cat k"); got != "x" {
 		t.Errorf("stored: %q", got)
+	}
+}
+
+// There are no access control lists: what says no more than that is taken.
+func TestCannedACL(t *testing.T) {
+	s := fakeawstest.Start(t)
+	for _, row := range [][3]string{
+		{"/" + bucket + "/k", "bucket-owner-full-control", "200 "},
+		{"/" + bucket + "/k", "private", "400 AccessControlListNotSupported"},
+		{"/" + bucket + "/k", "public-read", "400 AccessControlListNotSupported"},
+		{"/example-another", "public-read", "400 AccessControlListNotSupported"},
+		{"/example-another", "private", "200 "},
+	} {
+		got := raw(t, s, "PUT", row[0], emptyHash, "", http.Header{"X-Amz-Acl": {row[1]}})
+		if strings.TrimSpace(got) != strings.TrimSpace(row[2]) {
+			t.Errorf("%s: %s", row, got)
+		}
 	}
 }
 

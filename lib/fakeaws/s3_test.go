@@ -446,6 +446,36 @@ func TestListMultipartUploads(t *testing.T) {
 	}
 }
 
+func TestListParts(t *testing.T) {
+	s := fakeawstest.Start(t, "write k x")
+	c := s3Client(s)
+	begun, err := c.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := &s3.ListPartsInput{Bucket: aws.String(bucket), Key: aws.String("k"), UploadId: begun.UploadId, MaxParts: aws.Int32(1)}
+	for _, n := range []int32{7, 2, 3} {
+		_, err := c.UploadPart(ctx, &s3.UploadPartInput{Bucket: in.Bucket, Key: in.Key, UploadId: in.UploadId, PartNumber: &n, Body: strings.NewReader(strings.Repeat("x", int(n)))})
+		want(t, "UploadPart", err, "ok")
+	}
+	var got []string
+	for p := s3.NewListPartsPaginator(c, in); p.HasMorePages(); {
+		out, err := p.NextPage(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range out.Parts {
+			got = append(got, fmt.Sprint(*part.PartNumber, *part.Size, *part.ETag != ""))
+		}
+	}
+	if strings.Join(got, ", ") != "2 2 true, 3 3 true, 7 7 true" {
+		t.Errorf("%q", got)
+	}
+	in.UploadId = aws.String("none")
+	_, err = c.ListParts(ctx, in)
+	want(t, "of no upload", err, "404 NoSuchUpload")
+}
+
 // Every way to send a body that the SDK has, and each lie about it.
 func TestChecksums(t *testing.T) {
 	s := fakeawstest.Start(t)

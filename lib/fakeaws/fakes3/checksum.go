@@ -16,6 +16,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"microsecrets/lib/fakeaws/internal/service"
 	"microsecrets/lib/fakeaws/sigv4"
@@ -76,6 +77,8 @@ type received struct {
 	md5  []byte
 	alg  string // the checksum asked for, or ""
 	sum  string // its value, in base64
+
+	at time.Time // when it became a part of an upload
 }
 
 func (in received) etag() string { return hex.EncodeToString(in.md5) }

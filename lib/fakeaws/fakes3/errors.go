@@ -36,6 +36,7 @@ var (
 	errBucketOwned       = service.Errorf(http.StatusConflict, "BucketAlreadyOwnedByYou", "Your previous request to create the named bucket succeeded and you already own it.")
 	errNoSuchPolicy      = service.Errorf(http.StatusNotFound, "NoSuchBucketPolicy", "The bucket policy does not exist")
 	errMalformedPolicy   = service.Errorf(http.StatusBadRequest, "MalformedPolicy", "Policies must be valid JSON and the first byte must be '{'")
+	errNoACL             = service.Errorf(http.StatusBadRequest, "AccessControlListNotSupported", "The bucket does not allow ACLs")
 	errMFA               = service.Errorf(http.StatusForbidden, "AccessDenied", "Mfa Authentication must be used for this request")
 	errLocked            = service.Errorf(http.StatusConflict, "InvalidBucketState", "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.")
 	errInvalidBucketName = service.Errorf(http.StatusBadRequest, "InvalidBucketName", "The specified bucket is not valid.")

@@ -190,6 +190,7 @@ var operations = []operation{
 	{"PUT", keyLevel, "", "X-Amz-Copy-Source", "CopyObject", "s3:PutObject", (*call).copyObject},
 	{"PUT", keyLevel, "", "", "PutObject", "s3:PutObject", (*call).putObject},
 	{"GET", keyLevel, "tagging", "", "GetObjectTagging", "s3:GetObjectTagging", (*call).getObjectTagging},
+	{"GET", keyLevel, "uploadId", "", "ListParts", "s3:ListMultipartUploadParts", (*call).listParts},
 	{"GET", keyLevel, "versionId", "", "GetObject", "s3:GetObjectVersion", (*call).getObject},
 	{"GET", keyLevel, "", "", "GetObject", "s3:GetObject", (*call).getObject},
 	{"HEAD", keyLevel, "versionId", "", "HeadObject", "s3:GetObjectVersion", (*call).getObject},
@@ -212,7 +213,7 @@ var subresources = []string{"accelerate", "acl", "analytics", "attributes", "cor
 	"tagging", "torrent", "website"}
 
 // foreignHeaders begin the names of headers that ask for what is not emulated.
-var foreignHeaders = []string{"X-Amz-Acl", "X-Amz-Grant-", "X-Amz-Tagging", "X-Amz-Object-Lock-", "X-Amz-Bucket-Object-Lock-", "X-Amz-Mfa",
+var foreignHeaders = []string{"X-Amz-Grant-", "X-Amz-Tagging", "X-Amz-Object-Lock-", "X-Amz-Bucket-Object-Lock-", "X-Amz-Mfa",
 	"X-Amz-Server-Side-Encryption-Customer-", "X-Amz-Copy-Source-Server-Side-Encryption-Customer-", "X-Amz-Bypass-Governance-Retention"}
 
 // find returns the operation that the request asks for; nil if there is none.
@@ -288,6 +289,10 @@ func (c *call) Act() error {
 		if slices.ContainsFunc(foreignHeaders, func(prefix string) bool { return strings.HasPrefix(name, prefix) }) {
 			return errNotImplemented.With("Header", name)
 		}
+	}
+	// Buckets have no access control lists. What says no more than that is taken.
+	if acl := c.Request.Header.Get("X-Amz-Acl"); acl != "" && acl != "bucket-owner-full-control" && (c.key != "" || acl != "private") {
+		return errNoACL
 	}
 	switch {
 	case c.Sig.Service != "s3":

@@ -170,6 +170,7 @@ func (c *call) addPart(number int, in received) error {
 	if c.bucket.uploads[c.upload.id] != c.upload {
 		return errNoSuchUpload.With("UploadId", c.upload.id)
 	}
+	in.at = c.store.now()
 	c.upload.parts[number] = in
 	return nil
 }
@@ -245,6 +246,11 @@ func (c *call) assemble(u *upload, listed []completedPart) (*version, error) {
 	if len(listed) == 0 {
 		return nil, errMalformedXML
 	}
+	for i := range listed[1:] {
+		if listed[i+1].PartNumber <= listed[i].PartNumber {
+			return nil, errInvalidPartOrder.With("UploadId", u.id)
+		}
+	}
 	c.store.mu.RLock()
 	have := maps.Clone(u.parts)
 	c.store.mu.RUnlock()
@@ -258,8 +264,6 @@ func (c *call) assemble(u *upload, listed []completedPart) (*version, error) {
 	for i, l := range listed {
 		p, ok := have[l.PartNumber]
 		switch {
-		case i > 0 && l.PartNumber <= listed[i-1].PartNumber:
-			return nil, errInvalidPartOrder.With("UploadId", u.id)
 		case !ok || strings.Trim(l.ETag, `"`) != p.etag():
 			return nil, errInvalidPart.With("UploadId", u.id).With("PartNumber", strconv.Itoa(l.PartNumber)).With("ETag", l.ETag)
 		case l.checksum() != "" && l.checksum() != p.sum:
@@ -332,6 +336,45 @@ func (c *call) listMultipartUploads() error {
 		}})
 	}
 	return c.answer("ListMultipartUploadsResult", doc)
+}
+
+func (c *call) listParts() error {
+	l, err := c.listing("max-parts")
+	if err != nil {
+		return err
+	}
+	marker := 0
+	if text := c.query.Get("part-number-marker"); text != "" {
+		if marker, err = strconv.Atoi(text); err != nil || marker < 0 {
+			return errInvalidArgument("part-number-marker", "Argument part-number-marker must be an integer between 0 and 2147483647")
+		}
+	}
+	c.store.mu.RLock()
+	have := maps.Clone(c.upload.parts)
+	c.store.mu.RUnlock()
+	numbers := slices.DeleteFunc(slices.Sorted(maps.Keys(have)), func(n int) bool { return n <= marker })
+	truncated := len(numbers) > l.max
+	if truncated {
+		numbers = numbers[:l.max]
+	}
+	next := marker
+	if len(numbers) > 0 {
+		next = numbers[len(numbers)-1]
+	}
+	doc := nodes{
+		{"Bucket", c.bucketName}, {"Key", c.key}, {"UploadId", c.upload.id}, {"StorageClass", storageClass(c.upload.v)},
+		{"PartNumberMarker", marker}, {"NextPartNumberMarker", next}, {"MaxParts", l.max}, {"IsTruncated", truncated},
+		{"ChecksumAlgorithm", optional(strings.ToUpper(c.upload.alg))}, {"ChecksumType", optional(c.upload.sumType)},
+	}
+	for _, n := range numbers {
+		p := have[n]
+		part := nodes{{"PartNumber", n}, {"LastModified", p.at}, {"ETag", quoted(p.etag())}, {"Size", p.size}}
+		if p.alg != "" {
+			part = append(part, node{checksums[p.alg].element, optional(p.sum)})
+		}
+		doc = append(doc, node{"Part", part})
+	}
+	return c.answer("ListPartsResult", doc)
 }
 
 // uploads returns the uploads in progress after the markers.
