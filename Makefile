@@ -7,6 +7,8 @@
 #               to another server (needs node and npm)
 # make simulate  clients, faults and virtual time, by seed: SEEDS=1-10000 or SEEDS=500
 # make mutate  the mistakes that the simulation must find
+# make real     real servers (versitygw, MinIO) and real clients (the AWS CLI,
+#               rclone, s3cmd, the JavaScript SDK); MinIO takes minutes to build
 # make bench    speed and memory
 # make fuzz     any input to every parser: FUZZTIME=20s for each target, or
 #               FUZZTOTAL=60 seconds for all of them
@@ -65,7 +67,15 @@ test-plain:
 	$(GO) test -count=1 -run '^TestCanaries$$' ./lib/environ
 
 interop:
-	cd interop && npm ci --silent --no-audit --no-fund && $(GO) test -count=1 ./...
+	cd interop && npm ci --silent --no-audit --no-fund && $(GO) test -count=1 -timeout 30m ./...
+
+# What it ran and what it left out, and why; the whole log is in $(BIN)/real.log.
+real:
+	cd interop && npm ci --silent --no-audit --no-fund
+	@mkdir -p $(BIN); failed=; \
+	(cd interop && $(GO) test -count=1 -timeout 1h -v ./clients && $(GO) test -count=1 -timeout 1h -v ./server -minio) >$(BIN)/real.log 2>&1 || failed=1; \
+	grep -aE '^ *(--- |[a-z]+_test\.go:[0-9]+: |FAIL: )|^(ok|FAIL|panic)' $(BIN)/real.log; \
+	test -z "$$failed" || { echo 'make: see $(BIN)/real.log'; exit 1; }
 
 # Without SEEDS the fixed ones of every profile; see doc/simulation.md.
 simulate:
@@ -98,7 +108,7 @@ bench:
 	cd interop && $(GO) test -run '^$$' -bench . -benchtime 1x -benchmem ./...
 
 # Once more, since Go up to 1.26 may fail for no reason when the time is up (https://go.dev/issue/75804).
-FUZZ = $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime "$$time" -fuzzminimizetime 10x $(FUZZFLAGS) "$$package"
+FUZZ = $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime "$$time" -fuzzminimizetime 10x $(FUZZFLAGS) "$$package" </dev/null
 
 fuzz:
 	@set -e; \
@@ -137,4 +147,4 @@ uninstall:
 clean:
 	rm -rf $(BIN)
 
-.PHONY: all help demo test test-plain interop simulate mutate check bench fuzz install uninstall clean
+.PHONY: all help demo test test-plain interop real simulate mutate check bench fuzz install uninstall clean
