@@ -2,17 +2,13 @@
 package exec
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
-	"os/exec"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -277,7 +273,7 @@ func (o *options) exec(ctx context.Context, t *tool.Tool, command []string, run 
 	case errors.Is(err, syscall.E2BIG):
 		err = env.tooLarge(command)
 	default:
-		err = o.notRun(command[0], program, err)
+		err = notStarted(tool.CommandError(command[0], program, err))
 	}
 	remove()
 	return err
@@ -328,68 +324,22 @@ func (o *options) find(command string) (string, error) {
 	if o.noPath {
 		return command, nil
 	}
-	path, err := lookPath(command)
+	path, err := tool.FindCommand(command)
+	if errors.Is(err, fs.ErrNotExist) && strings.Contains(command, "=") {
+		err = hint.With(err, "values are never taken from arguments: put the value into a secret, VAR=SERVICE/NAME before \"--\", or set the variable before ms-exec")
+	}
+	return path, notStarted(err)
+}
+
+// notStarted gives the error of a COMMAND that could not be started its exit status.
+func notStarted(err error) error {
 	switch {
 	case err == nil:
-		return path, nil
-	case errors.Is(err, exec.ErrDot):
-		err := fmt.Errorf("%s is found only by a relative folder in PATH", shown(command))
-		if !strings.Contains(path, "=") {
-			err = hint.With(err, "write "+path+" if it is meant")
-		}
-		return "", &tool.Exit{Status: cannotRun, Err: err}
-	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
-		err := fmt.Errorf("%s: command not found", shown(command))
-		switch {
-		case strings.Contains(command, "="):
-			err = hint.With(err, "values are never taken from arguments: put the value into a secret, VAR=SERVICE/NAME before \"--\", or set the variable before ms-exec")
-		case strings.ContainsAny(command, " \t"):
-			err = hint.With(err, "COMMAND and its arguments are separate words: -- COMMAND ARG, or -- sh -c 'COMMAND ARG'")
-		}
-		return "", &tool.Exit{Status: notFound, Err: err}
+		return nil
+	case errors.Is(err, fs.ErrNotExist):
+		return &tool.Exit{Status: notFound, Err: err}
 	}
-	return "", o.notRun(command, command, err)
-}
-
-// shown is COMMAND in an error. What has a "=" may be VAR=value, as env(1) takes it,
-// and is not shown.
-func shown(command string) string {
-	if strings.Contains(command, "=") {
-		return "COMMAND (not shown: it has a \"=\")"
-	}
-	return strconv.Quote(command)
-}
-
-// notRun is the error of a COMMAND that could not be started.
-func (o *options) notRun(command, program string, err error) error {
-	status := cannotRun
-	if errors.Is(err, fs.ErrNotExist) {
-		status = notFound
-	}
-	var wrapped *exec.Error
-	if errors.As(err, &wrapped) {
-		err = wrapped.Err
-	}
-	err = &tool.Exit{Status: status, Err: tool.FileError(shown(command)+" cannot be run", err)}
-	switch {
-	case errors.Is(err, syscall.ENOEXEC):
-		err = hint.With(err, "a script needs a first line that names its interpreter, #!/bin/sh")
-	case status == notFound && endsInCR(program):
-		err = hint.With(err, "its first line ends in a carriage return, which is taken for a part of the interpreter's name: sed -i 's/\\r$//'")
-	}
-	return err
-}
-
-// endsInCR reports whether the line of a script that names its interpreter ends in
-// a carriage return.
-func endsInCR(program string) bool {
-	f, err := os.Open(program)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	line, err := bufio.NewReader(io.LimitReader(f, 4096)).ReadString('\n')
-	return err == nil && strings.HasPrefix(line, "#!") && strings.HasSuffix(line, "\r\n")
+	return &tool.Exit{Status: cannotRun, Err: err}
 }
 
 // object is what MICROSECRETS_METADATA says about a source.
