@@ -14,11 +14,11 @@ import (
 // value in single quotes is literal. A value in double quotes has the escapes of
 // JSON. Quoted values may span lines. What readers interpret in different ways is
 // an error, since a guess would sometimes store another value than was meant.
-func parseDotenv(data []byte) (Env, error) {
+func parseDotenv(data []byte, rename func(string) string) (Env, error) {
 	b := newBuilder()
 	rest := bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))
 	for line := 1; len(rest) > 0; {
-		statement, size, err := scan(rest)
+		statement, size, err := scan(rest, rename)
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", line, err)
 		}
@@ -50,7 +50,7 @@ var (
 
 // scan returns the statement at the beginning of src, on one line for the library
 // and without a comment, and its size in src, including the newline.
-func scan(src []byte) (statement []byte, size int, err error) {
+func scan(src []byte, rename func(string) string) (statement []byte, size int, err error) {
 	end := lineEnd(src, 0)
 	line := bytes.TrimSpace(src[:end])
 	eq := bytes.IndexByte(src[:end], '=')
@@ -60,7 +60,9 @@ func scan(src []byte) (statement []byte, size int, err error) {
 	head := bytes.TrimSpace(src[:eq])
 	// The library accepts exactly one space after "export".
 	if words := bytes.FieldsFunc(head, func(r rune) bool { return r == ' ' || r == '\t' }); len(words) == 2 {
-		head = bytes.Join(words, []byte(" "))
+		head = fmt.Appendf(nil, "%s %s", words[0], rename(string(words[1])))
+	} else {
+		head = []byte(rename(string(head)))
 	}
 	bare := bytes.TrimSpace(src[eq+1 : end])
 	if len(bare) == 0 || bare[0] != '"' && bare[0] != '\'' {

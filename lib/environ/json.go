@@ -19,7 +19,7 @@ var (
 // parseJSON parses an object of strings according to RFC 8259. encoding/json keeps
 // the last of several members with one name and replaces invalid Unicode with
 // U+FFFD; here both are errors.
-func parseJSON(data []byte) (Env, error) {
+func parseJSON(data []byte, rename func(string) string) (Env, error) {
 	if !utf8.Valid(data) {
 		return nil, errors.New("the JSON is not valid UTF-8")
 	}
@@ -36,7 +36,7 @@ func parseJSON(data []byte) (Env, error) {
 	}
 	env := make(Env)
 	for member := 1; d.More(); member++ {
-		if err := parseMember(d, data, member, env); err != nil {
+		if err := parseMember(d, data, member, env, rename); err != nil {
 			return nil, err
 		}
 	}
@@ -45,13 +45,13 @@ func parseJSON(data []byte) (Env, error) {
 
 // parseMember parses one member of the object that d reads from data. The first
 // has number 1.
-func parseMember(d *json.Decoder, data []byte, number int, env Env) error {
+func parseMember(d *json.Decoder, data []byte, number int, env Env, rename func(string) string) error {
 	t, err := d.Token()
 	name, ok := t.(string)
 	if err != nil || !ok {
 		return errNotObject
 	}
-	if !ValidName(name) {
+	if name = rename(name); !ValidName(name) {
 		return fmt.Errorf("member %d: its name is not [A-Za-z_][A-Za-z0-9_]*", number)
 	}
 	if _, ok := env[name]; ok {

@@ -17,6 +17,32 @@ const asciiSpace = " \t\v\f\r"
 // Errors give the number of the line, and the name of the variable if it is a
 // valid one. They never contain any part of a value.
 func Parse(data []byte, f Format) (Env, error) {
+	return parse(data, f, asIs)
+}
+
+func asIs(name string) string { return name }
+
+// ParseUpper is [Parse] for names as chamber stores them: each is put in upper case,
+// with "_" for "-". Two that become one are an error.
+func ParseUpper(data []byte, f Format) (Env, error) { return parse(data, f, upper) }
+
+// upper is a name in upper case, with "_" for "-". It changes ASCII only: no other
+// letter must become a valid one.
+func upper(name string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case 'a' <= r && r <= 'z':
+			return r - 'a' + 'A'
+		case r == '-':
+			return '_'
+		}
+		return r
+	}, name)
+}
+
+// parse parses data, in which rename is applied to each name before anything is made
+// of it.
+func parse(data []byte, f Format, rename func(string) string) (Env, error) {
 	if len(data) > MaxSize {
 		return nil, fmt.Errorf("the environment has %d bytes, more than %d", len(data), MaxSize)
 	}
@@ -27,15 +53,15 @@ func Parse(data []byte, f Format) (Env, error) {
 	switch f {
 	case Auto:
 		if bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte("{")) {
-			return parseJSON(data)
+			return parseJSON(data, rename)
 		}
-		return parseLines(data, true)
+		return parseLines(data, true, rename)
 	case Lines:
-		return parseLines(data, false)
+		return parseLines(data, false, rename)
 	case JSON:
-		return parseJSON(data)
+		return parseJSON(data, rename)
 	case Dotenv:
-		return parseDotenv(data)
+		return parseDotenv(data, rename)
 	}
 	return nil, errors.New("this format of an environment cannot be parsed")
 }
@@ -69,7 +95,7 @@ type ParseError struct {
 
 func (e *ParseError) Error() string { return e.Reason + " (" + e.Format + ")" }
 
-func parseLines(data []byte, guessed bool) (Env, error) {
+func parseLines(data []byte, guessed bool, rename func(string) string) (Env, error) {
 	b := newBuilder()
 	n := 0
 	for line := range strings.SplitSeq(string(data), "\n") {
@@ -82,7 +108,7 @@ func parseLines(data []byte, guessed bool) (Env, error) {
 		if !ok {
 			return nil, &ParseError{fmt.Sprintf("line %d: no \"=\": a line is NAME=VALUE", n), "-f dotenv reads values that span lines"}
 		}
-		if !ValidName(name) {
+		if name = rename(name); !ValidName(name) {
 			return nil, &ParseError{fmt.Sprintf("line %d: the text before \"=\" is not [A-Za-z_][A-Za-z0-9_]*", n), "-f dotenv accepts \"export\" and spaces"}
 		}
 		if guessed && quoted(value) {

@@ -156,6 +156,15 @@ func fuzzParse(f *testing.F, form Format) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		env, err := Parse(data, form)
+		raised, failed := ParseUpper(data, form)
+		for name := range raised {
+			if name != upper(name) {
+				t.Fatalf("%q is not in upper case", name)
+			}
+		}
+		if err == nil && failed == nil && len(raised) != len(env) {
+			t.Fatalf("%q in upper case is %q", env, raised)
+		}
 		if err != nil {
 			if env != nil {
 				t.Fatalf("an environment beside the error %v", err)
@@ -193,7 +202,7 @@ func FuzzParseJSONAgrees(f *testing.F) {
 		f.Add([]byte(test.in))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		env, err := parseJSON(data)
+		env, err := parseJSON(data, asIs)
 		var want map[string]string
 		if jsonErr := json.Unmarshal(data, &want); err == nil && (jsonErr != nil || !maps.Equal(env, want)) {
 			t.Fatalf("got %q, encoding/json %q, %v", env, want, jsonErr)
@@ -219,6 +228,37 @@ func TestFormats(t *testing.T) {
 	_, err = OutputFormat("auto")
 	if want := "no such format of an environment: choose one of json, lines, sh, dotenv, yaml, github, github-mask, tfvars, properties, csv, tsv, nul"; errorText(err) != want {
 		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+func TestParseUpper(t *testing.T) {
+	for _, test := range []struct {
+		form     Format
+		in, want string // in JSON, or the error
+	}{
+		{Lines, "db-url=a-b\nX_y=1", `{"DB_URL":"a-b","X_Y":"1"}`},
+		{Auto, `{"db-url":"a-b"}`, `{"DB_URL":"a-b"}`},
+		{Dotenv, "export db-url='a-b'\nexport\tx-y=1\nz-z = 2", `{"DB_URL":"a-b","X_Y":"1","Z_Z":"2"}`},
+		{Lines, "a-b=1\nA_B=2", "line 2: A_B: already given on line 1"},
+		{JSON, `{"a-b":"1","a_B":"2"}`, "A_B: given twice"},
+		{Dotenv, "a-b=1\nA_B=2", "line 2: A_B: already given on line 1"},
+		{JSON, `{"a.b":"1"}`, "member 1: its name is not [A-Za-z_][A-Za-z0-9_]*"},
+		{JSON, `{"\u0131d":"1"}`, "member 1: its name is not [A-Za-z_][A-Za-z0-9_]*"}, // a letter whose upper case is I
+		{JSON, `{"-":"1"}`, `{"_":"1"}`},
+		{JSON, `{"1-a":"1"}`, "member 1: its name is not [A-Za-z_][A-Za-z0-9_]*"},
+	} {
+		env, err := ParseUpper([]byte(test.in), test.form)
+		got := errorText(err)
+		if err == nil {
+			stored, err := env.Marshal()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = string(stored)
+		}
+		if got != test.want {
+			t.Errorf("%s %q: %s, not %s", test.form, test.in, got, test.want)
+		}
 	}
 }
 
