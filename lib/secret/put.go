@@ -41,6 +41,13 @@ type PutOptions struct {
 	Create  bool   // only if there is no such secret: else ErrExists
 	If      string // only if its latest version is this one, an ETag or a version id: else ErrChanged
 	Changed bool   // only if the secret does not hold these bytes already: else the outcome is Unchanged
+
+	// Replaced, of Put alone, is called when the secret is stored, with what it has
+	// replaced, which is not to be kept. It is not called if there was nothing, if the
+	// caller may not read it, if it is not authentic, or if its message has over 16 MiB.
+	// It is read while the data key is made: a GetObject and a Decrypt more, but no
+	// round trip.
+	Replaced func(old []byte)
 }
 
 // Check reports whether the options can be used. The error is an ErrInvalid.
@@ -129,6 +136,11 @@ func (s *Store) put(ctx context.Context, t target, src io.Reader, o PutOptions) 
 	case o.If != "":
 		outcome = Updated
 	}
+	var old *replaced
+	if o.Replaced != nil && !o.Create {
+		old = s.readReplaced(ctx, t)
+		defer old.close()
+	}
 	w, err := s.seal(ctx, t, src, condition, nil)
 	if err != nil {
 		return nil, err
@@ -136,12 +148,20 @@ func (s *Store) put(ctx context.Context, t target, src io.Reader, o PutOptions) 
 	if stored != nil && !stored.differs {
 		return stored.receipt(), w.upload.Abort()
 	}
+	if old != nil {
+		<-old.read
+	}
 	r, err := w.commit(ctx)
 	if isConflict(err) && o.If != "" && isETag(o.If) {
 		r, err = w.commitIfVersion(ctx, o.If, err)
 	}
 	if err != nil {
 		return nil, w.abort(s.refused(err, o))
+	}
+	if old != nil {
+		if text, ok := old.wait(); ok {
+			o.Replaced(text)
+		}
 	}
 	r.Outcome = outcome
 	return r, nil

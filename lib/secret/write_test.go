@@ -371,6 +371,30 @@ func TestLostRequests(t *testing.T) {
 	}
 }
 
+// What a put replaces is given to whoever asks for it, once it is replaced.
+func TestPutReplaced(t *testing.T) {
+	ctx := context.Background()
+	store := start(t).open(t, secret.Options{})
+	var replaced []string
+	write := func(name, text string, o secret.PutOptions) {
+		t.Helper()
+		o.Replaced = func(old []byte) { replaced = append(replaced, string(old)) }
+		if _, err := store.Put(ctx, name, strings.NewReader(text), &o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("a", "1", secret.PutOptions{})
+	write("a", "", secret.PutOptions{})
+	write("a", "3", secret.PutOptions{Changed: true})
+	write("a", "3", secret.PutOptions{Changed: true})
+	write("a", string(big), secret.PutOptions{})
+	write("a", "5", secret.PutOptions{})
+	write("b", "1", secret.PutOptions{Create: true})
+	if want := []string{"1", "", "3", string(big)}; !slices.Equal(replaced, want) {
+		t.Errorf("%d replaced, not those %d", len(replaced), len(want))
+	}
+}
+
 func TestPutIf(t *testing.T) {
 	ctx := context.Background()
 	s := start(t)
