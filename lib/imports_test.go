@@ -57,7 +57,9 @@ var law = []room{
 		"lib/internal/version",
 	}},
 	{name: "lib/tool/names", may: []string{"lib/secret", "lib/internal/settings"}},
-	{name: "lib/tool/put", may: []string{"lib/tool", "lib/secret", "lib/environ", "lib/internal/atomicfile", "lib/internal/hint", "lib/internal/prompt"}},
+	{name: "lib/tool/put", may: []string{
+		"lib/tool", "lib/secret", "lib/environ", "lib/internal/atomicfile", "lib/internal/hint", "lib/internal/printable", "lib/internal/prompt",
+	}},
 	{name: "lib/tool/get", may: []string{"lib/tool", "lib/secret", "lib/environ", "lib/internal/atomicfile", "lib/internal/hint", "lib/internal/printable"}},
 	{name: "lib/tool/ls", may: []string{"lib/tool", "lib/tool/names", "lib/secret", "lib/internal/hint"}},
 	{name: "lib/tool/exec", may: []string{

@@ -17,13 +17,13 @@ func (o *options) change(ctx context.Context, t *tool.Tool, name string, over en
 			return fmt.Errorf("%s: %w", name, tool.Usagef("variable %s is in the input, and flag -u removes it", variable))
 		}
 	}
-	store, err := t.Open(ctx, name)
+	store, err := o.open(ctx, t, name)
 	if err != nil {
 		return err
 	}
 	var plain [sha256.Size]byte
 	receipt, err := store.Merge(ctx, name, func(old []byte) ([]byte, error) {
-		if old == nil && !o.merge {
+		if old == nil && !o.merges() {
 			return nil, fmt.Errorf("%w in %s", secret.ErrNotFound, store)
 		}
 		changed, err := o.merged(old, over)
@@ -32,6 +32,9 @@ func (o *options) change(ctx context.Context, t *tool.Tool, name string, over en
 	}, &o.condition)
 	if err != nil {
 		return err
+	}
+	if o.variable != "" && receipt.Outcome == secret.Created && !o.quiet {
+		t.Notef("%s: is new in %s: %s is its only variable", name, store, o.variable)
 	}
 	return o.print(t, receipt, plain[:])
 }

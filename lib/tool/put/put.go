@@ -23,17 +23,23 @@ import (
 
 // Usage is what ms-put -h prints.
 var Usage = `usage: ms-put [flags] NAME [FILE]
+       ms-put [flags] NAME -- COMMAND [ARG...]
 
 Encrypt FILE, or standard input, and store it under NAME. On a terminal it asks,
-without echo. The receipt is a line as sha256sum writes it: the SHA-256 of the
-stored message, two spaces, NAME.
+without echo. With COMMAND, store its standard output, and only if it exits with
+status 0. The receipt is a line as sha256sum writes it: the SHA-256 of the stored
+message, two spaces, NAME.
 
   -e               the input is an environment: check it, store it as JSON
   -f FORMAT        with -e: auto (the default: a "{" first means JSON, else
                    lines), lines, json or dotenv
   -merge           with -e: merge into what is stored; other variables stay
+  -k VAR           the input is the value of one variable: set it in the stored
+                   environment, which is made if there is none
   -u VAR           remove VAR from the stored environment (again for more;
                    without -e no input is read)
+  -upper           with -e: names in upper case, with "_" for "-", as chamber
+                   hands them on
   -create          only if NAME does not exist
   -if VERSION      only if NAME's latest version is VERSION: a version id, or an
                    ETag as printed
@@ -41,7 +47,7 @@ stored message, two spaces, NAME.
   -last-writer-wins
                    go on at a server that ignores conditions
   -chomp           strip one trailing newline
-  -empty           accept an empty standard input (with -e: an empty environment)
+  -empty           accept an empty input (with -e: an empty environment)
   -sum             print the SHA-256 of the plaintext instead (it can be guessed
                    when the secret is short: not for CI logs)
   -json            the receipt as JSON: name, outcome (created, updated or
@@ -51,23 +57,33 @@ stored message, two spaces, NAME.
 ` + tool.Usage + `
 example:
   printf %s "$PASSWORD" | ms-put myservice/password
+  ms-put myservice/dump -- pg_dump mydb
 `
 
 type options struct {
-	env, merge, chomp, empty, sum, json, quiet bool
-	format                                     string
-	unset                                      tool.Variables
-	condition                                  secret.PutOptions
+	env, merge, upper, chomp, empty, sum, json, quiet bool
+	format                                            string
+	variable                                          string // -k
+	unset                                             tool.Variables
+	condition                                         secret.PutOptions
+
+	command []string  // nil: none
+	program string    // the path of COMMAND
+	stderr  io.Writer // COMMAND's
+
+	store *secret.Store // once it is open
 }
 
 // Run is one call of ms-put. It returns the exit status.
 func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	t := tool.New("ms-put", Usage, stdin, stdout, stderr)
-	var o options
+	o := options{stderr: stderr}
 	t.BoolVar(&o.env, "e", false, "")
 	tool.Format(t.FlagSet, &o.format, "f", environ.InputFormats)
 	t.BoolVar(&o.merge, "merge", false, "")
+	t.Func("k", "", o.setVariable)
 	o.unset.Register(t.FlagSet, "u")
+	t.BoolVar(&o.upper, "upper", false, "")
 	t.BoolVar(&o.condition.Create, "create", false, "")
 	tool.NonEmpty(t.FlagSet, &o.condition.If, "if")
 	t.BoolVar(&o.condition.Changed, "changed", false, "")
@@ -77,12 +93,14 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	t.BoolVar(&o.sum, "sum", false, "")
 	t.BoolVar(&o.json, "json", false, "")
 	t.BoolVar(&o.quiet, "q", false, "")
-	return t.Run(ctx, args, func(ctx context.Context, names []string) error {
-		if err := t.NoFlags(args, names); err != nil {
+	return t.Run(ctx, args, func(ctx context.Context, rest []string) error {
+		names, command := splitCommand(rest)
+		if err := t.NoFlags(args[:len(args)-len(rest)+len(names)], names); err != nil {
 			return err
 		}
+		o.command = command
 		if t.LastWriterWins && !o.conditional() {
-			return tool.Usagef("flag -last-writer-wins goes with -create, -if, -merge or -u")
+			return tool.Usagef("flag -last-writer-wins goes with -create, -if, -merge, -k or -u")
 		}
 		if err := tool.Exclusive(t.FlagSet, exclusive); err != nil {
 			return err
@@ -97,6 +115,11 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		if err := t.CheckWritable(); err != nil {
 			return err
 		}
+		if o.command != nil {
+			if o.program, err = findCommand(o.command[0]); err != nil {
+				return err
+			}
+		}
 		return o.put(ctx, t, names, format)
 	})
 }
@@ -104,6 +127,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 // exclusive are the flags that do not go together: each with those after it.
 var exclusive = [][]string{
 	{"create", "merge", "u", "if"},
+	{"k", "e", "f", "u", "changed"},
 	{"sum", "json"},
 }
 
@@ -111,19 +135,27 @@ func (o *options) check(args []string) (environ.Format, error) {
 	switch {
 	case len(args) == 0:
 		return "", tool.Usagef("no NAME (ms-put -h shows the usage)")
+	case len(args) > 1 && o.command != nil:
+		return "", tool.Usagef("FILE and COMMAND do not go together: only NAME comes before \"--\"")
 	case len(args) > 2:
-		return "", tool.Usagef("more than NAME and FILE")
+		return "", hint.With(tool.Usagef("more than NAME and FILE"), "a COMMAND comes after NAME and \"--\"")
+	case o.command != nil && (len(o.command) == 0 || o.command[0] == ""):
+		return "", tool.Usagef(`no COMMAND after "--"`)
 	case looksLikeValue(args[0]): // names are listed for all
 		return "", hint.With(tool.Usagef("NAME has a \"=\", as NAME=VALUE has, and is not shown"),
 			"a secret is given on standard input or in a FILE, never as an argument")
 	case o.format != "" && !o.env:
 		return "", tool.Usagef("flag -f goes with -e")
-	case o.merge && !o.env:
+	case o.upper && !o.env:
+		return "", tool.Usagef("flag -upper goes with -e")
+	case o.merge && !o.env && o.variable == "":
 		return "", tool.Usagef("flag -merge goes with -e")
 	case o.unsets() && o.env && !o.merge:
 		return "", tool.Usagef("flag -u goes with -e only if -merge is given as well")
 	case o.unsets() && !o.env && len(args) > 1:
 		return "", tool.Usagef("flag -u without -e reads no input: no FILE")
+	case o.unsets() && !o.env && o.command != nil:
+		return "", tool.Usagef("flag -u without -e reads no input: no COMMAND")
 	case o.unsets() && !o.env && o.chomp:
 		return "", tool.Usagef("flag -u without -e reads no input: not with -chomp")
 	case o.quiet && (o.sum || o.json):
@@ -149,11 +181,25 @@ func looksLikeValue(name string) bool {
 	return found && (strings.Contains(before, "/") || !strings.Contains(after, "/"))
 }
 
+func (o *options) setVariable(name string) error {
+	switch {
+	case o.variable != "":
+		return &tool.Refusal{Reason: "given twice; -e -merge sets several variables"}
+	case !environ.ValidName(name):
+		return &tool.Refusal{Reason: "a variable's name is [A-Za-z_][A-Za-z0-9_]*"}
+	}
+	o.variable = name
+	return nil
+}
+
 func (o *options) unsets() bool { return o.unset.Names != nil }
+
+// merges reports whether the input is merged into what is stored.
+func (o *options) merges() bool { return o.merge || o.variable != "" }
 
 // conditional reports whether what is stored depends on what is there.
 func (o *options) conditional() bool {
-	return o.merge || o.unsets() || o.condition.Create || o.condition.If != ""
+	return o.merges() || o.unsets() || o.condition.Create || o.condition.If != ""
 }
 
 func (o *options) put(ctx context.Context, t *tool.Tool, args []string, format environ.Format) error {
@@ -171,18 +217,18 @@ func (o *options) put(ctx context.Context, t *tool.Tool, args []string, format e
 		return err
 	}
 	defer in.Close()
-	if o.merge {
-		env, err := o.environment(in, name, format)
+	if o.merges() {
+		env, err := o.variables(in, name, format)
 		if err != nil {
 			return err
 		}
 		return o.change(ctx, t, name, env)
 	}
-	src, err := o.prepare(in, name, format)
+	src, err := o.prepare(t, in, name, format)
 	if err != nil {
 		return err
 	}
-	store, err := t.Open(ctx, name)
+	store, err := o.open(ctx, t, name)
 	if err != nil {
 		return err
 	}
@@ -206,11 +252,20 @@ func (o *options) put(ctx context.Context, t *tool.Tool, args []string, format e
 	return o.print(t, receipt, plain.Sum(nil))
 }
 
+// open opens the store, once.
+func (o *options) open(ctx context.Context, t *tool.Tool, name string) (*secret.Store, error) {
+	var err error
+	if o.store == nil {
+		o.store, err = t.Open(ctx, name)
+	}
+	return o.store, err
+}
+
 // input is what is to be stored, and how to speak of it.
 type input struct {
 	io.Reader
 	close func() error
-	what  string // standard input, or FILE
+	what  string // standard input, FILE, or COMMAND's output
 	named bool   // a regular FILE that the user named: it may be empty
 	why   string // what may be the reason if it is empty
 }
@@ -219,6 +274,13 @@ func (in *input) Close() error { return in.close() }
 
 func (o *options) input(ctx context.Context, t *tool.Tool, args []string) (*input, error) {
 	nothing := func() error { return nil }
+	if o.command != nil {
+		c, err := o.start(ctx, t, args[0])
+		if err != nil {
+			return nil, err
+		}
+		return &input{c, c.Close, c.name + "'s output", false, ""}, nil
+	}
 	if len(args) == 2 && args[1] != "-" {
 		f, err := os.Open(args[1])
 		if err != nil {
@@ -242,10 +304,22 @@ func (o *options) input(ctx context.Context, t *tool.Tool, args []string) (*inpu
 	return &input{&source{tool.Interruptible(ctx, t.Stdin), "standard input"}, nothing, "standard input", false, afterFailure}, nil
 }
 
+// start starts COMMAND when the store is open: it may do what cannot be done again.
+func (o *options) start(ctx context.Context, t *tool.Tool, name string) (*command, error) {
+	s, err := t.Settings()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := o.open(ctx, t, name); err != nil {
+		return nil, err
+	}
+	return startCommand(ctx, o.program, o.command, t.Stdin, o.stderr, s.Timeout)
+}
+
 const afterFailure = ": did the command before it fail?"
 
 // prepare checks the input as far as it can be before anything is sent.
-func (o *options) prepare(in *input, name string, format environ.Format) (io.Reader, error) {
+func (o *options) prepare(t *tool.Tool, in *input, name string, format environ.Format) (io.Reader, error) {
 	if o.env {
 		env, err := o.environment(in, name, format)
 		if err != nil {
@@ -255,6 +329,9 @@ func (o *options) prepare(in *input, name string, format environ.Format) (io.Rea
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
+		if !o.quiet {
+			o.condition.Replaced = func(old []byte) { tellVanished(t, name, old, env) }
+		}
 		return bytes.NewReader(stored), nil
 	}
 	buffered := bufio.NewReaderSize(in, 64<<10)
@@ -262,9 +339,10 @@ func (o *options) prepare(in *input, name string, format environ.Format) (io.Rea
 	if err != nil && err != io.EOF {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	empty := len(head) == 0 || o.chomp && string(head) == "\n"
-	if empty && !in.named && !o.empty {
-		return nil, fmt.Errorf("%s: %w", name, tool.Usagef("%s is empty%s (-empty accepts it)", in.what, in.why))
+	if empty := len(head) == 0 || o.chomp && string(head) == "\n"; empty {
+		if err := o.refuseEmpty(in, name); err != nil {
+			return nil, err
+		}
 	}
 	if o.chomp {
 		return chomper{buffered}, nil
@@ -272,7 +350,80 @@ func (o *options) prepare(in *input, name string, format environ.Format) (io.Rea
 	return buffered, nil
 }
 
+// tellVanished tells which variables of the old environment the new one does not have.
+func tellVanished(t *tool.Tool, name string, old []byte, env environ.Env) {
+	before, err := environ.Parse(old, environ.Auto)
+	if err != nil {
+		return // it was no environment
+	}
+	var vanished []string
+	for _, variable := range before.Names() {
+		if _, ok := env[variable]; !ok {
+			vanished = append(vanished, variable)
+		}
+	}
+	if len(vanished) > 0 {
+		t.Notef("%s: replaced as a whole, without %s (-merge keeps what the input does not name)", name, strings.Join(vanished, ", "))
+	}
+}
+
+// refuseEmpty returns the error of an input that is empty, unless it may be.
+func (o *options) refuseEmpty(in *input, name string) error {
+	if in.named || o.empty {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", name, tool.Usagef("%s is empty%s (-empty accepts it)", in.what, in.why))
+}
+
+// variables is the input as variables: an environment, or the value of one.
+func (o *options) variables(in *input, name string, format environ.Format) (environ.Env, error) {
+	if o.variable == "" {
+		return o.environment(in, name, format)
+	}
+	value, err := o.readAll(in, name)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(value)
+	if len(value) == 0 {
+		if err := o.refuseEmpty(in, name); err != nil {
+			return nil, err
+		}
+	}
+	if len(value) > environ.MaxSize {
+		return nil, fmt.Errorf("%s: a value of more than %d MiB is refused, as an environment of more is", name, environ.MaxSize>>20)
+	}
+	env := environ.Env{o.variable: string(value)}
+	if _, err := env.Marshal(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return env, nil
+}
+
 func (o *options) environment(in *input, name string, format environ.Format) (environ.Env, error) {
+	text, err := o.readAll(in, name)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(text)
+	parse := environ.Parse
+	if o.upper {
+		parse = environ.ParseUpper
+	}
+	var env environ.Env
+	if len(text) > 0 {
+		if env, err = parse(text, format); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	if len(env) == 0 && !o.empty {
+		return nil, fmt.Errorf("%s: %w", name, tool.Usagef("the environment is empty%s (-empty accepts it)", in.why))
+	}
+	return env, nil
+}
+
+// readAll reads the input, or as much of it as is too much for an environment.
+func (o *options) readAll(in *input, name string) ([]byte, error) {
 	src := io.Reader(in)
 	if o.chomp {
 		src = chomper{bufio.NewReader(in)}
@@ -281,17 +432,7 @@ func (o *options) environment(in *input, name string, format environ.Format) (en
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	defer clear(text)
-	var env environ.Env
-	if len(text) > 0 {
-		if env, err = environ.Parse(text, format); err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-	}
-	if len(env) == 0 && !o.empty {
-		return nil, fmt.Errorf("%s: %w", name, tool.Usagef("the environment is empty%s (-empty accepts it)", in.why))
-	}
-	return env, nil
+	return text, nil
 }
 
 // foresee says what a put of name will do. A caller who may write but not read

@@ -189,6 +189,7 @@ func TestCanaryFaults(t *testing.T) {
 		{"ms-put", []string{"GenerateDataKey", "PutObject"}, false, []attempt{
 			{args: []string{"ms-put", "-v", "s/new"}, stdin: canary},
 			{args: []string{"ms-put", "-v", "-sum", "s/new", "../file"}},
+			{args: []string{"ms-put", "-v", "s/new", "--", "echo", canary}},
 			{args: []string{"ms-put", "-v", "-json", "s/new"}, stdin: canary},
 			{args: []string{"ms-put", "-v", "-e", "s/new"}, stdin: "A=" + canary},
 		}},
@@ -198,6 +199,7 @@ func TestCanaryFaults(t *testing.T) {
 		{"ms-put", []string{"GetObject", "Decrypt", "GenerateDataKey", "PutObject"}, false, []attempt{
 			{args: []string{"ms-put", "-v", "-e", "-merge", "s/env"}, stdin: "C=" + canary},
 			{args: []string{"ms-put", "-v", "-u", "A", "s/env"}},
+			{args: []string{"ms-put", "-v", "-k", "C", "s/env"}, stdin: canary},
 		}},
 		{"ms-get", []string{"GetObject", "Decrypt"}, false, []attempt{
 			{args: []string{"ms-get", "-v", "s/pass"}},
@@ -337,6 +339,14 @@ func TestCanaryMistakes(t *testing.T) {
 	add(127, "ms-exec", "-v", "s/env", "--", "A="+canary, "env")
 	add(127, "ms-exec", "-v", "s/env", "--", "./A="+canary, "env")
 	add(2, "ms-put", "-v", "s/new", "-"+canary)
+	add(1, "ms-put", "-v", "s/new", "--", "no-such-command", canary)
+	add(1, "ms-put", "-v", "s/new", "--", "A="+canary, "env")
+	add(1, "ms-put", "-v", "s/new", "--", "/", canary)
+	add(1, "ms-put", "-v", "s/new", "--", "sh", "-c", "echo "+canary+"; exit 3")
+	add(2, "ms-put", "-v", "s/new", "../file", "--", "echo", canary)
+	add(2, "ms-put", "-v", "-k", canary+"-", "s/env")
+	add(2, "ms-put", "-v", "-k", "A="+canary, "s/env")
+	add(1, "ms-put", "-v", "-k", "A", "s/lines", "../file")
 	add(125, "ms-exec", "-v", "P="+canary, "--", "env")
 	for _, value := range []string{"x://u:" + canary + "@h/d", canary + "/x\n"} {
 		add(125, "ms-exec", "-v", "P="+value, "--", "env")
@@ -394,6 +404,9 @@ func TestCanaryMistakes(t *testing.T) {
 		input(1, text, "ms-put", "-v", "-e", "-f", "dotenv", "s/new")
 	}
 	input(2, "", "ms-put", "-v", "-e", "s/new")
+	input(1, "a-b="+canary+"\nA_B="+canary, "ms-put", "-v", "-e", "-upper", "s/new")
+	input(1, canary+"\x00", "ms-put", "-v", "-k", "A", "s/env")
+	input(1, canary+"\xff", "ms-put", "-v", "-k", "A", "s/env")
 
 	// Settings: of variables that cannot be used, and of lines.
 	for _, variable := range []string{
