@@ -55,13 +55,13 @@ func BenchmarkDistance(b *testing.B) {
 		{"ms-ls", []string{ms, "ls"}},
 	} {
 		if _, err := exec.LookPath(c.args[0]); err != nil {
-			b.Logf("%s is left out: %v", c.name, err)
+			fmt.Fprintf(os.Stderr, "%s is left out: %v\n", c.name, err) // package testing drops this benchmark's log
 			continue
 		}
 		b.Run(c.name, func(b *testing.B) {
 			for _, tls := range []bool{false, true} {
 				if err := benchmarkDistances(b, ms, tls, c.args); err != nil {
-					b.Logf("left out, TLS %v: %v", tls, err)
+					fmt.Fprintf(os.Stderr, "%s is left out, TLS %v: %v\n", c.name, tls, err)
 				}
 			}
 		})
