@@ -120,7 +120,7 @@ func (t *Tool) report(err error) int {
 	errors.As(err, &all)
 	for _, e := range all {
 		t.Notef("%s", e)
-		if advice := advice(e); advice != "" && !said[advice] {
+		if advice := Advice(e); advice != "" && !said[advice] {
 			said[advice] = true
 			for line := range strings.SplitSeq(advice, "\n") {
 				t.Notef("hint: %s", line)
@@ -154,8 +154,8 @@ func gravity(err error) int {
 	return other
 }
 
-// advice is the hint of an error, or what the programs know about it.
-func advice(err error) string {
+// Advice is the hint of an error, or what the programs know about it.
+func Advice(err error) string {
 	var failed *secret.Error
 	switch {
 	case hint.Of(err) != "":

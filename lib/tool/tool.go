@@ -96,7 +96,7 @@ func (t *Tool) Run(ctx context.Context, args []string, do func(ctx context.Conte
 		err = do(ctx, t.Args())
 	}
 	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
-		err = hint.With(errInterrupted, advice(err))
+		err = hint.With(errInterrupted, Advice(err))
 	}
 	return t.report(err)
 }
@@ -135,15 +135,9 @@ func (t *Tool) Settings() (*settings.Settings, error) {
 	if t.resolved != nil {
 		return t.resolved, nil
 	}
-	s, err := t.settings.Resolve()
+	s, err := t.OtherSettings()
 	if err != nil {
 		return nil, err
-	}
-	if err := secret.CheckStore(s.Store); err != nil {
-		return nil, &settings.Error{Source: s.Source("store"), Err: err}
-	}
-	if err := secret.CheckStore(s.Origin); s.Origin != "" && err != nil {
-		return nil, &settings.Error{Source: s.Source("origin"), Err: err}
 	}
 	for _, each := range s.Describe() {
 		if each.Name == "region" && each.Source == "default" {
@@ -152,6 +146,22 @@ func (t *Tool) Settings() (*settings.Settings, error) {
 		t.Debugf("%s = %s (%s)", each.Name, each.Value, each.Source)
 	}
 	t.resolved = s
+	return s, nil
+}
+
+// OtherSettings are the settings, which come with the error as well if all that is
+// wrong is the store or the origin; otherwise they are nil then.
+func (t *Tool) OtherSettings() (*settings.Settings, error) {
+	s, err := t.settings.Resolve()
+	if err != nil {
+		return s, err
+	}
+	if err := secret.CheckStore(s.Store); err != nil {
+		return s, &settings.Error{Source: s.Source("store"), Err: err}
+	}
+	if err := secret.CheckStore(s.Origin); s.Origin != "" && err != nil {
+		return s, &settings.Error{Source: s.Source("origin"), Err: err}
+	}
 	return s, nil
 }
 
@@ -182,19 +192,31 @@ func (t *Tool) Client(ctx context.Context) (*awsclient.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := awsclient.Load(ctx, awsclient.LoadOptions{Region: s.Region, Profile: s.Profile, Timeout: s.Timeout, MFA: askMFA})
+	client, _, err := t.Connect(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	o := awsclient.Options{PathStyle: s.PathStyle, Timeout: s.Timeout}
-	if t.verbose {
-		o.Trace = func(r awsclient.Request) { t.Debugf("%s", r) }
-	}
-	client := awsclient.New(cfg, o)
 	if s.Source("region") == "default" {
-		t.Debugf("region = %s (%s)", client.Region(), awsclient.RegionSource(cfg))
+		t.Debugf("region = %s (%s)", client.Region(), client.RegionSource())
 	}
 	return client, client.Authenticate(ctx)
+}
+
+// Connect returns clients of S3, KMS and STS under these settings, and a function that
+// opens the store with the same configuration and credentials. It obtains no
+// credentials, and neither does the function.
+func (t *Tool) Connect(ctx context.Context, s *settings.Settings) (*awsclient.Client, func() (*secret.Store, error), error) {
+	cfg, err := awsclient.Load(ctx, awsclient.LoadOptions{Region: s.Region, Profile: s.Profile, Timeout: s.Timeout, MFA: askMFA})
+	if err != nil {
+		return nil, nil, err
+	}
+	o := awsclient.Options{PathStyle: s.PathStyle, Timeout: s.Timeout}
+	opts := t.options(s)
+	if t.verbose {
+		o.Trace = func(r awsclient.Request) { t.Debugf("%s", r) }
+		opts.Trace = func(r secret.Request) { t.Debugf("%s", r) }
+	}
+	return awsclient.New(cfg, o), func() (*secret.Store, error) { return secret.New(cfg, s.Store, opts) }, nil
 }
 
 // OpenQuietly opens the store that the settings name as Open does, but asks nobody

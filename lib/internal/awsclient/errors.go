@@ -325,8 +325,11 @@ func hintFor(e *Error, err error, f Facts) string {
 		return "check the bucket's name in the setting store"
 	case "NotFoundException":
 		if strings.HasPrefix(f.Key, "alias/") {
-			return `check the setting key: no such KMS key or alias in this account and region
-to make it: key=$(aws kms create-key --query KeyMetadata.KeyId --output text) && aws kms create-alias --alias-name ` + f.Key + ` --target-key-id "$key"`
+			service, named := strings.CutPrefix(f.Key, "alias/microsecrets-")
+			if !named {
+				service = "SERVICE"
+			}
+			return "check the setting key: no such KMS key or alias in this account and region\nto make it, under the same settings: ms-init " + service
 		}
 		return "check the setting key: no such KMS key or alias in this account and region"
 	case "PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed":

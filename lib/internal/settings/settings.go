@@ -30,7 +30,7 @@ import (
 // elsewhere (Store, Key, Origin, Region, Profile) is checked there; here it is
 // known to be valid UTF-8 without control characters.
 type Settings struct {
-	Store       string        // never empty
+	Store       string        // never empty, but beside an error of Resolve
 	Key         string        // one key or several with commas, {service} not yet replaced; never empty
 	Origin      string        // the store that the objects were written for; empty: Store
 	Region      string        // empty: as the AWS SDK finds it
@@ -113,7 +113,8 @@ func Register(fs *flag.FlagSet) *Flags {
 }
 
 // Resolve puts the flags, the variables and the file together. The flag set
-// given to Register has been parsed. Every error is an *Error.
+// given to Register has been parsed. Every error is an *Error. If all that is wrong
+// is that there is no store, the other settings come with the error.
 func (f *Flags) Resolve() (*Settings, error) {
 	file, lines, err := f.lines()
 	if err != nil {
@@ -162,9 +163,6 @@ func (f *Flags) Resolve() (*Settings, error) {
 			return nil, &Error{source, err}
 		}
 	}
-	if s.Store == "" {
-		return nil, noStore(file)
-	}
 	if _, given := all["by"]; !given {
 		s.By = defaults.By()
 	}
@@ -175,6 +173,9 @@ func (f *Flags) Resolve() (*Settings, error) {
 			d.ofSDK()
 		}
 		s.described = append(s.described, d)
+	}
+	if s.Store == "" {
+		return s, noStore(file)
 	}
 	return s, nil
 }

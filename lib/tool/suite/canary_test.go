@@ -245,7 +245,8 @@ func TestCanaryFaults(t *testing.T) {
 			{args: []string{"ms-init", "-v", "s"}},
 			{args: []string{"ms-init", "-v", "-policy", "reader", "s"}},
 		}},
-		{"ms-dev", nil, false, nil}, // asks nobody
+		{"ms-check", nil, false, nil}, // TestCanaryCheck
+		{"ms-dev", nil, false, nil},   // asks nobody
 	}
 	for _, p := range suite.Programs {
 		if !slices.ContainsFunc(rows, func(row row) bool { return row.program == p.Name }) {
