@@ -1,6 +1,6 @@
 // Package survey looks at a bucket and at KMS keys, and changes nothing: what is
-// there, what is not, and what the caller may not see. ms-init decides by it what to
-// make and to mend.
+// there, what is not, and what the caller may not see. ms-check shows it, and ms-init
+// decides by it what to make and to mend.
 package survey
 
 import (
