@@ -128,10 +128,14 @@ var elsewhere = map[string]bool{
 	"PermanentRedirect": true, "TemporaryRedirect": true, "AuthorizationHeaderMalformed": true, "IllegalLocationConstraintException": true,
 }
 
-// initCommand is how ms-init is called for the same store.
+// initCommand is how ms-init is called for the same store. A store or an origin that
+// cannot be used is not shown: it may be a slip.
 func (c *checker) initCommand(args ...string) string {
 	words := []string{"ms-init"}
 	for _, s := range c.settings.Describe() {
+		if c.bucket == "" && (s.Name == "store" || s.Name == "origin") {
+			continue
+		}
 		if s.Source == "-"+s.Name && initSettings[s.Name] {
 			words = append(words, "-"+s.Name, s.Value)
 		}

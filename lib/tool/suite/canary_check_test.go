@@ -45,6 +45,9 @@ func TestCanaryCheck(t *testing.T) {
 	for _, name := range []string{"s/bad", "s/moved", "s/clear", "s/huge", "s/none"} {
 		check("", nil, name)
 	}
+	for _, flags := range unusable {
+		check("", nil, append(flags[:2:2], "s/pass")...)
+	}
 	for _, variable := range []string{
 		"MS_TIMEOUT=" + canary, "MS_SSE=" + canary, "MS_BUCKET_OWNER=" + canary, "MS_UNSIGNED=" + canary, "AWS_REGION=a " + canary,
 		"AWS_SECRET_ACCESS_KEY=" + canary, "AWS_SESSION_TOKEN=" + canary, "AWS_ACCESS_KEY_ID=" + canary, "AWS_PROFILE=" + canary,
