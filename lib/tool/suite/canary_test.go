@@ -138,7 +138,7 @@ func (w *workspace) fails(f attempt, because string) {
 
 // unusable are settings with values that no program can use.
 var unusable = [][]string{
-	{"-timeout", canary}, {"-bucket-owner", canary}, {"-sse", canary}, {"-config", canary},
+	{"-unsigned=" + canary}, {"-path-style=" + canary}, {"-timeout", canary}, {"-bucket-owner", canary}, {"-sse", canary}, {"-config", canary},
 	{"-store", canary + "/../x"}, {"-origin", canary + "//x"}, {"-by", strings.Repeat(canary, 20)},
 }
 
@@ -385,7 +385,7 @@ func TestCanaryMistakes(t *testing.T) {
 			status, rest = 125, []string{"s/env", "--", "env"}
 		}
 		flags := [][]string{
-			{"-" + canary}, {"-p=" + canary}, {"-v=" + canary}, {"-unsigned=" + canary}, {"-path-style=" + canary},
+			{"-" + canary}, {"-p=" + canary}, {"-v=" + canary},
 		}
 		if program != "ms-check" { // TestCanaryCheck: it looks on
 			flags = append(flags, unusable...)
