@@ -105,6 +105,11 @@ func (t *trial) lapsed() {
 }
 
 func (t *trial) holds() {
+	for _, kind := range []error{secret.ErrNotAuthentic, secret.ErrInvalid, secret.ErrDenied, secret.ErrConditionsIgnored} {
+		if errors.Is(t.err, kind) {
+			t.fail("odd-failure", "%v", t.err)
+		}
+	}
 	switch {
 	case strings.HasPrefix(t.record.id, "final"):
 		t.final()
@@ -159,7 +164,7 @@ func (t *trial) read() {
 		t.fail("read", "%q %.8s was not there meanwhile", brief(t.value), t.etag)
 	case gone && !t.during(absent):
 		t.fail("read-absent", "it was there all the time")
-	case t.outcome == refused && !gone && !t.large:
+	case t.outcome == refused && !gone:
 		t.fail("read-conflict", "%v", t.err)
 	case t.outcome == unknown:
 		t.fail("read-unknown", "%v", t.err)
@@ -236,6 +241,9 @@ func (t *trial) landed() {
 			t.fail("early", "change %d", i)
 		case i >= t.to[t.name] && t.outcome != unknown && !t.journal[i].stray:
 			t.fail("late", "change %d landed after it had ended (%s)", i, t.outcome)
+		}
+		if t.journal[i].blind && t.kind != "purge" && t.kind != "remove-version" {
+			t.fail("repeated-blindly", "change %d landed", i)
 		}
 	}
 	overtaken := t.large && t.err != nil && strings.Contains(t.err.Error(), "not as the latest version")

@@ -59,7 +59,7 @@ var profiles = map[string]weights{
 	// Few operations, and most of their writes go wrong.
 	"focus": {"put": 10, "create": 10, "if": 10, "if-version": 4, "add": 16, "add-if": 5, "add-create": 5, "remove": 10, "remove-if": 10, "rotate": 8, "get": 4},
 	// Messages in parts.
-	"parts": {"put": 12, "put-changed": 3, "create": 8, "if": 8, "add": 6, "remove": 4, "rotate": 5, "reader": 8},
+	"parts": {"put": 12, "put-changed": 3, "create": 8, "if": 8, "add": 6, "remove": 4, "rotate": 5, "get": 8, "reader": 8},
 }
 
 // destructive are the kinds that remove versions for good.
@@ -98,7 +98,7 @@ func choose(profile string, seed uint64) *scenario {
 			clients, c.faulty, c.busy = 2, 0.05, false
 		}
 	case "parts":
-		clients, each, c.names, c.large, c.unsigned = 1+r.IntN(2), 1+r.IntN(2), 1, true, true
+		clients, each, c.names, c.large, c.unsigned = 2+r.IntN(2), 1+r.IntN(2), 1, true, true
 	}
 	c.trusted = c.trusted && !c.lapses
 	kinds := profiles[profile]

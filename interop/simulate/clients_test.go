@@ -40,8 +40,9 @@ type simulation struct {
 	requests int
 	counts   map[string]int // of requests, by operation
 	sent     map[*http.Request]request
-	underWay map[string]int // writes, by key
-	listed   map[string]int // the length of the journal when the versions of a key were last listed, by operation
+	underWay map[string]int  // writes, by key
+	doubts   map[string]bool // the operations of which a write may have been acted on
+	listed   map[string]int  // the length of the journal when the versions of a key were last listed, by operation
 	journal  map[string][]entry
 	records  []*record
 	seen     map[string]secret.Version // the latest that a client has seen, by name
@@ -205,7 +206,7 @@ func (s *simulation) open(t *testing.T, key string, trusted bool) *secret.Store 
 // limit would never pass.
 func run(t *testing.T, c *scenario) *simulation {
 	s := &simulation{
-		scenario: c, counts: map[string]int{}, sent: map[*http.Request]request{}, underWay: map[string]int{}, listed: map[string]int{},
+		scenario: c, counts: map[string]int{}, sent: map[*http.Request]request{}, underWay: map[string]int{}, doubts: map[string]bool{}, listed: map[string]int{},
 		journal: map[string][]entry{}, seen: map[string]secret.Version{}, plaintexts: map[string]string{}, excused: map[string]bool{}, quiet: true,
 	}
 	synctest.Test(t, func(t *testing.T) {

@@ -50,7 +50,11 @@ func (s *simulation) plan(r fakeaws.Request) fakeaws.Plan {
 	if p.kind != "" {
 		s.faults = append(s.faults, tag)
 	}
-	s.sent[r.Request] = request{tag, p.kind == "detach"}
+	conditional := r.Header.Get("If-Match")+r.Header.Get("If-None-Match") != "" || r.URL.Query().Has("versionId")
+	s.sent[r.Request] = request{tag, p.kind == "detach", s.doubts[id] && !conditional}
+	if write && !strings.Contains(key, "ms-probe-") && p.leavesDoubt() {
+		s.doubts[id] = true
+	}
 	s.logf("%-28s %-12s %s %s%s", tag, strings.TrimPrefix(key, "service/"), p, r.Header.Get("If-Match"), r.Header.Get("If-None-Match"))
 	plan := fakeaws.Plan{Faults: p.lines(s.persists, s.lapses)}
 	if write {
@@ -73,6 +77,7 @@ func (s *simulation) plan(r fakeaws.Request) fakeaws.Plan {
 type request struct {
 	tag      string
 	detached bool // its client is cut off before it is acted on
+	blind    bool // it has no condition, and comes after another that may have been acted on
 }
 
 // A fate is what befalls a request.
@@ -87,6 +92,11 @@ func (f fate) String() string {
 		text += " " + f.kind
 	}
 	return text
+}
+
+// leavesDoubt reports whether the client cannot know if a request is acted on.
+func (f fate) leavesDoubt() bool {
+	return f.kind != "" && f.kind != "throttle" && (!strings.HasPrefix(f.kind, "answer ") || f.kind == "answer 500 InternalError")
 }
 
 // lines are the fate in the emulator's control language.
@@ -182,6 +192,7 @@ type entry struct {
 	tag    string // of the request
 	put    bool   // a version was stored; else a deletion, or one went for good
 	gone   bool   // for good
+	blind  bool   // it was repeated without a condition
 	stray  bool   // its client had gone, and it was to hold whatever there is, or if there is nothing
 	object fakes3.Version
 	latest fakes3.Version // then
@@ -197,7 +208,7 @@ func (s *simulation) landed(l fakes3.Landing) {
 	e := entry{id: "nobody", put: !l.Gone && !l.Version.Deleted, gone: l.Gone, object: l.Version, latest: l.Latest}
 	if l.By != nil {
 		by := s.sent[l.By]
-		e.id, e.tag = l.By.Header.Get(header), by.tag
+		e.id, e.tag, e.blind = l.By.Header.Get(header), by.tag, by.blind
 		e.stray = (l.By.Context().Err() != nil || by.detached) && l.By.Header.Get("If-Match") == ""
 	}
 	s.journal[l.Key] = append(s.journal[l.Key], e)
