@@ -30,6 +30,7 @@ type scenario struct {
 	unsigned bool
 	large    bool // messages in parts
 	purges   bool // versions are removed for good
+	repeats  bool // staged, and it is the repetition of a creation, to try the server, that comes late
 	staged   bool // the first client's write is left in doubt, and the others come in between
 
 	without []string // clients, operations and requests that a shrunk scenario leaves alone
@@ -59,7 +60,7 @@ var profiles = map[string]weights{
 	// Few operations, and most of their writes go wrong.
 	"focus": {"put": 10, "create": 10, "if": 10, "if-version": 4, "add": 16, "add-if": 5, "add-create": 5, "remove": 10, "remove-if": 10, "rotate": 8, "get": 4},
 	// Messages in parts.
-	"parts": {"put": 12, "put-changed": 3, "create": 8, "if": 8, "add": 6, "remove": 4, "rotate": 5, "get": 8, "reader": 8},
+	"parts": {"put": 20, "put-changed": 3, "create": 8, "if": 8, "add": 6, "remove": 4, "rotate": 5, "get": 8, "reader": 8},
 }
 
 // destructive are the kinds that remove versions for good.
@@ -96,6 +97,7 @@ func choose(profile string, seed uint64) *scenario {
 		c.existing, c.trusted, c.staged = 1, !one(4), one(2)
 		if c.staged {
 			clients, c.faulty, c.busy = 2, 0.05, false
+			c.existing, c.trusted = r.IntN(2), one(2)
 		}
 	case "parts":
 		clients, each, c.names, c.large, c.unsigned = 2+r.IntN(2), 1+r.IntN(2), 1, true, true
@@ -122,6 +124,10 @@ func choose(profile string, seed uint64) *scenario {
 		}
 		c.clients = append(c.clients, list)
 	}
+	if c.staged && !c.trusted && c.existing == 0 && one(2) {
+		c.repeats = true
+		c.clients[0][0].kind, c.clients[1][0].kind = "create", "remove"
+	}
 	return c
 }
 
@@ -139,7 +145,7 @@ func (c *scenario) String() string {
 		name string
 	}{
 		{c.persists, "persists"}, {c.busy, "busy"}, {c.lapses, "ignores conditions"}, {c.shared, "one store"}, {c.trusted, "trusted"},
-		{c.unsigned, "unsigned"}, {c.large, "large"}, {c.purges, "purges"}, {c.staged, "staged"},
+		{c.unsigned, "unsigned"}, {c.large, "large"}, {c.purges, "purges"}, {c.staged, "staged"}, {c.repeats, "repeats"},
 	} {
 		if flag.on {
 			b.WriteString(", " + flag.name)

@@ -42,6 +42,7 @@ type simulation struct {
 	sent     map[*http.Request]request
 	underWay map[string]int  // writes, by key
 	doubts   map[string]bool // the operations of which a write may have been acted on
+	staging  int             // writes of the first client
 	listed   map[string]int  // the length of the journal when the versions of a key were last listed, by operation
 	journal  map[string][]entry
 	records  []*record
@@ -390,7 +391,7 @@ func (c *client) write(ctx context.Context, o operation) {
 	if o.kind == "put-changed" {
 		content = "put the same\n"
 	}
-	if c.large && o.share(8, 2) {
+	if c.large && !o.share(8, 4) {
 		content += ballast
 	}
 	if o.kind == "copy" {

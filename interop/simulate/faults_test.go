@@ -44,6 +44,9 @@ func (s *simulation) plan(r fakeaws.Request) fakeaws.Plan {
 	}
 	p := s.befall(dice, r, key, write)
 	s.delays(dice, &p, write)
+	if span := r.Header.Get("Range"); s.large && span != "" && !strings.HasPrefix(span, "bytes=0-") {
+		p.before += time.Duration(dice.IntN(2000)) * time.Millisecond // so that others write before the rest is read
+	}
 	if s.leaves(tag) {
 		p.kind = ""
 	}
@@ -96,7 +99,7 @@ func (f fate) String() string {
 
 // leavesDoubt reports whether the client cannot know if a request is acted on.
 func (f fate) leavesDoubt() bool {
-	return f.kind != "" && f.kind != "throttle" && (!strings.HasPrefix(f.kind, "answer ") || f.kind == "answer 500 InternalError")
+	return f.kind != "" && f.kind != "throttle" && f.kind != "late" && (!strings.HasPrefix(f.kind, "answer ") || f.kind == "answer 500 InternalError")
 }
 
 // lines are the fate in the emulator's control language.
@@ -115,7 +118,7 @@ func (f fate) lines(persists, lapses bool) []string {
 		lines = append(lines, fmt.Sprint("delay-midway ", f.midway))
 	}
 	lines = append(lines, fmt.Sprint("delay-reply ", f.after))
-	if f.kind != "" && f.kind != "detach" && f.kind != "stalls" && f.kind != "mute" {
+	if f.kind != "" && f.kind != "detach" && !slices.Contains([]string{"stalls", "mute", "late"}, f.kind) {
 		lines = append(lines, f.kind)
 	}
 	return lines
@@ -124,9 +127,12 @@ func (f fate) lines(persists, lapses bool) []string {
 // befall chooses a fault.
 func (s *simulation) befall(dice *rand.Rand, r fakeaws.Request, key string, write bool) fate {
 	faulty, kind, meets, cut := dice.Float64() < s.faulty, dice.IntN(100), dice.IntN(100), dice.IntN(300)
+	if s.large {
+		cut = dice.IntN(8 << 20)
+	}
 	if s.profile == "focus" {
 		meets /= 2
-		if write && kind >= 45 {
+		if write && kind >= 55 {
 			kind = 40 // what leaves a doubt, and others the time to come in between
 		}
 	}
@@ -134,11 +140,19 @@ func (s *simulation) befall(dice *rand.Rand, r fakeaws.Request, key string, writ
 	conditional := r.Header.Get("If-Match") != "" || r.Header.Get("If-None-Match") != ""
 	ms := func(n int) time.Duration { return time.Duration(dice.IntN(1000*n)) * time.Microsecond }
 	switch {
-	case s.staged && write && s.counts[r.Header.Get(header)+"/"+r.Op] == 1 && strings.HasPrefix(r.Header.Get(header), "c0."):
-		return [...]fate{
-			{kind: "mute", after: patience + ms(3000)}, {kind: "mute", after: patience + ms(3000)}, {kind: "mute", after: patience + ms(3000)},
-			{kind: "stalls", before: patience + ms(6000)}, {kind: "answer-after 500 InternalError", after: ms(4000)}, {kind: "forget", after: ms(4000)},
-		}[kind%6]
+	case s.staged && write && strings.HasPrefix(r.Header.Get(header), "c0.") && !strings.Contains(key, "ms-probe-"):
+		s.staging++
+		switch {
+		case s.repeats && s.staging == 2:
+			return fate{kind: "late", before: ms(3000)}
+		case !s.repeats && s.staging == 1:
+			return [...]fate{
+				{kind: "mute", after: patience + ms(3000)}, {kind: "mute", after: patience + ms(3000)}, {kind: "stalls", before: patience + ms(6000)},
+				{kind: "drop", before: ms(2000)}, {kind: "answer-after 500 InternalError", after: ms(4000)}, {kind: "forget", after: ms(4000)},
+			}[kind%6]
+		}
+	case s.large && r.Op == "GetObject" && meets < 15:
+		return fate{kind: fmt.Sprint("cut ", cut)}
 	case s.busy && write && conditional && s.underWay[key] > 0 && meets < 35:
 		return fate{kind: "answer 409 ConditionalRequestConflict"}
 	case !faulty:
