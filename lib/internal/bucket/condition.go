@@ -108,7 +108,7 @@ func (b *Bucket) probe(ctx context.Context, operation, key string, c Condition) 
 	probing := b.trusting()
 	probing.probing = true
 	err := probing.probeMatch(ctx, operation, probeKey(key))
-	for try := 1; isBusy(err) && try < repeats; try++ {
+	for try := 1; isBusy(err) && !errors.Is(err, errProbeLeft) && try < repeats; try++ {
 		err = probing.probeMatch(ctx, operation, probeKey(key))
 	}
 	if err != nil && !errors.Is(err, ErrConditionsIgnored) {
@@ -150,7 +150,7 @@ func (b *Bucket) probeMatch(ctx context.Context, operation, key string) error {
 		version, err = b.probeUpload(ctx, key, never, operation == completeMultipartUpload)
 	}
 	switch {
-	case isBusy(err):
+	case isBusy(err), errors.Is(err, errProbeLeft):
 		return err
 	case errors.Is(err, awsclient.ErrConflict):
 		return nil
@@ -169,6 +169,10 @@ func (b *Bucket) ignored(ctx context.Context, key, version, operation string) er
 	return fmt.Errorf("%w on %s", ErrConditionsIgnored, operation)
 }
 
+// errProbeLeft ends a probe, whatever the server's verdict would be: another one could
+// leave more.
+var errProbeLeft = errors.New("a part that was stored to find it out is left behind")
+
 func (b *Bucket) probeUpload(ctx context.Context, key string, c Condition, parts bool) (version string, err error) {
 	u := b.Upload(ctx, key, c)
 	if parts {
@@ -186,7 +190,7 @@ func (b *Bucket) probeUpload(ctx context.Context, key string, c Condition, parts
 	}
 	// It is as it should be, but for what cannot be removed.
 	if left := u.Abort(); left != nil {
-		return "", leftBehind(fmt.Errorf("a part that was stored to find it out is left behind at %+q: %w", key, left))
+		return "", leftBehind(fmt.Errorf("%w at %+q: %w", errProbeLeft, key, left))
 	}
 	return "", err
 }
