@@ -103,7 +103,7 @@ func (t *Tool) Run(ctx context.Context, args []string, do func(ctx context.Conte
 
 func (t *Tool) print(text string) int {
 	if _, err := io.WriteString(t.Stdout, text); err != nil {
-		return t.report(err)
+		return t.report(FileError("standard output", err))
 	}
 	return 0
 }

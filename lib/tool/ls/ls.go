@@ -122,7 +122,7 @@ func (o *options) list(ctx context.Context, t *tool.Tool, store *secret.Store, p
 			}
 			history, printed = history || v.ID != secret.NullVersion, true
 			if err := o.print(out, v); err != nil {
-				return err
+				return tool.FileError("standard output", err)
 			}
 			if len(listed) <= names.Max {
 				listed = append(listed, v.Name)
@@ -140,7 +140,10 @@ func (o *options) list(ctx context.Context, t *tool.Tool, store *secret.Store, p
 	if o.versions && printed && !history {
 		t.Notef("%s keeps no versions, or kept none when these were written: what they replaced is gone", store)
 	}
-	return out.Flush()
+	if err := out.Flush(); err != nil {
+		return tool.FileError("standard output", err)
+	}
+	return nil
 }
 
 // keep keeps what was listed for completion, if the user has it: its folder is there.

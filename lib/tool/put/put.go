@@ -491,7 +491,7 @@ func (o *options) print(t *tool.Tool, r *secret.Receipt, plain []byte) error {
 		_, err = fmt.Fprintf(w, "%x  %s\n", r.SHA256, r.Name)
 	}
 	if err != nil {
-		return fmt.Errorf("%s: stored, but the receipt cannot be printed: %w", r.Name, err)
+		return fmt.Errorf("%s: stored, but the receipt cannot be printed: %w", r.Name, tool.FileError("standard output", err))
 	}
 	return nil
 }
