@@ -9,6 +9,8 @@
 # make mutate  the mistakes that the simulation must find
 # make real     real servers (versitygw, MinIO) and real clients (the AWS CLI,
 #               rclone, s3cmd, the JavaScript SDK); MinIO takes minutes to build
+# make faults   make every request of every program fail in every way, and write
+#               doc/faults.md
 # make bench    speed and memory
 # make fuzz     any input to every parser: FUZZTIME=20s for each target, or
 #               FUZZTOTAL=60 seconds for all of them
@@ -63,8 +65,11 @@ test:
 	$(GO) test -count=1 $(RACE) ./...
 
 test-plain:
-	$(GO) test -count=1 . ./lib/message ./lib/secret ./lib/internal/bucket ./lib/tool/suite
+	$(GO) test -count=1 . ./lib/message ./lib/secret ./lib/internal/bucket ./lib/tool/suite ./lib/tool/suite/faults
 	$(GO) test -count=1 -run '^TestCanaries$$' ./lib/environ
+
+faults:
+	$(GO) test -count=1 -timeout 30m -run '^TestFaults$$' ./lib/tool/suite/faults -update
 
 interop:
 	cd interop && npm ci --silent --no-audit --no-fund && $(GO) test -count=1 -timeout 30m ./...
@@ -147,4 +152,4 @@ uninstall:
 clean:
 	rm -rf $(BIN)
 
-.PHONY: all help demo test test-plain interop real simulate mutate check bench fuzz install uninstall clean
+.PHONY: all help demo test test-plain faults interop real simulate mutate check bench fuzz install uninstall clean
