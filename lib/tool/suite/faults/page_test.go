@@ -40,7 +40,7 @@ func (p *page) printf(format string, args ...any) { fmt.Fprintf(&p.b, format, ar
 const intro = `# What happens if
 
 Every request of every program has been made to fail in every way that is listed here, and this
-page is what became of it. It is written by ` + "`make faults`" + `; a test holds it to what the programs do.
+page is what became of it. It is written by ` + "`make faults`" + `; a test holds every cell to the rules below.
 
 In a table, a line is what goes wrong, and a column is the request that it befalls. A cell has the
 exit status, and in brackets the number of the outcome: [all outcomes](#outcomes) are below, each
