@@ -226,8 +226,12 @@ func (t *trial) excuse() string {
 // undone reports whether what a put stored is removed again by the same operation: a
 // creation that was repeated to try the server.
 func (t *trial) undone(i int) bool {
-	return t.is(creations) && !t.trusted && slices.ContainsFunc(t.dels, func(j int) bool { return j > i })
+	return t.triesServer() && slices.ContainsFunc(t.dels, func(j int) bool { return j > i })
 }
+
+// triesServer reports whether the operation may repeat a creation, a merge into nothing
+// included, to try the server, and remove what the repetition has stored.
+func (t *trial) triesServer() bool { return !t.trusted && (t.is(creations) || t.is(merges)) }
 
 // landed holds what the operation changed to what it may.
 func (t *trial) landed() {
@@ -298,8 +302,14 @@ func (t *trial) put(i int) {
 // removed holds what the operation removed to what it saw.
 func (t *trial) removed(excuse string) {
 	if !t.is(removals) {
-		if len(t.dels) > 0 && !(t.is(creations) && !t.trusted) {
-			t.fail("removes", "what is no removal removed")
+		for _, i := range t.dels {
+			etag := t.states[i].etag
+			if t.journal[i].gone {
+				etag = t.journal[i].object.ETag
+			}
+			if !t.triesServer() || !slices.ContainsFunc(t.puts, func(j int) bool { return j < i && t.journal[j].object.ETag == etag }) {
+				t.fail("removes", "what is no removal removed %.8s", etag)
+			}
 		}
 		return
 	}
