@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -392,7 +393,8 @@ type outcome struct {
 	log            []asked
 }
 
-// call runs a program once.
+// call runs a program once, and returns when what it has begun is over too: a connection
+// opened in advance is not waited for.
 func (b *bench) call(run tool.Run, args []string, stdin io.Reader) outcome {
 	var out, errs bytes.Buffer
 	began := time.Now()
@@ -400,10 +402,12 @@ func (b *bench) call(run tool.Run, args []string, stdin io.Reader) outcome {
 	defer cancel()
 	status := run(ctx, args, stdin, &out, &errs)
 	o := outcome{status: status, stdout: out.String(), stderr: errs.String(), took: time.Since(began)}
-	b.net.mu.Lock()
-	o.log = b.net.cell.log
-	b.net.mu.Unlock()
+	cancel()
 	b.net.hangUp()
+	synctest.Wait()
+	b.net.mu.Lock()
+	defer b.net.mu.Unlock()
+	o.log = b.net.cell.log
 	return o
 }
 

@@ -1,0 +1,33 @@
+package check
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"microsecrets/lib/fakeaws/fakeawstest"
+)
+
+// What ms-check has stored it removes, interrupted or not. A script cannot say when a
+// signal has been taken; a context can.
+func TestInterruptedRemoval(t *testing.T) {
+	fake := fakeawstest.Start(t, "key create alias/microsecrets-svc", "fault hold DeleteObject key=*ms-check* times=1")
+	fake.Setenv()
+	t.Setenv("HOME", t.TempDir())
+	ctx, interrupt := context.WithCancel(t.Context())
+	var out, errs strings.Builder
+	status := make(chan int)
+	go func() { status <- Run(ctx, []string{"-write", "svc"}, strings.NewReader(""), &out, &errs) }()
+	fake.Do("await DeleteObject 1")
+	interrupt()
+	fake.Do("release")
+	if got := <-status; got != 1 || errs.String() != "ms-check: interrupted\n" {
+		t.Errorf("status %d, standard error %q", got, &errs)
+	}
+	if !strings.Contains(out.String(), "\nok  remove svc/ms-check-") {
+		t.Errorf("nothing is said to be removed:\n%s", &out)
+	}
+	if left := fake.Do("versions"); left != "" {
+		t.Errorf("left: %s", left)
+	}
+}
