@@ -80,3 +80,38 @@ func TestSecondReading(t *testing.T) {
 		}
 	}
 }
+
+// Readers are equal if their content is, whether it is held or not.
+func TestEqual(t *testing.T) {
+	server := fakeawstest.Start(t)
+	store, err := New(server.Config(), "example-microsecrets", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mib := bytes.Repeat([]byte{'a'}, blockSize)
+	contents := [][]byte{nil, {0}, []byte("a"), []byte("b"), []byte("aa"), mib[1:], mib, slices.Concat(mib, []byte("a")), slices.Concat(mib, []byte("b")), slices.Concat(mib, mib)}
+	reader := func(content []byte, size int64) *Reader {
+		r := &Reader{replay{store: store}}
+		if err := r.verify(&opened{Info: Info{Size: size}, header: new(message.Header), content: bytes.NewReader(content)}, &check{}); err != nil {
+			t.Fatal(err)
+		}
+		if r.isHeld == (size > heldMax) {
+			t.Fatal("held or not")
+		}
+		return r
+	}
+	for i, a := range contents {
+		for j, b := range contents {
+			for _, sizeA := range []int64{int64(len(a)), heldMax + 1} {
+				for _, sizeB := range []int64{int64(len(b)), heldMax + 1} {
+					first, second := reader(a, sizeA), reader(b, sizeB)
+					if first.Equal(second) != (i == j) {
+						t.Errorf("contents %d of %d and %d of %d: %v", i, sizeA, j, sizeB, i != j)
+					}
+					first.Close()
+					second.Close()
+				}
+			}
+		}
+	}
+}

@@ -133,6 +133,7 @@ type Store struct {
 	location
 	origin       location
 	options      Options
+	cfg          aws.Config
 	client       *awsclient.Client
 	regionSource string // where Open found the region
 	bucket       *bucket.Bucket
@@ -210,6 +211,26 @@ func New(cfg aws.Config, store string, o *Options) (*Store, error) {
 	return s, nil
 }
 
+// Other returns another store, with the AWS configuration and the credentials of s,
+// which are obtained once for both. Of the options that are of Open alone, Region and
+// Ahead are used here too; without a Region the other store is in that of s.
+func (s *Store) Other(store string, o *Options) (*Store, error) {
+	other, err := newStore(store, o)
+	if err != nil {
+		return nil, err
+	}
+	cfg := s.cfg.Copy()
+	if other.options.Region != "" {
+		cfg.Region = other.options.Region
+	}
+	if err := awsclient.Check(cfg); err != nil {
+		return nil, other.fail("open", "", err)
+	}
+	other.connect(cfg)
+	other.expect(other.options.Ahead)()
+	return other, nil
+}
+
 func newStore(store string, o *Options) (*Store, error) {
 	s := &Store{memory: newMemory(), options: orZero(o)}
 	o = &s.options
@@ -243,6 +264,7 @@ func newStore(store string, o *Options) (*Store, error) {
 }
 
 func (s *Store) connect(cfg aws.Config) {
+	s.cfg = cfg
 	o := s.options
 	ao := awsclient.Options{PathStyle: o.PathStyle, Timeout: o.Timeout}
 	if s.location.isARN() {

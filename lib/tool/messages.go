@@ -133,6 +133,8 @@ func (t *Tool) report(err error) int {
 		return exit.Status
 	case t.Failed != 0:
 		return t.Failed
+	case t.Different && statuses[gravest].status == StatusOther:
+		return StatusUsage
 	}
 	return statuses[gravest].status
 }

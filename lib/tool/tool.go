@@ -34,6 +34,10 @@ type Tool struct {
 	// one; 0 means by the table of statuses.
 	Failed int
 
+	// Different says that the status 1 is not a failure's: whatever would have it
+	// has 2.
+	Different bool
+
 	// LastWriterWins is the flag -last-writer-wins, where the program has it.
 	LastWriterWins bool
 
@@ -174,15 +178,20 @@ func (t *Tool) Open(ctx context.Context, names ...string) (*secret.Store, error)
 	}
 	o := t.options(s)
 	o.Ahead = secret.Ahead{Names: names, Raw: t.KeyUnused}
-	if t.verbose {
-		o.Trace = func(r secret.Request) { t.Debugf("%s", r) }
-	}
+	t.trace(o)
 	store, err := secret.Open(ctx, s.Store, o)
 	if err == nil && s.Source("region") == "default" {
 		name, source := store.Region()
 		t.Debugf("region = %s (%s)", name, source)
 	}
 	return store, err
+}
+
+// trace has requests shown at -v.
+func (t *Tool) trace(o *secret.Options) {
+	if t.verbose {
+		o.Trace = func(r secret.Request) { t.Debugf("%s", r) }
+	}
 }
 
 // Client returns clients of S3, KMS and STS, with credentials, for what is about the
