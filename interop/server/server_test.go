@@ -62,7 +62,6 @@ var versitygw = server{
 		"ls_no_names":   "a key that ends in a slash has no bytes",
 		"get_files":     "a name cannot be another one's folder",
 		"settings_msrc": "the owner of a bucket is an access key, and not an account",
-		"init_keys":     "the owner of a bucket is an access key, and not an account",
 	},
 }
 
@@ -72,7 +71,6 @@ var minio = server{
 	differs: map[string]string{
 		"names_refused": "a segment of a name is at most 255 bytes",
 		"ls_no_names":   "a key has no empty segment",
-		"init_keys":     "a rule that ends unfinished uploads is refused",
 	},
 }
 

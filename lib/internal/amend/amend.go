@@ -5,6 +5,7 @@ package amend
 import (
 	"context"
 	"errors"
+	"net/http"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -47,6 +48,29 @@ func (a *Amender) failed(ctx context.Context, op string, err error, attempts *aw
 	return err
 }
 
+// A Refusal is the error of a change that a server other than Amazon's does not know, or
+// takes to be invalid: it answers in order, and will never make it.
+type Refusal struct {
+	error      // the answer, an *awsclient.Error
+	Lacks bool // it does not have the operation at all
+}
+
+func (r *Refusal) Unwrap() error { return r.error }
+
+// failedOf is failed, of a change to a bucket that may be a Refusal.
+func (a *Amender) failedOf(ctx context.Context, op string, err error, attempts *awsclient.Attempts) error {
+	err = a.failed(ctx, op, err, attempts)
+	var e *awsclient.Error
+	switch {
+	case !a.Elsewhere() || !errors.As(err, &e):
+	case survey.Lacks(err):
+		return &Refusal{err, true}
+	case e.Status == http.StatusBadRequest && e.Code != "" && e.Kind == nil:
+		return &Refusal{err, false}
+	}
+	return err
+}
+
 func changed(op, what string) error {
 	return hint.With(&awsclient.Error{Kind: awsclient.ErrConflict, Op: op, Detail: what + " was changed by somebody else meanwhile"}, again)
 }
@@ -59,9 +83,16 @@ func (a *Amender) CreateBucket(ctx context.Context, name string) (made bool, err
 	if region := a.Region(); region != "us-east-1" {
 		in.CreateBucketConfiguration = &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(region)}
 	}
-	attempts := &awsclient.Attempts{}
-	_, err = a.s3.CreateBucket(ctx, in, attempts.Watch)
-	err = a.failed(ctx, "CreateBucket", err, attempts)
+	create := func() error {
+		attempts := &awsclient.Attempts{}
+		_, err := a.s3.CreateBucket(ctx, in, attempts.Watch)
+		return a.failedOf(ctx, "CreateBucket", err, attempts)
+	}
+	err = create()
+	if errors.As(err, new(*Refusal)) { // what is not known may be the header alone; the survey shows what is there
+		in.ObjectOwnership = ""
+		err = create()
+	}
 	var e *awsclient.Error
 	if errors.As(err, &e) && e.Code == "BucketAlreadyOwnedByYou" {
 		return false, nil
@@ -76,7 +107,7 @@ func (a *Amender) EnforceOwner(ctx context.Context, name string) error {
 		ExpectedBucketOwner: a.owner(),
 		OwnershipControls:   &types.OwnershipControls{Rules: []types.OwnershipControlsRule{{ObjectOwnership: types.ObjectOwnershipBucketOwnerEnforced}}},
 	})
-	return a.failed(ctx, "PutBucketOwnershipControls", err, nil)
+	return a.failedOf(ctx, "PutBucketOwnershipControls", err, nil)
 }
 
 // BlockPublicAccess turns all four blocks on.
@@ -89,7 +120,7 @@ func (a *Amender) BlockPublicAccess(ctx context.Context, name string) error {
 			BlockPublicAcls: on, IgnorePublicAcls: on, BlockPublicPolicy: on, RestrictPublicBuckets: on,
 		},
 	})
-	return a.failed(ctx, "PutPublicAccessBlock", err, nil)
+	return a.failedOf(ctx, "PutPublicAccessBlock", err, nil)
 }
 
 // EnableVersioning turns versioning on.
@@ -99,7 +130,7 @@ func (a *Amender) EnableVersioning(ctx context.Context, name string) error {
 		ExpectedBucketOwner:     a.owner(),
 		VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled},
 	})
-	return a.failed(ctx, "PutBucketVersioning", err, nil)
+	return a.failedOf(ctx, "PutBucketVersioning", err, nil)
 }
 
 // DenyPlain adds the statement that denies requests without TLS to a bucket's policy.
@@ -119,7 +150,7 @@ func (a *Amender) DenyPlain(ctx context.Context, b *survey.Bucket) error {
 	}
 	attempts := &awsclient.Attempts{}
 	_, err = a.s3.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: &b.Name, ExpectedBucketOwner: a.owner(), Policy: &policy}, attempts.Watch)
-	return a.failed(ctx, op, err, attempts)
+	return a.failedOf(ctx, op, err, attempts)
 }
 
 // AddRules adds lifecycle rules, or replaces those of their IDs. All that the bucket
@@ -149,7 +180,7 @@ func (a *Amender) AddRules(ctx context.Context, b *survey.Bucket, rules ...surve
 		LifecycleConfiguration:             configuration,
 		TransitionDefaultMinimumObjectSize: types.TransitionDefaultMinimumObjectSize(all.MinimumSize),
 	}, attempts.Watch)
-	return a.failed(ctx, op, err, attempts)
+	return a.failedOf(ctx, op, err, attempts)
 }
 
 func rule(r survey.Rule) types.LifecycleRule {
@@ -184,8 +215,13 @@ func (a *Amender) CreateKey(ctx context.Context, region, description string) (st
 // one, if it is a multi-region key.
 func (a *Amender) EnableRotation(ctx context.Context, keyARN string) error {
 	_, region, _, _ := a.Alias(keyARN)
-	_, err := a.client.KMS(region).EnableKeyRotation(ctx, &kms.EnableKeyRotationInput{KeyId: &keyARN})
-	return a.failed(ctx, "EnableKeyRotation", err, nil)
+	client := a.client.KMS(region)
+	_, err := client.EnableKeyRotation(ctx, &kms.EnableKeyRotationInput{KeyId: &keyARN})
+	err = a.failed(ctx, "EnableKeyRotation", err, nil)
+	if endpoint := client.Options().BaseEndpoint; endpoint != nil && !awsclient.IsAmazon(*endpoint) && survey.Lacks(err) {
+		return &Refusal{err, true}
+	}
+	return err
 }
 
 // CreateAlias gives a key the alias id, alias/NAME or its ARN, that nobody has. If

@@ -50,6 +50,25 @@ type Item struct {
 	Err   error // why it is Left or Unknown, with a hint
 }
 
+// Refused is how an Item is that is Unfit, where the server has refused to have it
+// mended: what only tidies up does not apply there, and what protects, or was asked for,
+// is Left. Err is the refusal.
+func (i Item) Refused(err error) Item {
+	remedy := map[Thing]string{
+		Ownership:    "see to it by the server's own means that access control lists open nothing",
+		PublicBlock:  "see to it by the server's own means that nobody reads the bucket without credentials",
+		TLS:          "have the server refuse requests without TLS by its own means",
+		VersioningOn: "go on without history, or turn versioning on by the server's own means",
+		OldVersions:  "have old versions removed by the server's own means",
+	}[i.Thing]
+	if i.Err = err; remedy == "" {
+		i.State = Inapplicable
+		return i
+	}
+	i.State, i.Err = Left, hint.With(fmt.Errorf("%s: this server refuses it: %w", i.What, err), remedy)
+	return i
+}
+
 // UploadDays is after how many days unfinished uploads end.
 const UploadDays = 7
 

@@ -4,9 +4,11 @@
 package survey
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -37,11 +39,15 @@ var inapplicable = map[string]bool{
 	"NotImplemented": true, "MethodNotAllowed": true, "UnknownOperationException": true, "UnsupportedOperationException": true,
 }
 
+// Lacks reports whether a failure is that of a server that does not have the operation.
+func Lacks(err error) bool {
+	var e *awsclient.Error
+	return errors.As(err, &e) && (e.Status == http.StatusNotImplemented || inapplicable[e.Code])
+}
+
 // failed turns an error of the SDK into the Err of a Fact.
 func (s *Surveyor) failed(ctx context.Context, op string, err error) error {
-	err = awsclient.Classify(ctx, op, err, awsclient.Facts{})
-	var e *awsclient.Error
-	if errors.As(err, &e) && (e.Status == http.StatusNotImplemented || inapplicable[e.Code]) {
+	if err = awsclient.Classify(ctx, op, err, awsclient.Facts{}); Lacks(err) {
 		return ErrInapplicable
 	}
 	return err
@@ -88,6 +94,25 @@ func (s *Surveyor) Region() string { return s.region }
 func (s *Surveyor) Elsewhere() bool {
 	endpoint := s.s3.Options().BaseEndpoint
 	return endpoint != nil && !awsclient.IsAmazon(*endpoint)
+}
+
+// OneServer reports whether the account that STS names is one that S3 knows: both are
+// Amazon's, or both are reached at one endpoint. Other servers have owners of their own.
+func (s *Surveyor) OneServer() bool {
+	if !s.Elsewhere() {
+		return true
+	}
+	other := s.sts.Options().BaseEndpoint
+	return other != nil && origin(*s.s3.Options().BaseEndpoint) == origin(*other)
+}
+
+// origin is the scheme, the host and the port of an endpoint.
+func origin(endpoint string) string {
+	u, err := url.Parse(strings.ToLower(endpoint))
+	if err != nil {
+		return endpoint
+	}
+	return u.Scheme + "://" + u.Hostname() + ":" + cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
 }
 
 // encrypted reports whether S3 is reached by TLS.

@@ -34,7 +34,8 @@ type job struct {
 	t       *tool.Tool
 	survey  *survey.Surveyor
 	amend   *amend.Amender
-	account string // the caller's; empty if it is not known
+	account string // the caller's, as KMS knows it; empty if it is not known
+	owner   string // the same, where S3 knows it as well
 	ids     []string
 	service map[string]string
 
@@ -116,7 +117,8 @@ func (j *job) wanted() survey.Wanted {
 }
 
 // identify finds out whose the bucket is to be: the setting bucket-owner says it, or
-// it is the caller's.
+// it is the caller's. A server that is not Amazon's, and not that of STS, has owners of
+// its own: without the setting the bucket may be anybody's.
 func (j *job) identify(ctx context.Context) error {
 	who := j.survey.Identity(ctx)
 	switch {
@@ -125,12 +127,17 @@ func (j *job) identify(ctx context.Context) error {
 	case who.Err == nil:
 		j.account = who.Value.Account
 		j.t.Debugf("account = %s (%s)", j.account, who.Value.ARN)
+		if j.survey.OneServer() {
+			j.owner = j.account
+		} else {
+			j.t.Debugf("S3 is another server than STS: whose its buckets are is not looked at without bucket-owner")
+		}
 	case j.survey.Owner == "" && !j.survey.Elsewhere():
 		return hint.With(fmt.Errorf("whose the bucket is to be is not known: %w", who.Err), cmp.Or(hint.Of(who.Err), "give the account by -bucket-owner"))
 	default:
 		j.t.Debugf("account: %v", who.Err)
 	}
-	j.survey.Owner = cmp.Or(j.survey.Owner, j.account)
+	j.survey.Owner = cmp.Or(j.survey.Owner, j.owner)
 	return nil
 }
 
@@ -152,8 +159,8 @@ func (j *job) look(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if exists := j.seen.Exists; exists.Err == nil && !exists.Value && j.account != "" && j.survey.Owner != j.account {
-		return hint.With(tool.Usagef("there is no bucket %s, and the setting bucket-owner names another account than yours, %s", j.bucket, j.account),
+	if exists := j.seen.Exists; exists.Err == nil && !exists.Value && j.owner != "" && j.survey.Owner != j.owner {
+		return hint.With(tool.Usagef("there is no bucket %s, and the setting bucket-owner names another account than yours, %s", j.bucket, j.owner),
 			"run ms-init in the account that is to own the bucket")
 	}
 	return nil
@@ -300,14 +307,14 @@ func (j *job) makeBucket(ctx context.Context) error {
 		}
 	}
 	items := j.seen.Items(j.wanted())
-	var rules []survey.Rule
+	rules := map[survey.Thing]survey.Rule{}
 	for _, i := range items {
 		switch {
 		case i.State != survey.Unfit:
 		case i.Thing == survey.Uploads:
-			rules = append(rules, survey.UploadsRule(j.under, survey.UploadDays))
+			rules[i.Thing] = survey.UploadsRule(j.under, survey.UploadDays)
 		case i.Thing == survey.OldVersions:
-			rules = append(rules, survey.VersionsRule(j.under, j.keep))
+			rules[i.Thing] = survey.VersionsRule(j.under, j.keep)
 		}
 	}
 	for n, i := range items {
@@ -315,24 +322,16 @@ func (j *job) makeBucket(ctx context.Context) error {
 			continue
 		}
 		if i.State == survey.Unfit {
-			var err error
-			switch i.Thing {
-			case survey.Ownership:
-				err = j.amend.EnforceOwner(ctx, j.bucket)
-			case survey.PublicBlock:
-				err = j.amend.BlockPublicAccess(ctx, j.bucket)
-			case survey.TLS:
-				err = j.amend.DenyPlain(ctx, j.seen)
-			case survey.VersioningOn:
-				err = j.amend.EnableVersioning(ctx, j.bucket)
-				j.versions = true
-			case survey.Uploads, survey.OldVersions:
-				if rules != nil {
-					err = j.amend.AddRules(ctx, j.seen, rules...)
+			err := j.mend(ctx, i, rules)
+			refusal, refused := errors.AsType[*amend.Refusal](err)
+			switch {
+			case refused && refusal.Lacks:
+				i.State = survey.Inapplicable
+			case refused:
+				if i = i.Refused(err); i.State == survey.Inapplicable {
+					j.t.Notef("%s: this server refuses it, and may do it by itself: %v", i.What, err)
 				}
-				rules = nil // both at once
-			}
-			if err != nil {
+			case err != nil:
 				return fmt.Errorf("%s: %w", i.What, err)
 			}
 		}
@@ -345,6 +344,40 @@ func (j *job) makeBucket(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// mend makes one thing of the bucket fit. Of rules, those that are to be added by their
+// things, it takes out what needs no further try.
+func (j *job) mend(ctx context.Context, i survey.Item, rules map[survey.Thing]survey.Rule) error {
+	switch i.Thing {
+	case survey.Ownership:
+		return j.amend.EnforceOwner(ctx, j.bucket)
+	case survey.PublicBlock:
+		return j.amend.BlockPublicAccess(ctx, j.bucket)
+	case survey.TLS:
+		return j.amend.DenyPlain(ctx, j.seen)
+	case survey.VersioningOn:
+		err := j.amend.EnableVersioning(ctx, j.bucket)
+		j.versions = err == nil
+		return err
+	}
+	if len(rules) > 1 {
+		err := j.amend.AddRules(ctx, j.seen, rules[survey.Uploads], rules[survey.OldVersions])
+		if _, refused := errors.AsType[*amend.Refusal](err); !refused {
+			clear(rules)
+			return err
+		} // one of them may be taken alone
+	}
+	rule, ok := rules[i.Thing]
+	if !ok {
+		return nil
+	}
+	delete(rules, i.Thing)
+	err := j.amend.AddRules(ctx, j.seen, rule)
+	if err == nil {
+		j.seen.Lifecycle = j.survey.Lifecycle(ctx, j.bucket)
+	}
+	return err
 }
 
 // makeKey makes a key, its rotation and, at the end, its alias: what an interrupted
@@ -364,8 +397,10 @@ func (j *job) makeKey(ctx context.Context, k key) error {
 				i.What = "key " + arn + " of " + k.service
 			}
 		case i.Thing == survey.Rotation:
-			if err = j.amend.EnableRotation(ctx, arn); err == nil {
-				i.What = "rotation of " + arn
+			i.What = "rotation of " + arn
+			err = j.amend.EnableRotation(ctx, arn)
+			if _, refused := errors.AsType[*amend.Refusal](err); refused {
+				i.State, err = survey.Inapplicable, nil
 			}
 		case i.Thing == survey.TheAlias:
 			if k.found != nil {
