@@ -51,6 +51,34 @@ func Example() {
 	// Output: hunter2
 }
 
+// A copy is bound to its new name. Where another secret has that, it stays.
+func ExampleStore_Copy() {
+	defer emulated()()
+	ctx := context.Background()
+
+	staging, err := secret.Open(ctx, "s3://example-microsecrets/staging", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	production, err := secret.Open(ctx, "s3://example-microsecrets/production", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := staging.Put(ctx, "myservice/password", strings.NewReader("hunter2"), nil); err != nil {
+		log.Fatal(err)
+	}
+	for range 2 {
+		r, err := production.Copy(ctx, "myservice/password", staging, "myservice/password", nil)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(r.Outcome)
+	}
+	// Output:
+	// created
+	// unchanged
+}
+
 // A secret of any size is verified before its first byte comes out.
 func ExampleStore_NewReader() {
 	defer emulated()()

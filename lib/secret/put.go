@@ -141,7 +141,7 @@ func (s *Store) put(ctx context.Context, t target, src io.Reader, o PutOptions) 
 		old = s.readReplaced(ctx, t)
 		defer old.close()
 	}
-	w, err := s.seal(ctx, t, src, condition, nil)
+	w, err := s.seal(ctx, t, src, condition, claim{})
 	if err != nil {
 		return nil, err
 	}
@@ -315,7 +315,7 @@ func (s *Store) mergeInto(ctx context.Context, t target, old *opened, o PutOptio
 	if o.Changed && old != nil && bytes.Equal(before, after) {
 		return old.receipt(int64(len(before))), nil
 	}
-	w, err := s.seal(ctx, t, bytes.NewReader(after), condition, nil)
+	w, err := s.seal(ctx, t, bytes.NewReader(after), condition, claim{})
 	if err != nil {
 		return nil, err
 	}

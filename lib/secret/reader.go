@@ -117,11 +117,14 @@ func (s *Store) newRawReader(ctx context.Context, name string, o GetOptions) (*R
 
 // memory bounds what a Store holds in memory at once.
 type memory struct {
-	held  atomic.Int64
-	large chan struct{} // holds a value while a message in long frames is read
+	held   atomic.Int64
+	large  chan struct{} // holds a value while a message in long frames is read
+	copies chan struct{} // holds a value while a large secret is copied into the store
 }
 
-func newMemory() *memory { return &memory{large: make(chan struct{}, 1)} }
+func newMemory() *memory {
+	return &memory{large: make(chan struct{}, 1), copies: make(chan struct{}, 1)}
+}
 
 const (
 	// heldMax bounds the messages whose content is held at once, in bytes: a
@@ -139,9 +142,14 @@ func (m *memory) lockLarge(ctx context.Context, frameLength int) (unlock func(),
 	if frameLength <= longFrame {
 		return func() {}, nil
 	}
+	return lock(ctx, m.large)
+}
+
+// lock waits until a channel has room.
+func lock(ctx context.Context, c chan struct{}) (unlock func(), err error) {
 	select {
-	case m.large <- struct{}{}:
-		return func() { <-m.large }, nil
+	case c <- struct{}{}:
+		return func() { <-c }, nil
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}

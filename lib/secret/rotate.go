@@ -134,7 +134,7 @@ func (r *Rotator) rotate(ctx context.Context, t target, ring *keyring.Keyring) (
 	if err != nil {
 		return nil, err
 	}
-	w, err := s.seal(ctx, t, old.content, condition, r.claims(old.header))
+	w, err := s.seal(ctx, t, old.content, condition, claim{kept: r.claims(old.header)})
 	if err != nil {
 		return nil, err
 	}
@@ -193,7 +193,7 @@ func (r *Rotator) keys(ctx context.Context, t target) ([]string, error) {
 	if arns != nil {
 		return arns, nil
 	}
-	wrapped, err := keyring.New(r.store.client, t.kms).Wrap(ctx, r.store.context(t.name, nil, 0))
+	wrapped, err := keyring.New(r.store.client, t.kms).Wrap(ctx, r.store.context(t.name, claim{}, 0))
 	clear(wrapped.Key)
 	if err != nil {
 		return nil, err

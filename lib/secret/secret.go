@@ -45,6 +45,13 @@ const (
 	contextAt    = "ms-at"
 )
 
+// A claim is what the encryption context of a new message says, beside what the
+// message is bound to.
+type claim struct {
+	kept       map[string]string // of a message that is encrypted anew; nil: who writes it, and when
+	copiedFrom string            // the URL of the secret that it is a copy of; empty: it is none
+}
+
 // Options say which keys secrets are under, and how S3 and KMS are reached.
 type Options struct {
 	// Key is a KMS key in any form that KMS takes, or several with commas:

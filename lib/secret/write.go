@@ -40,9 +40,8 @@ const (
 	skewMax = 5 * time.Minute
 )
 
-// seal encrypts src to its end and sends it. Claims are the encryption context
-// without the store and the name; nil means who writes it, and when.
-func (s *Store) seal(ctx context.Context, t target, src io.Reader, c bucket.Condition, claims map[string]string) (*write, error) {
+// seal encrypts src to its end and sends it.
+func (s *Store) seal(ctx context.Context, t target, src io.Reader, c bucket.Condition, says claim) (*write, error) {
 	var head []byte
 	if c, ok := src.(*comparison); !ok || len(c.held) == 0 { // else it holds the head
 		var err error
@@ -57,15 +56,15 @@ func (s *Store) seal(ctx context.Context, t target, src io.Reader, c bucket.Cond
 	for _, region := range keyring.New(s.client, t.kms).Regions() {
 		defer s.client.ExpectKMS(region)()
 	}
-	if err := w.encrypt(ctx, io.MultiReader(bytes.NewReader(head), src), claims); err != nil {
+	if err := w.encrypt(ctx, io.MultiReader(bytes.NewReader(head), src), says); err != nil {
 		return nil, w.abort(err)
 	}
 	return w, nil
 }
 
-func (w *write) encrypt(ctx context.Context, src io.Reader, claims map[string]string) error {
+func (w *write) encrypt(ctx context.Context, src io.Reader, says claim) error {
 	hash := sha256.New()
-	m, err := w.begin(ctx, hash, claims)
+	m, err := w.begin(ctx, hash, says)
 	if err != nil {
 		return err
 	}
@@ -85,7 +84,7 @@ func (w *write) encrypt(ctx context.Context, src io.Reader, claims map[string]st
 
 // begin starts the message, which goes to the upload and the hash. If this machine's
 // clock is wrong, it asks for another data key, with KMS's time in the context.
-func (w *write) begin(ctx context.Context, hash io.Writer, claims map[string]string) (*message.Writer, error) {
+func (w *write) begin(ctx context.Context, hash io.Writer, says claim) (*message.Writer, error) {
 	s := w.store
 	ring := keyring.New(s.client, w.target.kms)
 	for {
@@ -93,12 +92,12 @@ func (w *write) begin(ctx context.Context, hash io.Writer, claims map[string]str
 		w.upload = s.bucket.Upload(ctx, w.target.key, w.condition)
 		m, err := message.NewWriter(io.MultiWriter(w.upload, hash), message.WriterOptions{
 			Suite:   s.suite(),
-			Context: s.context(w.target.name, claims, w.receipt.ClockSkew),
+			Context: s.context(w.target.name, says, w.receipt.ClockSkew),
 		}, func(encryptionContext map[string]string) (key []byte, keys []message.EncryptedDataKey, err error) {
 			wrapped, err = ring.Wrap(ctx, encryptionContext)
 			return wrapped.Key, wrapped.DataKeys, err
 		})
-		if err != nil || claims != nil || w.receipt.ClockSkew != 0 || wrapped.Skew.Abs() <= skewMax {
+		if err != nil || says.kept != nil || w.receipt.ClockSkew != 0 || wrapped.Skew.Abs() <= skewMax {
 			return m, err
 		}
 		w.receipt.ClockSkew = wrapped.Skew
@@ -106,15 +105,18 @@ func (w *write) begin(ctx context.Context, hash io.Writer, claims map[string]str
 	}
 }
 
-// context is the encryption context of a new message: who writes it and when,
-// or other claims, and what it is bound to.
-func (s *Store) context(name string, claims map[string]string, skew time.Duration) map[string]string {
+// context is the encryption context of a new message: what it says, and what it is
+// bound to.
+func (s *Store) context(name string, says claim, skew time.Duration) map[string]string {
 	all := map[string]string{contextAt: timestamp(skew)}
 	if *s.options.By != "" {
 		all[contextBy] = *s.options.By
 	}
-	if claims != nil {
-		all = maps.Clone(claims)
+	if says.kept != nil {
+		all = maps.Clone(says.kept)
+	}
+	if says.copiedFrom != "" {
+		all[contextCopiedFrom] = says.copiedFrom
 	}
 	all[contextStore], all[contextName] = s.String(), name
 	return all

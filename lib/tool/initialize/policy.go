@@ -43,7 +43,7 @@ var roles = map[string]rights{
 
 // The keys of the encryption context that the programs write.
 var (
-	contextKeys = words{"ms-store", "ms-name", "ms-by", "ms-at", "aws-crypto-public-key"}
+	contextKeys = words{"ms-store", "ms-name", "ms-by", "ms-at", "ms-copied-from", "aws-crypto-public-key"}
 	rotatedKeys = words{"ms-rotated-by", "ms-rotated-at"}
 )
 
