@@ -89,6 +89,15 @@ type Options struct {
 	// goroutines at once. It never sees a secret.
 	Trace func(Request)
 
+	// Moved, unless nil, is given how many bytes of a request or an answer have just been
+	// sent or received, headers aside and those of a repeated request again, from several
+	// goroutines at once. It is called for each piece, and must not take time.
+	Moved func(n int)
+
+	// Retrying, unless nil, is told when a request has failed and is to be made again,
+	// from several goroutines at once.
+	Retrying func(Retry)
+
 	Region  string // of Open alone: overrides AWS_REGION and the profile's region
 	Profile string // of Open alone: overrides AWS_PROFILE
 
@@ -126,6 +135,15 @@ type Request struct {
 
 // String is the request in one printable line.
 func (r Request) String() string { return awsclient.Request(r).String() }
+
+// Retry is a request that failed and is made again.
+type Retry struct {
+	Service  string        // S3 or KMS
+	Attempt  int           // the one that failed, from 1
+	Attempts int           // how many are made at most
+	Delay    time.Duration // until the next one is made
+	Why      string        // what failed: a status and a code, or a few words, in printable ASCII
+}
 
 // orZero is what options are that may be nil.
 func orZero[T any](o *T) T {
@@ -279,6 +297,10 @@ func (s *Store) connect(cfg aws.Config) {
 	}
 	if o.Trace != nil {
 		ao.Trace = func(r awsclient.Request) { o.Trace(Request(r)) }
+	}
+	ao.Moved = o.Moved
+	if o.Retrying != nil {
+		ao.Retrying = func(r awsclient.Retry) { o.Retrying(Retry(r)) }
 	}
 	s.client = awsclient.New(cfg, ao)
 	s3 := s.client.S3()

@@ -9,7 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/term"
@@ -51,6 +51,11 @@ type Tool struct {
 	terminal bool
 	verbose  bool
 	version  bool
+
+	screen   *screen
+	progress *Progress             // the last one
+	moved    atomic.Int64          // bytes of requests and answers
+	retry    atomic.Pointer[retry] // the last one
 }
 
 // New returns a call of the program name. Its usage is what -h prints.
@@ -60,27 +65,19 @@ func New(name, usage string, stdin io.Reader, stdout, stderr io.Writer) *Tool {
 		Name:    name,
 		Stdin:   stdin,
 		Stdout:  stdout,
-		Stderr:  &locked{w: stderr},
 		usage:   usage,
+		screen:  newScreen(stderr),
 	}
+	t.Stderr = t.screen
 	t.terminal = IsTerminal(stderr)
+	if t.terminal && IsTerminal(stdout) {
+		t.Stdout = &shared{stdout, t.screen}
+	}
 	t.SetOutput(io.Discard)
 	t.BoolVar(&t.verbose, "v", false, "")
 	t.BoolVar(&t.version, "version", false, "")
 	t.settings = settings.Register(t.FlagSet)
 	return t
-}
-
-// locked lets several goroutines write whole lines.
-type locked struct {
-	mu sync.Mutex
-	w  io.Writer
-}
-
-func (l *locked) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.w.Write(p)
 }
 
 // Run parses args, then calls do with what follows the flags, unless -h or
@@ -99,6 +96,8 @@ func (t *Tool) Run(ctx context.Context, args []string, do func(ctx context.Conte
 	case err == nil:
 		err = do(ctx, t.Args())
 	}
+	t.progress.End()
+	defer t.progress.sumUp(ctx, err)
 	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
 		err = hint.With(errInterrupted, Advice(err))
 	}
@@ -215,7 +214,7 @@ func (t *Tool) Client(ctx context.Context) (*awsclient.Client, error) {
 // opens the store with the same configuration and credentials. It obtains no
 // credentials, and neither does the function.
 func (t *Tool) Connect(ctx context.Context, s *settings.Settings) (*awsclient.Client, func() (*secret.Store, error), error) {
-	cfg, err := awsclient.Load(ctx, awsclient.LoadOptions{Region: s.Region, Profile: s.Profile, Timeout: s.Timeout, MFA: askMFA})
+	cfg, err := awsclient.Load(ctx, awsclient.LoadOptions{Region: s.Region, Profile: s.Profile, Timeout: s.Timeout, MFA: t.askMFA})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -242,7 +241,7 @@ func (t *Tool) OpenQuietly(ctx context.Context, timeout time.Duration) (*secret.
 }
 
 func (t *Tool) options(s *settings.Settings) *secret.Options {
-	return &secret.Options{
+	o := &secret.Options{
 		Key:            s.Key,
 		Origin:         s.Origin,
 		BucketOwner:    s.BucketOwner,
@@ -254,18 +253,21 @@ func (t *Tool) options(s *settings.Settings) *secret.Options {
 		Timeout:        s.Timeout,
 		Region:         s.Region,
 		Profile:        s.Profile,
-		MFA:            askMFA,
+		MFA:            t.askMFA,
 	}
+	t.watch(o)
+	return o
 }
 
 // askMFA asks for the code of an MFA device on the terminal that controls the
 // process, wherever its input and its messages go.
-func askMFA(ctx context.Context) (string, error) {
+func (t *Tool) askMFA(ctx context.Context) (string, error) {
 	terminal, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
 		return "", errors.New("there is no terminal to ask on")
 	}
 	defer terminal.Close()
+	defer t.screen.hold()()
 	code, err := prompt.Line(ctx, terminal, terminal, "MFA code, not shown: ")
 	if err != nil {
 		err = FileError("the terminal", err)
@@ -310,6 +312,9 @@ func (t *Tool) Debugf(format string, args ...any) {
 
 // IsTerminal reports whether a standard stream is a terminal.
 func IsTerminal(stream any) bool {
+	if s, ok := stream.(*shared); ok {
+		stream = s.Writer
+	}
 	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }

@@ -5,14 +5,18 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+
+	"microsecrets/lib/internal/printable"
 )
 
 const (
@@ -29,6 +33,8 @@ const (
 // bounds the time that all take.
 type sharedBackoff struct {
 	aws.RetryerV2
+	service  string
+	retrying func(Retry) // or nil
 
 	mu      sync.Mutex
 	backoff time.Duration // 0: not throttled
@@ -45,13 +51,14 @@ var throttles = retry.IsErrorThrottles(append(slices.Clone(retry.DefaultThrottle
 		return aws.BoolTernary(status == http.StatusTooManyRequests)
 	})))
 
-// withSharedBackoff has a client's requests back off together.
-func withSharedBackoff(r aws.Retryer) aws.Retryer {
+// withSharedBackoff has the requests of a service's client back off together, and tells
+// of those that are made again.
+func withSharedBackoff(r aws.Retryer, service string, retrying func(Retry)) aws.Retryer {
 	v2, ok := r.(aws.RetryerV2)
 	if !ok {
 		return r
 	}
-	return &sharedBackoff{RetryerV2: v2}
+	return &sharedBackoff{RetryerV2: v2, service: service, retrying: retrying}
 }
 
 // IsErrorRetryable reports whether another attempt is worth making: as the SDK has
@@ -79,7 +86,31 @@ func (p *sharedBackoff) RetryDelay(attempt int, err error) (time.Duration, error
 	if errors.As(err, &before) {
 		delay = min(delay, before.left/2)
 	}
-	return min(delay, backoffMax), failed
+	delay = min(delay, backoffMax)
+	if failed == nil && p.retrying != nil {
+		p.retrying(Retry{p.service, attempt, p.MaxAttempts(), max(delay, p.left()), whyAgain(err)})
+	}
+	return delay, failed
+}
+
+// Retry is a request that failed and is made again.
+type Retry struct {
+	Service  string        // S3, KMS or STS
+	Attempt  int           // the one that failed, from 1
+	Attempts int           // how many are made at most
+	Delay    time.Duration // until the next one is made
+	Why      string        // what failed, in words of which none are the server's
+}
+
+func whyAgain(err error) string {
+	status, _, _ := answer(err)
+	switch {
+	case throttles.IsErrorThrottle(err).Bool():
+		return "throttled"
+	case status != 0:
+		return strings.TrimSpace(fmt.Sprint(status, " ", http.StatusText(status)))
+	}
+	return printable.Line(cause(err))
 }
 
 // GetAttemptToken waits until an attempt may be made. The attempt's outcome is
@@ -101,9 +132,7 @@ func (p *sharedBackoff) GetAttemptToken(ctx context.Context) (func(error) error,
 
 // wait returns when the pause that the client makes now, if any, is over.
 func (p *sharedBackoff) wait(ctx context.Context) error {
-	p.mu.Lock()
-	left := time.Until(p.until)
-	p.mu.Unlock()
+	left := p.left()
 	if left <= 0 {
 		return nil
 	}
@@ -115,6 +144,13 @@ func (p *sharedBackoff) wait(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+// left is how long nothing is sent.
+func (p *sharedBackoff) left() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return time.Until(p.until)
 }
 
 // Jitter is a random part of a duration above 0. Its source is that of crypto/rand, as the

@@ -48,7 +48,7 @@ func attempts(t *testing.T, p *sharedBackoff, n int, outcome error) (first, last
 
 func TestPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := withSharedBackoff(retry.NewStandard()).(*sharedBackoff)
+		p := withSharedBackoff(retry.NewStandard(), "S3", nil).(*sharedBackoff)
 		if _, last := attempts(t, p, 16, nil); last != 0 {
 			t.Errorf("nobody throttles: %v", last)
 		}

@@ -33,6 +33,15 @@ type Options struct {
 	// Trace, unless nil, is given each request when it has ended. It may be called
 	// from several goroutines at once.
 	Trace func(Request)
+
+	// Moved, unless nil, is given the number of bytes of a body that have just been
+	// sent or received, but for answers that are read as a whole. It may be called from
+	// several goroutines at once.
+	Moved func(n int)
+
+	// Retrying, unless nil, is told when a request has failed and is to be made again.
+	// It may be called from several goroutines at once.
+	Retrying func(Retry)
 }
 
 // Client makes clients of S3, KMS and STS. It is safe for concurrent use.
@@ -40,6 +49,7 @@ type Client struct {
 	cfg       aws.Config
 	pathStyle *bool
 	dialer    *dialer // nil with a client of the caller's own
+	retrying  func(Retry)
 
 	mu           sync.Mutex
 	kms          map[string]*kms.Client // by region
@@ -59,8 +69,9 @@ func New(cfg aws.Config, o Options) *Client {
 		next:    next,
 		timeout: o.Timeout,
 		trace:   o.Trace,
+		moved:   o.Moved,
 	}
-	return &Client{cfg: cfg, pathStyle: o.PathStyle, dialer: dialer, destinations: map[string]*url.URL{}}
+	return &Client{cfg: cfg, pathStyle: o.PathStyle, dialer: dialer, retrying: o.Retrying, destinations: map[string]*url.URL{}}
 }
 
 // MaxAttempts is how often a request is made at most.
@@ -74,7 +85,7 @@ func (c *Client) MaxAttempts() int {
 // S3 returns a client of S3 in the configured region.
 func (c *Client) S3() *s3.Client {
 	return s3.NewFromConfig(c.cfg, func(o *s3.Options) {
-		o.Retryer = withSharedBackoff(o.Retryer)
+		o.Retryer = withSharedBackoff(o.Retryer, "S3", c.retrying)
 		o.APIOptions = append(o.APIOptions, requireProof, withWaitLimit, leaveEncoding)
 		o.UseARNRegion = true // an access point named by its ARN is where that says
 		elsewhere := o.BaseEndpoint != nil && !IsAmazon(*o.BaseEndpoint)
@@ -129,7 +140,7 @@ func (c *Client) KMS(region string) *kms.Client {
 	if c.kms[region] == nil {
 		c.kms[region] = kms.NewFromConfig(c.cfg, func(o *kms.Options) {
 			o.Region = region
-			o.Retryer = withSharedBackoff(o.Retryer)
+			o.Retryer = withSharedBackoff(o.Retryer, "KMS", c.retrying)
 			o.APIOptions = append(o.APIOptions, requireProof, withWaitLimit)
 		})
 	}
@@ -139,7 +150,7 @@ func (c *Client) KMS(region string) *kms.Client {
 // STS returns a client of STS in the configured region.
 func (c *Client) STS() *sts.Client {
 	return sts.NewFromConfig(c.cfg, func(o *sts.Options) {
-		o.Retryer = withSharedBackoff(o.Retryer)
+		o.Retryer = withSharedBackoff(o.Retryer, "STS", c.retrying)
 		o.APIOptions = append(o.APIOptions, requireProof, withWaitLimit)
 	})
 }

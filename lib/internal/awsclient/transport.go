@@ -51,6 +51,7 @@ type transport struct {
 	next    aws.HTTPClient
 	timeout time.Duration
 	trace   func(Request)
+	moved   func(n int) // or nil
 }
 
 // httpClient makes the HTTP client of a configuration follow no redirect, which
@@ -124,7 +125,7 @@ func (c *transport) do(r *http.Request, w *watch) (*http.Response, error) {
 	}))
 	r.Header.Set("Accept-Encoding", "identity")
 	if r.Body != nil && r.Body != http.NoBody {
-		r.Body = &watchedRequest{r.Body, w}
+		r.Body = &watchedRequest{r.Body, w, c.moved}
 	}
 	resp, err := c.next.Do(r)
 	if err != nil {
@@ -134,7 +135,7 @@ func (c *transport) do(r *http.Request, w *watch) (*http.Response, error) {
 	operation := awsmiddleware.GetOperationName(r.Context())
 	if resp.StatusCode/100 == 2 && streamed[operation] > 0 {
 		w.pause()
-		resp.Body = &watchedAnswer{resp.Body, w, streamed[operation]}
+		resp.Body = &watchedAnswer{resp.Body, w, streamed[operation], c.moved}
 		return resp, nil
 	}
 	defer resp.Body.Close()
@@ -160,11 +161,15 @@ func (c *transport) do(r *http.Request, w *watch) (*http.Response, error) {
 type watchedRequest struct {
 	io.ReadCloser
 	watch *watch
+	moved func(n int) // or nil
 }
 
 func (b *watchedRequest) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.watch.moved(n, uploadRate)
+	if b.moved != nil {
+		b.moved(n)
+	}
 	return n, err
 }
 
@@ -173,7 +178,8 @@ func (b *watchedRequest) Read(p []byte) (int, error) {
 type watchedAnswer struct {
 	io.ReadCloser
 	watch *watch
-	rate  int // of progress
+	rate  int         // of progress
+	moved func(n int) // or nil
 }
 
 func (b *watchedAnswer) Read(p []byte) (int, error) {
@@ -181,6 +187,9 @@ func (b *watchedAnswer) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.watch.moved(n, b.rate)
 	b.watch.pause()
+	if b.moved != nil {
+		b.moved(n)
+	}
 	if err != nil && err != io.EOF {
 		err = b.watch.fail(err)
 	}

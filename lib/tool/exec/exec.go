@@ -281,11 +281,14 @@ func (o *options) exec(ctx context.Context, t *tool.Tool, command []string, run 
 
 // fetch gets all sources and puts together what COMMAND inherits.
 func (o *options) fetch(ctx context.Context, t *tool.Tool) (*variables, map[string]*secret.Reader, error) {
+	p := t.Progress(len(o.names()))
+	defer p.End()
 	store, err := t.Open(ctx, tool.First(sideBySide, o.names())...)
 	if err != nil {
 		return nil, nil, err
 	}
 	got, err := tool.Gather(ctx, sideBySide, o.names(), func(name string) (*secret.Reader, error) {
+		defer p.Done("")
 		return store.NewReader(ctx, name, &secret.GetOptions{Checksum: o.sums[name]})
 	})
 	var missing tool.Failures

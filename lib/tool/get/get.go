@@ -169,6 +169,7 @@ func (o *options) get(ctx context.Context, t *tool.Tool, names []string) error {
 	case o.dir != "":
 		return o.toFolder(ctx, t, names)
 	}
+	p := t.Progress(len(names))
 	atOnce := sideBySide
 	if o.stream {
 		atOnce = 1
@@ -192,6 +193,7 @@ func (o *options) get(ctx context.Context, t *tool.Tool, names []string) error {
 		return o.renderAll(ctx, t, store, names, out)
 	}
 	got, err := tool.Gather(ctx, sideBySide, names, func(name string) (reader, error) {
+		defer p.Done("")
 		r, err := o.reader(ctx, t, store, name)
 		return r, o.advise(ctx, store, names, name, err)
 	})
@@ -329,6 +331,7 @@ func (o *options) toFile(ctx context.Context, t *tool.Tool, name string) error {
 	if err := folder.Check(base); err != nil {
 		return exists(optionFile, err)
 	}
+	t.Progress(0)
 	store, err := t.Open(ctx, name)
 	if err != nil {
 		return err
@@ -358,12 +361,17 @@ func (o *options) toFolder(ctx context.Context, t *tool.Tool, names []string) er
 	if err := failed.Err(); err != nil {
 		return err
 	}
+	p := t.Progress(len(names), "written")
 	store, err := t.Open(ctx, tool.First(tool.ManyAtOnce, names)...)
 	if err != nil {
 		return err
 	}
 	copy(failed, tool.Each(ctx, names, func(name string) error {
-		return exists(name, o.save(ctx, t, store, folder, name, name))
+		err := exists(name, o.save(ctx, t, store, folder, name, name))
+		if err == nil {
+			p.Done("written")
+		}
+		return err
 	}))
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

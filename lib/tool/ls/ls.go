@@ -107,6 +107,7 @@ func (o *options) covers(prefix, other string) bool {
 }
 
 func (o *options) list(ctx context.Context, t *tool.Tool, store *secret.Store, prefixes []string) error {
+	defer t.Progress(0).End()
 	out := bufio.NewWriterSize(t.Stdout, 64<<10)
 	left, history, printed := 0, false, false
 	for _, prefix := range prefixes {

@@ -17,6 +17,7 @@ func (o *options) change(ctx context.Context, t *tool.Tool, name string, over en
 			return fmt.Errorf("%s: %w", name, tool.Usagef("variable %s is in the input, and flag -u removes it", variable))
 		}
 	}
+	o.progress(t, 0)
 	store, err := o.open(ctx, t, name)
 	if err != nil {
 		return err

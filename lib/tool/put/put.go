@@ -228,6 +228,7 @@ func (o *options) put(ctx context.Context, t *tool.Tool, args []string, format e
 	if err != nil {
 		return err
 	}
+	o.progress(t, in.size())
 	store, err := o.open(ctx, t, name)
 	if err != nil {
 		return err
@@ -268,9 +269,27 @@ type input struct {
 	what  string // standard input, FILE, or COMMAND's output
 	named bool   // a regular FILE that the user named: it may be empty
 	why   string // what may be the reason if it is empty
+	from  any    // a file, or nil
 }
 
 func (in *input) Close() error { return in.close() }
+
+// size is that of a regular file, in bytes; 0 is an unknown one.
+func (in *input) size() int64 {
+	if f, ok := in.from.(*os.File); ok {
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			return info.Size()
+		}
+	}
+	return 0
+}
+
+// progress tells of so many bytes. COMMAND writes to the terminal as it likes.
+func (o *options) progress(t *tool.Tool, size int64) {
+	if o.command == nil && !o.quiet {
+		t.Progress(0).Size(size)
+	}
+}
 
 func (o *options) input(ctx context.Context, t *tool.Tool, args []string) (*input, error) {
 	nothing := func() error { return nil }
@@ -279,7 +298,7 @@ func (o *options) input(ctx context.Context, t *tool.Tool, args []string) (*inpu
 		if err != nil {
 			return nil, err
 		}
-		return &input{c, c.Close, c.name + "'s output", false, ""}, nil
+		return &input{c, c.Close, c.name + "'s output", false, "", nil}, nil
 	}
 	if len(args) == 2 && args[1] != "-" {
 		f, err := os.Open(args[1])
@@ -290,18 +309,18 @@ func (o *options) input(ctx context.Context, t *tool.Tool, args []string) (*inpu
 		// A pipe is as empty after a command that failed as standard input is, and so is
 		// what /dev/stdin leads to.
 		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() && atomicfile.Follow(args[1]) == nil {
-			return &input{&source{f, "FILE"}, f.Close, "FILE", true, ""}, nil
+			return &input{&source{f, "FILE"}, f.Close, "FILE", true, "", f}, nil
 		}
-		return &input{&source{tool.Interruptible(ctx, f), "FILE"}, f.Close, "FILE", false, afterFailure}, nil
+		return &input{&source{tool.Interruptible(ctx, f), "FILE"}, f.Close, "FILE", false, afterFailure, nil}, nil
 	}
 	if f, ok := t.Stdin.(*os.File); ok && tool.IsTerminal(f) {
 		typed, err := ask(ctx, t, f)
 		if err != nil {
 			return nil, err
 		}
-		return &input{bytes.NewReader(typed), nothing, "standard input", false, ": nothing was typed"}, nil
+		return &input{bytes.NewReader(typed), nothing, "standard input", false, ": nothing was typed", nil}, nil
 	}
-	return &input{&source{tool.Interruptible(ctx, t.Stdin), "standard input"}, nothing, "standard input", false, afterFailure}, nil
+	return &input{&source{tool.Interruptible(ctx, t.Stdin), "standard input"}, nothing, "standard input", false, afterFailure, t.Stdin}, nil
 }
 
 // start starts COMMAND when the store is open: it may do what cannot be done again.

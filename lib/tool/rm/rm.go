@@ -93,12 +93,17 @@ func (o *options) remove(ctx context.Context, t *tool.Tool, names []string) erro
 	slices.Sort(names)
 	names = slices.Compact(names)
 	t.KeyUnused = true
+	p := t.Progress(len(names), "removed")
 	store, err := t.Open(ctx, tool.First(tool.ManyAtOnce, names)...)
 	if err != nil {
 		return err
 	}
 	return tool.Each(ctx, names, func(name string) error {
-		return store.Remove(ctx, name, o.options())
+		err := store.Remove(ctx, name, o.options())
+		if err == nil {
+			p.Done("removed")
+		}
+		return err
 	}).Err()
 }
 

@@ -50,7 +50,7 @@ type options struct {
 // Run is one call of ms-rotate. It returns the exit status.
 func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	t := tool.New("ms-rotate", Usage, stdin, stdout, stderr)
-	o := options{out: stdout}
+	o := options{out: t.Stdout}
 	tool.NonEmpty(t.FlagSet, &o.from, "from")
 	t.BoolVar(&o.dry, "n", false, "")
 	t.BoolVar(&o.history, "versions", false, "")
@@ -122,6 +122,7 @@ func (o *options) rotate(ctx context.Context, t *tool.Tool, store *secret.Store,
 	finish, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(finishTimeout, cancel) })()
+	p := t.Progress(len(names), "rotated", "old", "current")
 	rotator := store.NewRotator(&secret.RotateOptions{From: o.from})
 	return tool.Each(ctx, names, func(name string) error {
 		var r *secret.Rotation
@@ -138,10 +139,17 @@ func (o *options) rotate(ctx context.Context, t *tool.Tool, store *secret.Store,
 		}
 		switch {
 		case errors.Is(err, secret.ErrNotFound) && !slices.Contains(args, name):
-			return nil // gone since it was listed
-		case err != nil || o.history:
+			p.Done("gone") // since it was listed
+			return nil
+		case err != nil:
 			return err
+		case o.history:
+			p.Done("listed")
+			return nil
+		case r.Current:
+			outcome = "current"
 		}
+		p.Done(outcome)
 		return o.outcome(r, outcome)
 	}).Err()
 }
@@ -175,9 +183,6 @@ func expand(ctx context.Context, t *tool.Tool, store *secret.Store, args []strin
 
 // outcome prints what became of a secret.
 func (o *options) outcome(r *secret.Rotation, outcome string) error {
-	if r.Current {
-		outcome = "current"
-	}
 	return o.print("%-7s  %s\n", outcome, r.Name)
 }
 
