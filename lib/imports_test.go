@@ -63,7 +63,8 @@ var law = []room{
 	{name: "lib/tool/get", may: []string{"lib/tool", "lib/secret", "lib/environ", "lib/internal/atomicfile", "lib/internal/hint", "lib/internal/printable"}},
 	{name: "lib/tool/ls", may: []string{"lib/tool", "lib/tool/names", "lib/secret", "lib/internal/hint"}},
 	{name: "lib/tool/exec", may: []string{
-		"lib/tool", "lib/secret", "lib/environ", "lib/internal/atomicfile", "lib/internal/become", "lib/internal/hint", "lib/internal/printable",
+		"lib/tool", "lib/secret", "lib/environ", "lib/internal/atomicfile", "lib/internal/become", "lib/internal/settings", "lib/internal/hint",
+		"lib/internal/printable",
 	}},
 	{name: "lib/tool/rm", may: []string{"lib/tool", "lib/secret", "lib/internal/hint"}},
 	{name: "lib/tool/rotate", may: []string{"lib/tool", "lib/secret", "lib/internal/hint"}},

@@ -30,6 +30,14 @@ func TestFilter(t *testing.T) {
 		{"others although safe", Filter{Only: []string{"PATH"}, AllowUnsafe: true}, "", "not named with -only: A, LD_PRELOAD: name them as well, or leave them out with -drop-others"},
 		{"others dropped", Filter{Only: []string{"PATH", "B"}, DropOthers: true}, "PATH", ""},
 		{"none", Filter{Only: []string{}, DropOthers: true}, "", ""},
+		{"needed, and others", Filter{Need: []string{"PATH", "LD_PRELOAD"}}, "A LD_PRELOAD PATH", ""},
+		{"needed, others unsafe", Filter{Need: []string{"PATH", "B"}}, "", "unsafe variables: " +
+			"LD_PRELOAD (the dynamic loader: loads the libraries that it names into every program): name them with -only or -need, or use -allow-unsafe"},
+		{"needed, others unsafe and allowed", Filter{Need: []string{"PATH"}, AllowUnsafe: true}, "A LD_PRELOAD PATH", ""},
+		{"needed, others dropped", Filter{Need: []string{"PATH"}, DropOthers: true}, "PATH", ""},
+		{"needed adds to only", Filter{Only: []string{"A", "LD_PRELOAD"}, Need: []string{"PATH"}}, "A LD_PRELOAD PATH", ""},
+		{"needed adds to none", Filter{Only: []string{}, Need: []string{"PATH"}}, "", "not named with -only or -need: A, LD_PRELOAD: name them as well, or leave them out with -drop-others"},
+		{"needed and only, others dropped", Filter{Only: []string{"A"}, Need: []string{"PATH"}, DropOthers: true}, "A PATH", ""},
 		{"none allowed", Filter{Only: []string{}}, "", "not named with -only: A, LD_PRELOAD, PATH: name them as well, or leave them out with -drop-others"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -42,5 +50,24 @@ func TestFilter(t *testing.T) {
 				t.Error("the argument was changed")
 			}
 		})
+	}
+}
+
+func TestMissing(t *testing.T) {
+	f := Filter{Need: []string{"D", "A", "B", "D", "C"}}
+	for _, test := range []struct {
+		in   []Env
+		want string
+	}{
+		{nil, "D A B C"},
+		{[]Env{{"A": "", "X": "canary"}, {"C": "canary"}}, "D B"},
+		{[]Env{{"A": "", "B": "", "C": "", "D": ""}}, ""},
+	} {
+		if got := strings.Join(f.Missing(test.in...), " "); got != test.want {
+			t.Errorf("%v: %q, want %q", test.in, got, test.want)
+		}
+	}
+	if got := (Filter{}).Missing(); got != nil {
+		t.Errorf("%q", got)
 	}
 }

@@ -10,7 +10,8 @@ import (
 // flag -f takes it.
 type Format string
 
-// The formats. Auto, Lines, JSON and Dotenv can be parsed, all but Auto rendered.
+// The formats. Auto, Lines, JSON and Dotenv can be parsed, all but Auto rendered. Names
+// has no values.
 const (
 	Auto       Format = "auto"        // JSON if "{" comes first, otherwise Lines
 	Lines      Format = "lines"       // NAME=VALUE lines, taken literally
@@ -25,13 +26,14 @@ const (
 	CSV        Format = "csv"         // NAME,VALUE records without a header
 	TSV        Format = "tsv"         // NAME, tab, VALUE lines without a header
 	Nul        Format = "nul"         // NAME=VALUE, each ended by a NUL
+	Names      Format = "names"       // the names alone, one a line
 )
 
 // InputFormats and OutputFormats list the formats of [Parse] and [Env.Render] in
 // the order of usage texts.
 var (
 	InputFormats  = []Format{Auto, Lines, JSON, Dotenv}
-	OutputFormats = []Format{JSON, Lines, Sh, Dotenv, YAML, GitHub, GitHubMask, TFVars, Properties, CSV, TSV, Nul}
+	OutputFormats = []Format{Names, JSON, Lines, Sh, Dotenv, YAML, GitHub, GitHubMask, TFVars, Properties, CSV, TSV, Nul}
 )
 
 // InputFormat returns the format named s, one of [InputFormats]. The error lists

@@ -226,7 +226,7 @@ func TestFormats(t *testing.T) {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	_, err = OutputFormat("auto")
-	if want := "no such format of an environment: choose one of json, lines, sh, dotenv, yaml, github, github-mask, tfvars, properties, csv, tsv, nul"; errorText(err) != want {
+	if want := "no such format of an environment: choose one of names, json, lines, sh, dotenv, yaml, github, github-mask, tfvars, properties, csv, tsv, nul"; errorText(err) != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }

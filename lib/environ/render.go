@@ -34,10 +34,11 @@ var renderers = map[Format]renderer{
 	CSV:        {refuseCSV, writeCSV},
 	TSV:        {refuseTSV, writeTSV},
 	Nul:        {refuseNothing, writeNul},
+	Names:      {refuseNothing, writeName},
 }
 
 // Render returns e in the format f, one of [OutputFormats], sorted by name. A
-// reader of the format gets exactly e back. If the format cannot represent a
+// reader of the format gets exactly e back, but for [Names]. If the format cannot represent a
 // variable exactly, the error names the variable and says why.
 func (e Env) Render(f Format) ([]byte, error) {
 	switch f {
@@ -85,6 +86,8 @@ func refuseNothing(_, _ string) error { return nil }
 func writeNul(b *bytes.Buffer, name, value string) {
 	b.WriteString(name + "=" + value + "\x00")
 }
+
+func writeName(b *bytes.Buffer, name, _ string) { b.WriteString(name + "\n") }
 
 func refuseLines(_, value string) error {
 	if strings.Contains(value, "\n") {

@@ -44,6 +44,7 @@ func TestRender(t *testing.T) {
 		TSV:        "A\t1\nB\tit's $x\n",
 		Nul:        "A=1\x00B=it's $x\x00",
 		GitHubMask: "::add-mask::it's $x\n",
+		Names:      "A\nB\n",
 	} {
 		if got, err := env.Render(form); string(got) != want || err != nil {
 			t.Errorf("%s: %q, %v; want %q", form, got, err, want)

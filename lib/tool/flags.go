@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"strings"
 
 	"microsecrets/lib/environ"
+	"microsecrets/lib/internal/hint"
 )
 
 // Parse parses the flags of a program, whose name is that of fs. The errors of
@@ -120,32 +122,45 @@ func Exclusive(flags *flag.FlagSet, lists [][]string) error {
 	return nil
 }
 
-// FilterFlags are the flags -only, -drop-others and -allow-unsafe.
+// FilterFlags are the flags -only, -need, -drop-others and -allow-unsafe.
 type FilterFlags struct {
-	only   Variables
-	filter environ.Filter
+	only, need Variables
+	filter     environ.Filter
 }
 
 // Register adds the flags to fs.
 func (f *FilterFlags) Register(fs *flag.FlagSet) {
 	f.only.Register(fs, "only")
+	f.need.Register(fs, "need")
 	fs.BoolVar(&f.filter.DropOthers, "drop-others", false, "")
 	fs.BoolVar(&f.filter.AllowUnsafe, "allow-unsafe", false, "")
 }
 
 // Given reports whether any of the flags was given.
 func (f *FilterFlags) Given() bool {
-	return f.only.Names != nil || f.filter.DropOthers || f.filter.AllowUnsafe
+	return f.only.Names != nil || f.need.Names != nil || f.filter.DropOthers || f.filter.AllowUnsafe
 }
 
 // Filter returns what the flags say, or that they do not go together.
 func (f *FilterFlags) Filter() (environ.Filter, error) {
-	if f.filter.DropOthers && f.only.Names == nil {
-		return environ.Filter{}, Usagef("flag -drop-others goes with -only")
+	switch {
+	case f.filter.DropOthers && f.only.Names == nil && f.need.Names == nil:
+		return environ.Filter{}, Usagef("flag -drop-others goes with -only or -need")
+	case f.need.Names != nil && len(f.need.Names) == 0: // as of a script's unset variable
+		return environ.Filter{}, Usagef("flag -need names no variable")
 	}
 	filter := f.filter
-	filter.Only = f.only.Names
+	filter.Only, filter.Need = f.only.Names, f.need.Names
 	return filter, nil
+}
+
+// Missing is the error of variables that -need names. What says who lacks them:
+// "flag -need: no source sets". It is nil if there are none.
+func Missing(what string, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	return hint.With(fmt.Errorf("%s %s", what, strings.Join(names, ", ")), "ms-get -f names NAME lists the variables of an environment")
 }
 
 // Format registers a flag that takes the name of one of some formats of

@@ -211,20 +211,26 @@ func parseMsrc(path string, b []byte) ([]line, error) {
 	return lines, nil
 }
 
+// Line returns what a line of a file says, without the spaces around it: nothing
+// if it is blank or a comment. The errors do not show the line.
+func Line(text string) (string, error) {
+	switch {
+	case len(text) > maxLine:
+		return "", errors.New("the line is longer than 4096 bytes")
+	case !utf8.ValidString(text):
+		return "", errors.New("the line is not valid UTF-8")
+	case strings.ContainsFunc(text, unicode.IsControl):
+		return "", errors.New("the line holds a tab or another control character")
+	}
+	text, _, _ = strings.Cut(" "+text, " #")
+	return strings.Trim(text, " "), nil
+}
+
 // parseLine reads a line, which may hold no setting.
 func parseLine(text string) (line, error) {
-	if len(text) > maxLine {
-		return line{}, errors.New("the line is longer than 4096 bytes")
-	}
-	if !utf8.ValidString(text) {
-		return line{}, errors.New("the line is not valid UTF-8")
-	}
-	if strings.ContainsFunc(text, unicode.IsControl) {
-		return line{}, errors.New("the line holds a tab or another control character")
-	}
-	text = strings.Trim(text, " ")
-	if text == "" || text[0] == '#' {
-		return line{}, nil
+	text, err := Line(text)
+	if err != nil || text == "" {
+		return line{}, err
 	}
 	name, v, _ := strings.Cut(text, " ")
 	if name == "config" {
@@ -234,7 +240,6 @@ func parseLine(text string) (line, error) {
 	if !ok {
 		return line{}, hint.With(errors.New("not a setting"), "a line is a name ("+fileNames()+"), a space and the value")
 	}
-	v, _, _ = strings.Cut(" "+v, " #")
 	v = strings.Trim(v, " ")
 	if v == "" {
 		if setting.metavar != "" {

@@ -48,12 +48,14 @@ func (v *variables) list() []string {
 }
 
 // environment puts together what COMMAND inherits. Everything that is wrong is
-// reported at once: wrong begins with the sources that could not be had.
+// reported at once: wrong begins with the sources that could not be had. What they
+// lack of -need is known only if all of them could be read.
 func (o *options) environment(t *tool.Tool, got map[string]*secret.Reader, wrong tool.Failures) (*variables, error) {
 	v := &variables{values: map[string]string{}, from: map[string]string{}}
 	if !o.clean {
 		o.inherit(v)
 	}
+	var read []environ.Env
 	for _, s := range o.sources {
 		r, ok := got[s.name]
 		if !ok {
@@ -69,12 +71,24 @@ func (o *options) environment(t *tool.Tool, got map[string]*secret.Reader, wrong
 			wrong = append(wrong, fmt.Errorf("%s: %w", s.name, err))
 			continue
 		}
+		read = append(read, env)
+		if s.variable == "" {
+			if env, err = o.filter.Apply(env); err != nil {
+				wrong = append(wrong, fmt.Errorf("%s: %w", s.name, err))
+				continue
+			}
+		}
 		for _, name := range env.Names() {
 			wrong = append(wrong, o.override(t, v, s.name, name, env[name]))
 		}
 	}
+	whole := len(read) == len(o.sources)
 	for _, m := range o.mems {
 		wrong = append(wrong, o.override(t, v, m.name, m.variable, ""))
+		read = append(read, environ.Env{m.variable: ""})
+	}
+	if whole {
+		wrong = append(wrong, tool.Missing("flag -need: no source sets", o.filter.Missing(read...)))
 	}
 	wrong = append(wrong, v.oversized()...)
 	return v, wrong.Err()
@@ -109,7 +123,7 @@ func (o *options) override(t *tool.Tool, v *variables, from, name, value string)
 	return nil
 }
 
-// read returns the variables that a source sets.
+// read returns the variables of a source.
 func (o *options) read(t *tool.Tool, s source, plaintext []byte) (environ.Env, error) {
 	if s.variable != "" {
 		if bytes.IndexByte(plaintext, 0) >= 0 {
@@ -129,7 +143,7 @@ func (o *options) read(t *tool.Tool, s source, plaintext []byte) (environ.Env, e
 		return nil, hint.With(fmt.Errorf("is not an environment: %w", err),
 			"ms-put -e checks one when it is stored; any other secret is given as VAR="+s.name+", or "+byFlags)
 	}
-	return o.filter.Apply(env)
+	return env, nil
 }
 
 func (o *options) inherit(v *variables) {

@@ -30,8 +30,12 @@ Later ones win. COMMAND starts only when all of them are fetched and verified.
 
   -only VARS       the variables that environments may set, others are an error
                    (white space between them, again for more)
-  -drop-others     with -only: leave others out instead
+  -need VARS       the variables that the sources must set, even if to nothing; what
+                   is inherited does not count. -only then allows these as well
+  -drop-others     with -only or -need: leave others out instead
   -allow-unsafe    accept unsafe variables, such as LD_PRELOAD
+  -sources FILE    each line of FILE is a SOURCE, "#" begins a comment; they come
+                   before those of the command line (again for more)
   -c HASH          the environment must match, as in ms-get; NAME=HASH for any
                    source, or where there are several
   -mem VAR=NAME    NAME in a sealed file in memory, its path in VAR: nothing on
@@ -68,6 +72,7 @@ type options struct {
 	filterFlags           tool.FilterFlags
 	sumFlag               tool.ChecksumFlag
 	memFlags, fileFlags   []string
+	sourcesFlags          []string
 	unset                 tool.Variables
 	force                 bool
 	clean, strict, noPath bool
@@ -79,7 +84,7 @@ type options struct {
 	sums    map[string]secret.Checksum
 }
 
-// source is a SOURCE of the command line, or a -mem flag.
+// source is a SOURCE of the command line or of a FILE, or a -mem flag.
 type source struct {
 	variable string // empty: NAME is an environment
 	name     string
@@ -95,6 +100,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	o := options{unset: tool.Variables{Patterns: true}}
 	o.filterFlags.Register(t.FlagSet)
 	o.sumFlag.Register(t.FlagSet)
+	tool.Again(t.FlagSet, &o.sourcesFlags, "sources")
 	tool.Again(t.FlagSet, &o.memFlags, "mem")
 	tool.Again(t.FlagSet, &o.fileFlags, "file")
 	t.BoolVar(&o.force, "force", false, "")
@@ -113,7 +119,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		if err := t.NoFlags(own, sources); err != nil {
 			return err
 		}
-		if err := o.check(sources, command); err != nil {
+		if err := o.check(ctx, sources, command); err != nil {
 			return err
 		}
 		return o.exec(ctx, t, command, func(program string, env []string) (int, error) {
@@ -133,7 +139,7 @@ func help(args []string) []string {
 	return nil
 }
 
-func (o *options) check(sources, command []string) (err error) {
+func (o *options) check(ctx context.Context, sources, command []string) (err error) {
 	if o.filter, err = o.filterFlags.Filter(); err != nil {
 		return err
 	}
@@ -157,12 +163,20 @@ func (o *options) check(sources, command []string) (err error) {
 	switch {
 	case len(o.mems) > 0 && !hasMemory:
 		return hint.With(tool.Usagef("flag -mem: this system has no sealed files in memory"), toFile)
-	case len(o.sources)+len(o.mems)+len(o.files) == 0:
+	case slices.Contains(o.sourcesFlags, "-"):
+		return tool.Usagef("flag -sources: standard input is COMMAND's: give a FILE")
+	case len(o.sources)+len(o.sourcesFlags)+len(o.mems)+len(o.files) == 0:
 		return tool.Usagef("no SOURCE (ms-exec -h shows the usage)")
 	case o.force && len(o.files) == 0:
 		return tool.Usagef("flag -force goes with -file")
 	case len(command) == 0 || command[0] == "":
 		return tool.Usagef(`no COMMAND after "--"`)
+	}
+	if err := o.readSources(ctx); err != nil {
+		return err
+	}
+	if len(o.sources)+len(o.mems)+len(o.files) == 0 {
+		return tool.Usagef("flag -sources: FILE holds no SOURCE, and there is no other one")
 	}
 	var environments []string
 	for _, s := range o.sources {

@@ -30,10 +30,13 @@ after the other, as cat does. NAME "-" reads names from standard input.
   -force           with -o and -d: replace a file that exists; on a terminal: show
                    what is not text
   -k VAR           one variable of an environment, nothing added
-  -f FORMAT        an environment in another form: json, lines, sh, dotenv, yaml,
-                   github, github-mask, tfvars, properties, csv, tsv or nul
+  -f FORMAT        an environment in another form: names (no values), json, lines,
+                   sh, dotenv, yaml, github, github-mask, tfvars, properties, csv,
+                   tsv or nul
   -only VARS       with -f: the variables that it may have, others are an error
-  -drop-others     with -only: leave others out instead
+  -need VARS       with -f: the variables that it must have, or that all NAMEs must
+                   have together; with -d, each. -only then allows these as well
+  -drop-others     with -only or -need: leave others out instead
   -allow-unsafe    with -f sh and -f github: also unsafe variables
   -at VERSION      that version in place of the latest (one NAME): an id as
                    ms-ls -versions lists it
@@ -132,7 +135,7 @@ func (o *options) check(names []string, onTerminal bool) (err error) {
 	case o.variable != "" && !environ.ValidName(o.variable):
 		return tool.Usagef("flag -k: a variable's name is [A-Za-z_][A-Za-z0-9_]*")
 	case o.filterFlags.Given() && o.format == "":
-		return tool.Usagef("flags -only, -drop-others and -allow-unsafe go with -f")
+		return tool.Usagef("flags -only, -need, -drop-others and -allow-unsafe go with -f")
 	}
 	if o.filter, err = o.filterFlags.Filter(); err != nil || o.format == "" {
 		return err
@@ -264,13 +267,27 @@ func (o *options) renderAll(ctx context.Context, t *tool.Tool, store *secret.Sto
 	}
 	rendered := make([][]byte, len(names))
 	failed := make(tool.Failures, len(names))
+	var envs []environ.Env
 	for i, name := range names {
-		rendered[i], failed[i] = o.render(name, got[name])
+		env, err := parse(name, got[name])
+		if err != nil {
+			failed[i] = err
+			continue
+		}
+		envs = append(envs, env)
+		rendered[i], failed[i] = o.render(name, env)
 		if _, ok := out.(*terminal); ok && failed[i] == nil {
 			if _, err := (&terminal{w: io.Discard}).Write(rendered[i]); err != nil {
 				failed[i] = fmt.Errorf("%s: %w", name, err)
 			}
 		}
+	}
+	if len(envs) == len(names) { // else it is not known what is missing
+		what := "flag -need: no NAME sets"
+		if len(names) == 1 {
+			what = notSet(names[0])
+		}
+		failed = append(failed, tool.Missing(what, o.filter.Missing(envs...)))
 	}
 	if err := failed.Err(); err != nil {
 		return err
@@ -290,12 +307,19 @@ func (o *options) plaintext(ctx context.Context, t *tool.Tool, store *secret.Sto
 	return io.ReadAll(io.LimitReader(r, environ.MaxSize+1))
 }
 
-// render makes of an environment what -k or -f asks for.
-func (o *options) render(name string, plaintext []byte) ([]byte, error) {
+// notSet says of a secret that it lacks what -need names.
+func notSet(name string) string { return name + ": flag -need: it does not set" }
+
+func parse(name string, plaintext []byte) (environ.Env, error) {
 	env, err := environ.Parse(plaintext, environ.Auto)
 	if err != nil {
 		return nil, fmt.Errorf("%s: is not an environment: %w", name, err)
 	}
+	return env, nil
+}
+
+// render makes of an environment what -k or -f asks for.
+func (o *options) render(name string, env environ.Env) ([]byte, error) {
 	if o.variable != "" {
 		value, ok := env[o.variable]
 		if !ok {
@@ -303,7 +327,8 @@ func (o *options) render(name string, plaintext []byte) ([]byte, error) {
 		}
 		return []byte(value), nil
 	}
-	if env, err = o.filter.Apply(env); err != nil {
+	env, err := o.filter.Apply(env)
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	text, err := env.Render(o.form)
@@ -410,8 +435,13 @@ func (o *options) save(ctx context.Context, t *tool.Tool, store *secret.Store, f
 			if err != nil {
 				return err
 			}
-			text, err := o.render(name, plaintext)
+			env, err := parse(name, plaintext)
 			if err != nil {
+				return err
+			}
+			text, err := o.render(name, env)
+			wrong := tool.Failures{err, tool.Missing(notSet(name), o.filter.Missing(env))}
+			if err := wrong.Err(); err != nil {
 				return err
 			}
 			_, err = w.Write(text)

@@ -35,6 +35,15 @@ func TestCanaryExec(t *testing.T) {
 	}
 	fails(125, "-file", "../file=s/pass", "--", "env")
 	fails(125, "-file", canary+"=s/pass", "-file", canary+"=s/pass", "--", "env")
+	for _, file := range []string{canary, canary + "/x", "../file/" + canary} {
+		fails(125, "-sources", file, "s/env", "--", "env")
+		fails(125, "-sources", file, "-sources", file, "s/none", "--", "env")
+	}
+	for _, name := range []string{"s/bad", "s/none", "s/nul", "s/steer", "s/pass"} {
+		fails(125, "-need", "NONE", name, "s/env", "--", "env")
+		fails(125, "-need", "NONE", "-drop-others", "-only", "A", "-file", "out=s/pass", "s/env", name, "--", "env")
+	}
+	fails(125, "-need", canary+"-", "s/env", "--", "env")
 	fails(125, "-file", "out=s/pass", "s/none", "s/pass", "s/steer", "P=s/nul", "Q=s/huge", "--", "env")
 	fails(126, "-file", "out=s/pass", "-mem", "P=s/pass", "s/env", "--", "../file")
 
