@@ -180,3 +180,22 @@ func TestProcess(t *testing.T) {
 		}
 	})
 }
+
+// compiled is a regular expression that is compiled when a program starts.
+var compiled = regexp.MustCompile(`^(var |\t)\w+ += regexp\.MustCompile`)
+
+// No program compiles a regular expression that it may not need: each takes as long as
+// the rest of a package's initialization. sync.OnceValue does it when it is needed.
+func TestStart(t *testing.T) {
+	sources(t, func(file string) {
+		text, err := os.ReadFile(filepath.FromSlash(file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, line := range strings.Split(string(text), "\n") {
+			if compiled.MatchString(line) && !strings.Contains(line, "OnceValue") {
+				t.Errorf("lib/%s:%d compiles a regular expression at start", file, i+1)
+			}
+		}
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // textColumn is where the texts of flags begin in a usage text.
@@ -33,8 +34,8 @@ type flagUsage struct {
 }
 
 var (
-	synopsis = regexp.MustCompile(`^(?:usage:|      ) (ms-\S+) (.*)`)
-	head     = regexp.MustCompile(`^  -(\S+)(?: (\S+))? *$`)
+	synopsis = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(?:usage:|      ) (ms-\S+) (.*)`) })
+	head     = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^  -(\S+)(?: (\S+))? *$`) })
 )
 
 // parseUsage reads a usage text, which is aligned by hand as CONTRIBUTING.md says.
@@ -42,7 +43,7 @@ func parseUsage(text string) usage {
 	u := usage{flags: map[string]flagUsage{}}
 	lines := strings.Split(text, "\n")
 	for _, line := range lines {
-		m := synopsis.FindStringSubmatch(line)
+		m := synopsis().FindStringSubmatch(line)
 		if m == nil {
 			break
 		}
@@ -55,7 +56,7 @@ func parseUsage(text string) usage {
 		if len(line) > textColumn && line[textColumn-1] == ' ' {
 			line, text = line[:textColumn], line[textColumn:]
 		}
-		m := head.FindStringSubmatch(line)
+		m := head().FindStringSubmatch(line)
 		if m == nil {
 			continue
 		}
