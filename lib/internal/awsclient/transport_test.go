@@ -13,12 +13,15 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"microsecrets/lib/fakeaws"
+	"microsecrets/lib/fakeaws/fakeawstest"
 	"microsecrets/lib/internal/hint"
 )
 
@@ -45,26 +48,29 @@ func get(c *Client) (*s3.GetObjectOutput, error) {
 // TestNoProgress has a server that sends a byte and stops: the client gives up
 // though the transfer as a whole has no bound.
 func TestNoProgress(t *testing.T) {
-	release := make(chan struct{})
-	defer close(release)
-	out, err := get(served(t, 20*time.Millisecond, func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("ETag", `"x"`)
-		w.Write([]byte("x"))
-		w.(http.Flusher).Flush()
-		<-release
-	}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer out.Body.Close()
-	got, err := io.ReadAll(out.Body)
-	if string(got) != "x" || !Stalled(err) {
-		t.Errorf("%q, %v", got, err)
-	}
-	err = Classify(context.Background(), "GetObject", err, Facts{})
-	if want := "not reachable: GetObject: no more of the answer for 20ms"; !errors.Is(err, ErrUnreachable) || err.Error() != want {
-		t.Errorf("%v", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		server := fakeawstest.StartWith(t, fakeaws.Options{InMemory: true})
+		defer server.Close()
+		c := New(server.Config(), Options{Timeout: 20 * time.Millisecond})
+		bucket, key := fakeaws.DefaultBucket, "key"
+		if _, err := c.S3().PutObject(t.Context(), &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: strings.NewReader("xy")}); err != nil {
+			t.Fatal(err)
+		}
+		server.Do("fault stall 1 GetObject")
+		out, err := c.S3().GetObject(t.Context(), &s3.GetObjectInput{Bucket: &bucket, Key: &key})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer out.Body.Close()
+		got, err := io.ReadAll(out.Body)
+		if string(got) != "x" || !Stalled(err) {
+			t.Errorf("%q, %v", got, err)
+		}
+		err = Classify(context.Background(), "GetObject", err, Facts{})
+		if want := "not reachable: GetObject: no more of the answer for 20ms"; !errors.Is(err, ErrUnreachable) || err.Error() != want {
+			t.Errorf("%v", err)
+		}
+	})
 }
 
 // TestDripIsNoProgress has servers that send a byte now and then, of an object and
