@@ -26,6 +26,11 @@ type GetOptions struct {
 	AnyKey bool
 
 	Checksum Checksum // nil: none
+
+	// HeldMax, of NewReader alone, is the length in bytes of the longest stored message
+	// whose content may be held in memory; 0 or below means as long as MaxInMemory
+	// allows. A smaller one suits who reads many secrets at once, and few of them twice.
+	HeldMax int64
 }
 
 // Info is what is known of a stored secret.

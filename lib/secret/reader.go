@@ -22,7 +22,7 @@ type Reader struct{ replay }
 // Its errors are those of Get, but for ErrTooLarge. Ctx is also that of reading.
 func (s *Store) NewReader(ctx context.Context, name string, o *GetOptions) (*Reader, error) {
 	given := orZero(o)
-	r := &Reader{replay{store: s}}
+	r := &Reader{replay{store: s, heldMax: given.HeldMax}}
 	err := s.reading(ctx, name, given, func(first *opened, c *check) error {
 		t, ring, err := s.resolveToRead(name, given)
 		if err != nil {
@@ -173,8 +173,9 @@ type replay struct {
 	store *Store
 	info  Info
 
-	isHeld bool
-	held   []byte // all of it
+	heldMax int64 // of this one; 0 or below is none of its own
+	isHeld  bool
+	held    []byte // all of it
 
 	reopen func() (*opened, error) // where it is not held
 	sums   [][sha256.Size]byte     // of each MiB; nil if nothing was verified
@@ -193,7 +194,7 @@ const blockSize = 1 << 20
 // message without a checksum for which there is no room: there is nothing to verify.
 func (r *replay) verify(first *opened, c *check) error {
 	r.info = first.Info
-	if r.store.memory.hold(first.Size) {
+	if (r.heldMax <= 0 || first.Size <= r.heldMax) && r.store.memory.hold(first.Size) {
 		var err error
 		if r.held, err = first.all(heldMax, c); err != nil {
 			r.store.memory.held.Add(-first.Size)

@@ -1,6 +1,12 @@
 package tool
 
 import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"microsecrets/lib/internal/awsclient"
+	"microsecrets/lib/internal/hint"
 	"microsecrets/lib/secret"
 )
 
@@ -11,21 +17,13 @@ type Other struct {
 	Region string // empty: that of the first store
 }
 
-// Check refuses a store that cannot be used, and names that it cannot have, before
-// anything is opened. Names is nil if none is known yet. It reports all that is wrong.
-func (o Other) Check(t *Tool, names ...string) error {
+// CheckPrefixed is CheckPrefixed of an argument that is a name, or a prefix, there.
+func (o Other) CheckPrefixed(t *Tool, arg string) error {
 	options, err := o.options(t)
 	if err != nil {
 		return err
 	}
-	if err := secret.CheckStore(o.Store); err != nil {
-		return err
-	}
-	var failed Failures
-	for _, name := range names {
-		failed = append(failed, secret.Check(o.Store, options, name))
-	}
-	return failed.Err()
+	return CheckPrefixed(o.Store, options, arg)
 }
 
 // Open opens the store with the configuration and the credentials of first. Names are
@@ -40,7 +38,7 @@ func (o Other) Open(t *Tool, first *secret.Store, names ...string) (*secret.Stor
 }
 
 // options are those of the settings, but for what is said of the first store alone:
-// who owns its bucket, and what it is a replica of.
+// who owns its bucket, unless both are in that, and what it is a replica of.
 func (o Other) options(t *Tool) (*secret.Options, error) {
 	s, err := t.Settings()
 	if err != nil {
@@ -48,9 +46,44 @@ func (o Other) options(t *Tool) (*secret.Options, error) {
 	}
 	options := t.options(s)
 	t.trace(options)
-	options.BucketOwner, options.Origin, options.Region = "", "", o.Region
+	options.Origin, options.Region = "", o.Region
+	bucket, _, _ := secret.SplitStore(o.Store)
+	if first, _, _ := secret.SplitStore(s.Store); bucket != first {
+		options.BucketOwner = ""
+	}
 	if o.Key != "" {
 		options.Key = o.Key
 	}
 	return options, nil
+}
+
+// Failed is an error of the store, which it names: otherwise nothing would tell which
+// of the two it was. Flag is the one that Store comes from; those of Key and Region
+// have its name, and "-key" or "-region".
+func (o Other) Failed(err error, flag string) error {
+	if err == nil {
+		return nil
+	}
+	remedy := Advice(err)
+	var cause *awsclient.Error
+	switch {
+	case !errors.As(err, &cause):
+	case cause.Elsewhere != "":
+		remedy = "the bucket is in " + cause.Elsewhere + ": set " + flag + "-region"
+	case cause.Code == "NoSuchBucket":
+		remedy = "check the bucket's name in " + flag
+	}
+	if o.Key == "" && errors.Is(err, secret.ErrNotAuthentic) {
+		remedy = strings.TrimPrefix(remedy+"\nif the secrets there are under another key: "+flag+"-key", "\n")
+	}
+	if store := canonical(o.Store); !strings.Contains(err.Error(), store) {
+		err = fmt.Errorf("%w (in %s)", err, store)
+	}
+	return hint.With(err, remedy)
+}
+
+// canonical is a store as errors have it.
+func canonical(store string) string {
+	bucket, under, _ := secret.SplitStore(store)
+	return strings.TrimSuffix("s3://"+bucket+"/"+under, "/")
 }

@@ -39,6 +39,7 @@ type Error struct {
 	Detail       string // what happened, in words
 	MaybeApplied bool   // the change that was asked for may have been made, or may be made yet
 	Stalled      bool   // there was no answer for as long as Options.Timeout
+	Elsewhere    string // where the bucket is, in words, if that is what is wrong
 	Err          error  // the context's, if that ended a change; or nil
 }
 
@@ -165,6 +166,7 @@ func Classify(ctx context.Context, op string, err error, f Facts) error {
 		e.RequestID = requestID(response.ServiceRequestID())
 	}
 	e.Kind = kind(e, err, f)
+	e.Elsewhere = elsewhere(e, err)
 	switch {
 	case f.Version != "" && e.Kind == ErrNotFound && e.Status == http.StatusMethodNotAllowed:
 		e.Detail = "that version is a deletion"
@@ -286,18 +288,22 @@ func broken(err error) bool {
 	return errors.As(err, new(*failedAttempt)) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
-// region is the bucket's, as the answer says.
-func region(err error) string {
+// elsewhere is where the bucket is, if it is in another region than it was asked for in.
+func elsewhere(e *Error, err error) string {
 	var response *smithyhttp.ResponseError
 	if errors.As(err, &response) {
-		if name := response.Response.Header.Get("X-Amz-Bucket-Region"); isRegion(name) {
+		if name := response.Response.Header.Get("X-Amz-Bucket-Region"); isRegion(name) && (isElsewhere[e.Code] || e.Status/100 == 3) {
 			return "the region " + name
 		}
 	}
-	return elsewhere
+	if isElsewhere[e.Code] {
+		return "another region"
+	}
+	return ""
 }
 
-const elsewhere = "another region"
+// isElsewhere has the codes with which S3 says that a bucket is in another region.
+var isElsewhere = map[string]bool{"PermanentRedirect": true, "TemporaryRedirect": true, "AuthorizationHeaderMalformed": true}
 
 // hintFor says what may be done about a failure. A 403 to a read may stand for an
 // absent secret: S3 does not tell whoever may not list the bucket.
@@ -332,14 +338,12 @@ func hintFor(e *Error, err error, f Facts) string {
 			return "check the setting key: no such KMS key or alias in this account and region\nto make it, under the same settings: ms-init " + service
 		}
 		return "check the setting key: no such KMS key or alias in this account and region"
-	case "PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed":
-		return "the bucket is in " + region(err) + ": set region"
 	case "RequestTimeTooSkewed":
 		return "this machine's clock is wrong"
 	}
 	switch {
-	case e.Status/100 == 3 && region(err) != elsewhere:
-		return "the bucket is in " + region(err) + ": set region"
+	case e.Elsewhere != "":
+		return "the bucket is in " + e.Elsewhere + ": set region"
 	case e.Status/100 == 3:
 		return "check the endpoint, which AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL or the profile names"
 	case errors.Is(err, errProxyURL):

@@ -95,17 +95,9 @@ func (o *options) check(t *tool.Tool, args []string) error {
 	}
 	var refused tool.Failures
 	for _, arg := range args {
-		name := strings.TrimSuffix(arg, "/") // of a prefix: one of its names
-		if name != arg {
-			name += "/x"
-		}
-		err := secret.Check(s.Store, &secret.Options{Key: s.Key}, name)
+		err := tool.CheckPrefixed(s.Store, &secret.Options{Key: s.Key}, arg)
 		if err == nil && o.from != "" {
-			err = secret.Check(s.Store, &secret.Options{Key: o.from}, name)
-		}
-		var e *secret.Error
-		if name != arg && errors.As(err, &e) {
-			err = e.Err
+			err = tool.CheckPrefixed(s.Store, &secret.Options{Key: o.from}, arg)
 		}
 		refused = append(refused, err)
 	}
@@ -158,24 +150,15 @@ func (o *options) rotate(ctx context.Context, t *tool.Tool, store *secret.Store,
 func expand(ctx context.Context, t *tool.Tool, store *secret.Store, args []string) ([]string, error) {
 	var names []string
 	for _, arg := range args {
-		if !strings.HasSuffix(arg, "/") {
+		if !tool.IsPrefix(arg) {
 			names = append(names, arg)
 			continue
 		}
-		left := 0
-		for e, err := range store.List(ctx, arg, nil) {
-			switch {
-			case err != nil:
-				return nil, err
-			case e.Valid:
-				names = append(names, e.Name)
-			default:
-				left++
-			}
+		below, err := t.ListNames(ctx, store, arg)
+		if err != nil {
+			return nil, err
 		}
-		if left > 0 {
-			t.Notef("%d keys that begin with %s are not names of secrets and were left out", left, arg)
-		}
+		names = append(names, below...)
 	}
 	slices.Sort(names)
 	return slices.Compact(names), nil

@@ -244,6 +244,17 @@ func TestCanaryFaults(t *testing.T) {
 		{"ms-rotate", []string{"ListObjectsV2"}, false, []attempt{
 			{args: []string{"ms-rotate", "-v", "s/"}},
 		}},
+		{"ms-diff", []string{"GetObject", "Decrypt"}, false, []attempt{
+			{args: []string{"ms-diff", "-v", "s/pass", "s/env"}},
+			{args: []string{"ms-diff", "-v", "-json", "s/env", "s/huge"}},
+			{args: []string{"ms-diff", "-v", "-with", "s3://example-microsecrets", "s/env"}},
+		}},
+		{"ms-diff", []string{"ListObjectVersions"}, false, []attempt{
+			{args: []string{"ms-diff", "-v", "s/pass"}},
+		}},
+		{"ms-diff", []string{"ListObjectsV2"}, false, []attempt{
+			{args: []string{"ms-diff", "-v", "s/", "t/"}},
+		}},
 		{"ms-init", []string{"GetPublicAccessBlock", "GetBucketVersioning", "GetKeyRotationStatus"}, false, []attempt{
 			{args: []string{"ms-init", "-v", "s"}},
 		}},
@@ -281,8 +292,11 @@ func TestCanaryFaults(t *testing.T) {
 							continue
 						}
 						call.status = fault.status
-						if row.program == "ms-exec" {
+						switch {
+						case row.program == "ms-exec":
 							call.status = 125
+						case row.program == "ms-diff" && call.status == 1: // which says that something differs
+							call.status = 2
 						}
 						call.env = append(call.env, "MS_TIMEOUT=500ms")
 						w.fails(call, "at "+line)
@@ -316,6 +330,11 @@ func TestCanaryMistakes(t *testing.T) {
 	add(5, "ms-get", "-v", "-c", strings.Repeat("0", 64), "s/pass")
 	add(5, "ms-get", "-v", "-o", "out", "-c", strings.Repeat("0", 40), "s/pass")
 	add(125, "ms-exec", "-v", "-c", strings.Repeat("0", 64), "s/env", "--", "env")
+
+	for _, name := range []string{"s/bad", "s/moved", "s/clear"} {
+		add(5, "ms-diff", "-v", "s/pass", name)
+		add(5, "ms-diff", "-v", name, "s/env")
+	}
 
 	// Secrets that are not environments, or not those that are wanted.
 	for _, name := range []string{"s/pass", "s/lines"} {
@@ -374,6 +393,10 @@ func TestCanaryMistakes(t *testing.T) {
 	add(1, "ms-get", "-v", "-o", canary+"/x", "s/pass")
 	add(1, "ms-get", "-v", "-d", "../file/"+canary, "s/pass")
 	add(2, "ms-get", "-v", "s/pass", "-"+canary)
+	add(2, "ms-diff", "-v", "s/pass", "-"+canary)
+	add(2, "ms-diff", "-v", "-with", canary+"/../x", "s/pass")
+	add(2, "ms-diff", "-v", "-with", "s3://example-microsecrets", "-with-region", canary+"!", "s/pass")
+	add(3, "ms-diff", "-v", "s/pass")
 	add(2, "ms-get", "-v", "-k", canary+" x", "s/env")
 	add(2, "ms-get", "-v", "-c", canary+"="+strings.Repeat("0", 64), "s/env")
 	add(2, "ms-put", "-v", "-e", "-f", canary, "s/new")

@@ -230,6 +230,10 @@ func TestConnections(t *testing.T) {
 			{[]string{"ms-put", "-q", "-changed", "svc/new"}, "2", 0},
 			{[]string{"ms-put", "-q", "-merge", "-e", "svc/new"}, "2", 0},
 			{[]string{"ms-rotate", "svc/new"}, "2", 0},
+			{[]string{"ms-diff", "svc/new"}, "4", 0},
+			{[]string{"ms-diff", "svc/0", "svc/1"}, "4", 0},
+			{[]string{"ms-diff", "-with", "s3://" + fakeaws.DefaultBucket, "svc/0"}, "4", 0},
+			{[]string{"ms-diff", "svc/0", "svc/"}, "0", 2},
 			{[]string{"ms-get", "-raw", "svc/0"}, "1", 0},
 			{[]string{"ms-get", "-inspect", "svc/0"}, "1", 0},
 			{[]string{"ms-ls"}, "1", 0},
@@ -299,6 +303,7 @@ func TestRoundTrips(t *testing.T) {
 			{slices.Concat([]string{"ms-exec"}, environments(3), []string{"--", "true"}), 6, 3},
 			{slices.Concat([]string{"ms-exec"}, environments(10), []string{"--", "true"}), 20, 3},
 			{[]string{"ms-put", "-q", "svc/new"}, 2, 3},
+			{[]string{"ms-diff", "svc/0", "svc/1"}, 4, 3},
 			{[]string{"ms-ls"}, 1, 2},
 			{[]string{"ms-rm", "svc/new"}, 1, 3}, // it looks what there is
 		} {

@@ -49,6 +49,12 @@ func TestMemory(t *testing.T) {
 		{0, []string{"ms-get", "svc/long"}},
 		{0, []string{"ms-get", "svc/long1", "svc/long2", "svc/long3", "svc/long"}},
 		{0, []string{"ms-get", "-stream", "svc/long"}},
+		{0, []string{"ms-diff", "svc/held", "svc/held"}},
+		{0, []string{"ms-diff", "svc/large", "svc/large"}},
+		{0, []string{"ms-diff", "svc/long", "svc/long"}},
+		{0, []string{"ms-diff", "-with", "s3://" + fakeaws.DefaultBucket, "svc/long"}},
+		{0, []string{"ms-diff", "-with", "s3://" + fakeaws.DefaultBucket, "svc/held"}},
+		{0, []string{"ms-diff", "svc/", "svc/"}},
 		{0, []string{"ms-get", "-o", filepath.Join(t.TempDir(), "out"), "svc/long"}},
 	} {
 		if peak := spend(t, random(c.size), c.args...).peak; peak > peakMax {

@@ -105,11 +105,7 @@ func TestMachine(t *testing.T) {
 
 // walk makes one call under all faults.
 func walk(t *testing.T, c call, certificates *certificates, dir string, sample bool) *section {
-	names := []string{name, env}
-	if c.name != "" && !slices.Contains(names, c.name) {
-		names = append(names, c.name)
-	}
-	b := newBench(t, certificates, dir, names...)
+	b := newBench(t, certificates, dir, c.names()...)
 	defer b.close()
 	s := &section{call: c, columns: b.columns(t, c), usual: map[string]int{}}
 	for _, col := range s.columns {

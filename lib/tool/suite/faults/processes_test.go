@@ -82,11 +82,7 @@ func (b *bench) command(program string, args ...string) *exec.Cmd {
 // processRows kills a call at each of its requests. It returns a row for each signal.
 func processRows(t *testing.T, c call, columns []column, dir string) (rows []row) {
 	t.Helper()
-	names := []string{name, env}
-	if c.name != "" && c.name != fresh && !slices.Contains(names, c.name) {
-		names = append(names, c.name)
-	}
-	b := newProcesses(t, dir, names...)
+	b := newProcesses(t, dir, c.names()...)
 	for _, s := range signals {
 		r := row{fault: fault{name: s.name}}
 		for i, col := range columns {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -22,12 +23,16 @@ const (
 	fresh = "svc/new" // nothing is there
 	long  = "svc/large"
 	env   = "svc/env"
+	env2  = "svd/env" // of another service, but called the same
 )
 
 var stored = map[string]string{
 	name: "old " + canary,
 	long: "old " + large,
 	env:  `{"OLD":"` + canary + `"}`,
+	env2: `{"OLD":"another ` + canary + `"}`,
+
+	"svd/x/a": "another " + canary,
 }
 
 // A call is one way of using a program.
@@ -38,12 +43,25 @@ type call struct {
 	stdin   string
 
 	name   string // the secret that is used, "" if it is several
+	other  string // another that is read
 	after  string // what is stored there then
 	gone   bool   // it is removed
 	stdout string // exactly; "*" is anything but nothing
 	file   string // what the file out in the working directory holds then
 	status int    // of success
+	absent []int  // those that there may be where an object is said not to be there, and that is no failure
 	slow   bool   // not with -short
+}
+
+// names are those that are stored before the call.
+func (c call) names() []string {
+	all := []string{name, env}
+	for _, more := range []string{c.name, c.other} {
+		if more != "" && more != fresh && !slices.Contains(all, more) {
+			all = append(all, more)
+		}
+	}
+	return all
 }
 
 // TAG in arguments stands for the ETag of what is stored, VERSION for its version id
@@ -72,6 +90,9 @@ var calls = []call{
 	{program: "ms-rotate", title: "ms-rotate -from KEY NAME", args: []string{"-from", "alias/microsecrets-svc", "-key", "alias/microsecrets-next", name}, name: name, after: stored[name], stdout: "rotated  " + name + "\n"},
 	{program: "ms-rotate", title: "ms-rotate -from KEY PREFIX/", args: []string{"-from", "alias/microsecrets-svc", "-key", "alias/microsecrets-next", "svc/sec/"}, name: "svc/sec/ret", after: stored[name], stdout: "rotated  svc/sec/ret\n"},
 	{program: "ms-rotate", title: "ms-rotate -from KEY NAME, of over 8 MiB", args: []string{"-from", "alias/microsecrets-svc", "-key", "alias/microsecrets-next", long}, name: long, after: stored[long], stdout: "rotated  " + long + "\n", slow: true},
+	{program: "ms-diff", title: "ms-diff NAME OTHER", args: []string{env, env2}, name: env, other: env2, stdout: "~ OLD\n", status: 1},
+	{program: "ms-diff", title: "ms-diff -at VERSION NAME", args: []string{"-at", "VERSION", name}, name: name, absent: []int{1}},
+	{program: "ms-diff", title: "ms-diff PREFIX/ OTHERPREFIX/", args: []string{"svc/x/", "svd/x/"}, name: "svc/x/a", other: "svd/x/a", stdout: "*", status: 1, absent: []int{0, 1}},
 }
 
 // tableless are the programs for which the rules of the table are not meant, with why.

@@ -1,0 +1,9 @@
+// Ms-diff says what differs between secrets.
+package main
+
+import (
+	"microsecrets/lib/tool"
+	"microsecrets/lib/tool/diff"
+)
+
+func main() { tool.Main(diff.Run) }
