@@ -177,6 +177,21 @@ func (d *differ) different(err error) error {
 	return err
 }
 
+// progress begins one, for so many pairs.
+func (d *differ) progress(pairs int, outcomes ...string) *tool.Progress {
+	if d.quiet {
+		return nil
+	}
+	return d.tool.Progress(pairs, outcomes...)
+}
+
+func outcome(changes []change) string {
+	if len(changes) > 0 {
+		return "different"
+	}
+	return "same"
+}
+
 // names compares NAME with OTHER, or with another version.
 func (d *differ) names(ctx context.Context, names []string) error {
 	a, b := side{name: names[0], version: d.at}, side{name: names[len(names)-1]}
@@ -189,6 +204,7 @@ func (d *differ) names(ctx context.Context, names []string) error {
 		}
 		b.listed = true // a deletion is a part of the history
 	}
+	d.progress(0)
 	changes, err := d.compare(ctx, a, b)
 	if err != nil {
 		return err
@@ -293,14 +309,17 @@ func (d *differ) prefixes(ctx context.Context, prefix, other string) error {
 	if err != nil {
 		return err
 	}
+	p := d.progress(len(pairs), "same", "different")
 	failed := make(tool.Failures, len(pairs))
 	var group errgroup.Group
 	group.SetLimit(pairsAtOnce)
-	for i, p := range pairs {
+	for i, pair := range pairs {
 		group.Go(func() error {
 			var changes []change
 			if failed[i] = context.Cause(ctx); failed[i] == nil && !d.out.broken() {
-				changes, failed[i] = d.compare(ctx, p[0], p[1])
+				if changes, failed[i] = d.compare(ctx, pair[0], pair[1]); failed[i] == nil {
+					p.Done(outcome(changes))
+				}
 			}
 			d.out.printAt(i, changes)
 			return nil
