@@ -61,7 +61,7 @@ var law = []room{
 		"lib/tool", "lib/secret", "lib/environ", "lib/internal/atomicfile", "lib/internal/hint", "lib/internal/printable", "lib/internal/prompt",
 	}},
 	{name: "lib/tool/get", may: []string{"lib/tool", "lib/secret", "lib/environ", "lib/internal/atomicfile", "lib/internal/hint", "lib/internal/printable"}},
-	{name: "lib/tool/ls", may: []string{"lib/tool", "lib/tool/names", "lib/secret", "lib/internal/hint"}},
+	{name: "lib/tool/ls", may: []string{"lib/tool", "lib/tool/names", "lib/secret", "lib/internal/awsclient", "lib/internal/hint", "lib/internal/printable"}},
 	{name: "lib/tool/exec", may: []string{
 		"lib/tool", "lib/secret", "lib/environ", "lib/internal/atomicfile", "lib/internal/become", "lib/internal/settings", "lib/internal/hint",
 		"lib/internal/printable",

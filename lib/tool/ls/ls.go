@@ -2,16 +2,16 @@
 package ls
 
 import (
-	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"iter"
 	"slices"
 	"strings"
 	"time"
 
+	"microsecrets/lib/internal/printable"
 	"microsecrets/lib/secret"
 	"microsecrets/lib/tool"
 	"microsecrets/lib/tool/names"
@@ -23,14 +23,17 @@ var Usage = `usage: ms-ls [flags] [PREFIX...]
 List the names that begin with PREFIX, or all names, sorted, one on each line.
 PREFIX is plain text: end it with "/" to list one service. KMS is not called.
 
-  -l               stored size, time, ETag, name
+  -l               stored size, time, ETag, name; on a terminal in columns, with
+                   rounded sizes and local times
   -top             one level only: the services, or what is right below PREFIX; a
                    line that ends in "/" stands for the names that begin with it
   -versions        every version and deletion, newest first: VERSION, STATE (latest,
                    old or deleted) and name; a PREFIX that does not end in "/" is
-                   one exact NAME
+                   one exact NAME. With -l also who wrote each, and when, as its
+                   header claims, which nobody has verified
   -json            a JSON object on each line: name, size, time, etag, latest,
-                   deleted; with -versions also version
+                   deleted; with -versions also version; with -versions -l also
+                   claims, notOurs or unread
   -0               end each name with a NUL
 ` + tool.Usage + `
 example:
@@ -72,7 +75,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 
 func (o *options) check() error {
 	switch {
-	case o.long && o.json:
+	case o.long && o.json && !o.versions:
 		return tool.Usagef("flags -l and -json do not go together")
 	case o.nul && (o.json || o.long || o.versions):
 		return tool.Usagef("flag -0 does not go with -l, -json and -versions")
@@ -108,20 +111,22 @@ func (o *options) covers(prefix, other string) bool {
 
 func (o *options) list(ctx context.Context, t *tool.Tool, store *secret.Store, prefixes []string) error {
 	defer t.Progress(0).End()
-	out := bufio.NewWriterSize(t.Stdout, 64<<10)
+	out := newTable(t.Stdout, o)
 	left, history, printed := 0, false, false
+	var missed unreadHeaders
 	for _, prefix := range prefixes {
 		var listed []string // as far as they are kept
 		for v, err := range o.lines(ctx, store, prefix) {
 			switch {
 			case err != nil:
-				out.Flush()
+				out.flush()
 				return err
 			case !v.Valid:
 				left++
 				continue
 			}
 			history, printed = history || v.ID != secret.NullVersion, true
+			missed.add(v.err)
 			if err := o.print(out, v); err != nil {
 				return tool.FileError("standard output", err)
 			}
@@ -130,6 +135,9 @@ func (o *options) list(ctx context.Context, t *tool.Tool, store *secret.Store, p
 			}
 		}
 		o.keep(t, prefix, listed)
+	}
+	if err := out.flush(); err != nil {
+		return tool.FileError("standard output", err)
 	}
 	if left > 0 {
 		what := "keys in %s are not names of secrets and were left out"
@@ -141,9 +149,7 @@ func (o *options) list(ctx context.Context, t *tool.Tool, store *secret.Store, p
 	if o.versions && printed && !history {
 		t.Notef("%s keeps no versions, or kept none when these were written: what they replaced is gone", store)
 	}
-	if err := out.Flush(); err != nil {
-		return tool.FileError("standard output", err)
-	}
+	missed.tell(t, store)
 	return nil
 }
 
@@ -167,13 +173,21 @@ func (o *options) keep(t *tool.Tool, prefix string, listed []string) {
 
 // lines are what is printed for a prefix: without -versions, only the Entry of
 // each is set.
-func (o *options) lines(ctx context.Context, store *secret.Store, prefix string) iter.Seq2[secret.Version, error] {
-	if o.versions {
-		return store.Versions(ctx, prefix)
+func (o *options) lines(ctx context.Context, store *secret.Store, prefix string) iter.Seq2[version, error] {
+	if o.versions && o.long {
+		return withClaims(ctx, store, prefix)
 	}
-	return func(yield func(secret.Version, error) bool) {
+	return func(yield func(version, error) bool) {
+		if o.versions {
+			for v, err := range store.Versions(ctx, prefix) {
+				if !yield(version{Version: v}, err) {
+					return
+				}
+			}
+			return
+		}
 		for e, err := range store.List(ctx, prefix, &secret.ListOptions{OneLevel: o.top}) {
-			if !yield(secret.Version{Entry: e}, err) {
+			if !yield(version{Version: secret.Version{Entry: e}}, err) {
 				return
 			}
 		}
@@ -190,35 +204,67 @@ type line struct {
 	Version string `json:"version,omitempty"` // only with -versions: other listings of S3 do not have it
 	Latest  *bool  `json:"latest,omitempty"`
 	Deleted *bool  `json:"deleted,omitempty"`
+
+	// Only with -versions -l, one of these; none of a deletion.
+	Claims  *claims `json:"claims,omitempty"`
+	NotOurs string  `json:"notOurs,omitempty"` // why
+	Unread  string  `json:"unread,omitempty"`  // why
 }
 
-func (o *options) print(out *bufio.Writer, e secret.Version) error {
-	var err error
+func (o *options) print(out *table, v version) error {
 	switch {
 	case o.json:
-		l := line{Name: e.Name, ETag: e.ETag}
-		if !e.Group {
-			at, latest := e.Modified.UTC().Truncate(time.Second), e.Latest || !o.versions
-			l.Size, l.Time, l.Version, l.Latest, l.Deleted = &e.Size, &at, e.ID, &latest, &e.Deleted
-		}
-		if e.Deleted {
-			l.Size = nil
-		}
-		encoder := json.NewEncoder(out)
-		encoder.SetEscapeHTML(false)
-		err = encoder.Encode(l)
-	case o.versions:
-		err = o.printVersion(out, e)
-	case o.long && e.Group:
-		_, err = fmt.Fprintf(out, "%12s  %20s  %32s  %s\n", "-", "-", "-", e.Name)
-	case o.long:
-		_, err = fmt.Fprintf(out, "%12d  %s  %32s  %s\n", e.Size, e.Modified.UTC().Format(time.RFC3339), e.ETag, e.Name)
+		return o.printJSON(out, v)
+	case o.long || o.versions:
+		return out.row(o.columns(v, out.format))
 	case o.nul:
-		out.WriteString(e.Name)
-		err = out.WriteByte(0)
-	default:
-		out.WriteString(e.Name)
-		err = out.WriteByte('\n')
+		return out.text(v.Name + "\x00")
 	}
-	return err
+	return out.text(v.Name + "\n")
+}
+
+func (o *options) printJSON(out *table, v version) error {
+	l := line{Name: v.Name, ETag: v.ETag}
+	if !v.Group {
+		at, latest := v.Modified.UTC().Truncate(time.Second), v.Latest || !o.versions
+		l.Size, l.Time, l.Version, l.Latest, l.Deleted = &v.Size, &at, v.ID, &latest, &v.Deleted
+	}
+	if v.Deleted {
+		l.Size = nil
+	}
+	if o.long {
+		l.Claims, l.NotOurs, l.Unread = v.json()
+	}
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(l); err != nil {
+		return err
+	}
+	if o.long { // foreign text
+		return out.text(string(printable.JSON(b.Bytes())))
+	}
+	return out.text(b.String())
+}
+
+// columns are what -l and -versions print of a version, its name last.
+func (o *options) columns(v version, f format) []string {
+	var columns []string
+	if o.long {
+		size, at, etag := f.size(v.Size), f.time(v.Modified), v.ETag
+		switch {
+		case v.Group:
+			size, at, etag = "-", "-", "-"
+		case v.Deleted:
+			size, etag = "-", "-"
+		}
+		columns = append(columns, size, at, etag)
+	}
+	if o.versions {
+		columns = append(columns, v.ID, state(v.Version))
+		if o.long {
+			columns = append(columns, v.said(f))
+		}
+	}
+	return append(columns, v.Name)
 }

@@ -223,6 +223,9 @@ func TestCanaryFaults(t *testing.T) {
 			{args: []string{"ms-ls", "-v"}},
 			{args: []string{"ms-ls", "-v", "-l", "-top", "s/"}},
 		}},
+		{"ms-ls", []string{"ListObjectVersions"}, false, []attempt{
+			{args: []string{"ms-ls", "-v", "-versions", "-l", "s/"}},
+		}},
 		{"ms-exec", []string{"GetObject", "Decrypt"}, false, []attempt{
 			{args: []string{"ms-exec", "-v", "s/env", "--", "env"}},
 			{args: []string{"ms-exec", "-v", "P=s/pass", "--", "env"}},

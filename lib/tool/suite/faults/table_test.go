@@ -81,6 +81,7 @@ var calls = []call{
 	{program: "ms-get", title: "ms-get -o FILE NAME, of over 8 MiB", args: []string{"-o", "OUT", long}, name: long, file: stored[long], slow: true},
 	{program: "ms-ls", title: "ms-ls", args: []string{"svc/"}, stdout: env + "\n" + name + "\n"},
 	{program: "ms-ls", title: "ms-ls -versions NAME", args: []string{"-versions", name}, stdout: "*"},
+	{program: "ms-ls", title: "ms-ls -versions -l NAME", args: []string{"-versions", "-l", name}, stdout: "*"},
 	{program: "ms-exec", title: "ms-exec NAME -- COMMAND", args: []string{"-no-path", env, "--", "/no/such/command"}, name: env, status: 127},
 	{program: "ms-exec", title: "ms-exec -file PATH=NAME -- COMMAND", args: []string{"-no-path", "-file", "OUT=" + name, "--", "/no/such/command"}, name: name, status: 127},
 	{program: "ms-rm", title: "ms-rm NAME", args: []string{name}, name: name, gone: true},
