@@ -311,6 +311,18 @@ func TestCanaryFaults(t *testing.T) {
 	}
 }
 
+// What is stored in clear, or altered, is read for its header, and not shown.
+func TestCanaryClaims(t *testing.T) {
+	t.Parallel()
+	w := newWorkspace(t)
+	for _, format := range []string{"-v", "-json"} {
+		status, stdout, stderr := w.call(attempt{args: []string{"ms-ls", "-versions", "-l", format, "s/"}})
+		if status != 0 || !bytes.Contains(stdout, []byte("s/clear")) || leaky(stdout) || leaky(stderr) {
+			t.Errorf("status %d:\n%s%s", status, stdout, stderr)
+		}
+	}
+}
+
 // What is wrong with stored secrets, arguments, input and settings.
 func TestCanaryMistakes(t *testing.T) {
 	t.Parallel()
