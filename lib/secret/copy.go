@@ -12,6 +12,7 @@ import (
 
 	"microsecrets/lib/internal/awsclient"
 	"microsecrets/lib/internal/bucket"
+	"microsecrets/lib/internal/hint"
 	"microsecrets/lib/message"
 )
 
@@ -111,7 +112,8 @@ func (s *Store) copy(ctx context.Context, t target, src *original, o CopyOptions
 		return nil, err
 	}
 	defer src.close()
-	if src.held && !o.replaces() && !o.Plan && !s.options.LastWriterWins {
+	creates := !o.replaces() && !o.Plan && !s.options.LastWriterWins
+	if src.held && creates {
 		r, err := s.writeCopy(ctx, t, src, bucket.Condition{IfAbsent: true})
 		switch {
 		case err == nil:
@@ -124,10 +126,19 @@ func (s *Store) copy(ctx context.Context, t target, src *original, o CopyOptions
 		}
 	}
 	object, err := s.bucket.Get(ctx, t.key, "")
-	if isNotFound(err) {
+	switch {
+	case isNotFound(err):
 		return s.createCopy(ctx, t, src, o)
-	}
-	if err != nil {
+	case errors.Is(err, ErrDenied) && src.held && creates:
+		return nil, s.incomparable(t, err)
+	case errors.Is(err, ErrDenied) && o.If == "" && !o.Plan && !s.options.LastWriterWins:
+		// It may be absent, and who may not see that finds out by the condition.
+		r, failed := s.createCopy(ctx, t, src, o)
+		if isConflict(failed) {
+			failed = s.incomparable(t, err)
+		}
+		return r, failed
+	case err != nil:
 		return nil, s.fail("put", t.name, err)
 	}
 	defer object.Close()
@@ -213,7 +224,17 @@ func (s *Store) sameAs(ctx context.Context, t target, object *bucket.Object, src
 	case o.replaces() && !errors.Is(err, awsclient.ErrUnreachable):
 		return nil, nil
 	}
-	return nil, s.fail("put", t.name, fmt.Errorf("exists already in %s, and cannot be compared: %w", s, err))
+	return nil, s.incomparable(t, err)
+}
+
+// incomparable is the error of a copy in whose place there is something that cannot be
+// read.
+func (s *Store) incomparable(t target, err error) error {
+	remedy := hint.Of(err)
+	if errors.Is(err, ErrDenied) {
+		remedy = "comparing it takes the rights of a reader"
+	}
+	return s.fail("put", t.name, hint.With(fmt.Errorf("exists already in %s, and cannot be compared: %w", s, err), remedy))
 }
 
 // writeCopy encrypts the original, and stores it on a condition.

@@ -46,6 +46,9 @@ func (f *ChecksumFlag) add(s string) error {
 	return nil
 }
 
+// Given reports whether the flag was given.
+func (f *ChecksumFlag) Given() bool { return f.unnamed != nil || f.named != nil }
+
 // For returns the checksums by name. A HASH without a NAME is for the only one
 // of candidates; if there are none or several it is a usage error, as is a NAME that
 // is not among names.

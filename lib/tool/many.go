@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -63,6 +64,20 @@ func Gather[T any](ctx context.Context, limit int, names []string, get func(name
 		return got, context.Cause(ctx)
 	}
 	return got, failed.Err()
+}
+
+// finishTimeout is how long what is under way may take when a signal comes.
+const finishTimeout = 10 * time.Second
+
+// Finish returns a context for what a signal lets come to its end: it ends ten seconds
+// after ctx, so that nothing is changed without its line.
+func Finish(ctx context.Context) (context.Context, context.CancelFunc) {
+	finish, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(finishTimeout, cancel) })
+	return finish, func() {
+		stop()
+		cancel()
+	}
 }
 
 // First returns the names that Gather begins with, at most limit.

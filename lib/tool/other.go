@@ -7,6 +7,7 @@ import (
 
 	"microsecrets/lib/internal/awsclient"
 	"microsecrets/lib/internal/hint"
+	"microsecrets/lib/internal/settings"
 	"microsecrets/lib/secret"
 )
 
@@ -15,6 +16,18 @@ type Other struct {
 	Store  string
 	Key    string // as the setting key; empty: that setting
 	Region string // empty: that of the first store
+	Owner  string // the account that must own the bucket; empty: the setting bucket-owner, if both are in one bucket, else any
+}
+
+// Check refuses a store or an owner that cannot be used.
+func (o Other) Check(storeFlag, ownerFlag string) error {
+	if err := secret.CheckStore(o.Store); err != nil {
+		return Usagef("flag %s: %v", storeFlag, err)
+	}
+	if err := settings.CheckAccount(o.Owner); o.Owner != "" && err != nil {
+		return Usagef("flag %s: %v", ownerFlag, err)
+	}
+	return nil
 }
 
 // CheckPrefixed is CheckPrefixed of an argument that is a name, or a prefix, there.
@@ -51,6 +64,9 @@ func (o Other) options(t *Tool) (*secret.Options, error) {
 	if first, _, _ := secret.SplitStore(s.Store); bucket != first {
 		options.BucketOwner = ""
 	}
+	if o.Owner != "" {
+		options.BucketOwner = o.Owner
+	}
 	if o.Key != "" {
 		options.Key = o.Key
 	}
@@ -64,7 +80,14 @@ func (o Other) Failed(err error, flag string) error {
 	if err == nil {
 		return nil
 	}
-	remedy := Advice(err)
+	flags := []string{
+		"the setting key", flag + "-key", "the setting store", flag, "name the key by -key", "name the key by " + flag + "-key",
+		", under the same settings: ms-init", " there: ms-init -store STORE",
+	}
+	if o.Owner != "" {
+		flags = append(flags, "the setting bucket-owner", flag+"-owner")
+	}
+	remedy := strings.NewReplacer(flags...).Replace(Advice(err))
 	var cause *awsclient.Error
 	switch {
 	case !errors.As(err, &cause):

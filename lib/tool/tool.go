@@ -327,6 +327,16 @@ func (t *Tool) Claims(i secret.Info) {
 	t.Debugf("%s: written %s by %q, as its writer says", i.Name, i.At.Format(time.RFC3339), i.By)
 }
 
+// NoteSkew prints that what was written has another time than this machine's clock,
+// which differs from KMS's by so much.
+func (t *Tool) NoteSkew(skew time.Duration) {
+	off := "behind"
+	if skew < 0 {
+		off = "ahead of"
+	}
+	t.Notef("this machine's clock is %v %s KMS's, whose time the secret has", skew.Abs().Round(time.Minute), off)
+}
+
 // Notef prints a line on standard error.
 func (t *Tool) Notef(format string, args ...any) {
 	fmt.Fprintf(t.Stderr, "%s: %s\n", t.Name, fmt.Sprintf(format, args...))

@@ -45,7 +45,7 @@ var table = []setting{
 		func(s *Settings) flag.Value { return text{&s.Profile, nil} }},
 	{"bucket-owner", "ID", "",
 		"the account that must own the bucket",
-		func(s *Settings) flag.Value { return text{&s.BucketOwner, checkAccount} }},
+		func(s *Settings) flag.Value { return text{&s.BucketOwner, CheckAccount} }},
 	{"by", "TEXT", "",
 		"who writes, for the record (default user@host)",
 		func(s *Settings) flag.Value { return text{&s.By, checkBy} }},
@@ -108,7 +108,8 @@ func (v text) Set(s string) error {
 	return nil
 }
 
-func checkAccount(s string) error {
+// CheckAccount refuses what is not the id of an AWS account, without showing it.
+func CheckAccount(s string) error {
 	if len(s) != 12 || strings.Trim(s, "0123456789") != "" {
 		return errors.New("not an account of 12 digits")
 	}

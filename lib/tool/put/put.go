@@ -12,7 +12,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"time"
 
 	"microsecrets/lib/environ"
 	"microsecrets/lib/internal/atomicfile"
@@ -482,11 +481,7 @@ type receipt struct {
 
 func (o *options) print(t *tool.Tool, r *secret.Receipt, plain []byte) error {
 	if r.ClockSkew != 0 && !o.quiet {
-		off := "behind"
-		if r.ClockSkew < 0 {
-			off = "ahead of"
-		}
-		t.Notef("this machine's clock is %v %s KMS's, whose time the secret has", r.ClockSkew.Abs().Round(time.Minute), off)
+		t.NoteSkew(r.ClockSkew)
 	}
 	w := t.Stdout
 	var err error

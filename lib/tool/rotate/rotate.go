@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"microsecrets/lib/secret"
 	"microsecrets/lib/tool"
@@ -35,9 +34,6 @@ begin with it, and "-" for names on standard input. Prints a line for each,
 example:
   ms-rotate -from alias/old-key myservice/
 `
-
-// finishTimeout is how long what is under way may take when a signal comes.
-const finishTimeout = 10 * time.Second
 
 type options struct {
 	from              string
@@ -109,11 +105,8 @@ func (o *options) rotate(ctx context.Context, t *tool.Tool, store *secret.Store,
 	if err != nil {
 		return err
 	}
-	// What is under way when a signal comes is finished, so that nothing is
-	// rotated without its line.
-	finish, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	finish, cancel := tool.Finish(ctx)
 	defer cancel()
-	defer context.AfterFunc(ctx, func() { time.AfterFunc(finishTimeout, cancel) })()
 	p := t.Progress(len(names), "rotated", "old", "current")
 	rotator := store.NewRotator(&secret.RotateOptions{From: o.from})
 	return tool.Each(ctx, names, func(name string) error {

@@ -247,6 +247,17 @@ func TestCanaryFaults(t *testing.T) {
 		{"ms-rotate", []string{"ListObjectsV2"}, false, []attempt{
 			{args: []string{"ms-rotate", "-v", "s/"}},
 		}},
+		{"ms-cp", []string{"GetObject", "Decrypt", "GenerateDataKey", "PutObject"}, false, []attempt{
+			{args: []string{"ms-cp", "-v", "s/pass", "s/copy"}},
+			{args: []string{"ms-cp", "-v", "-to-key", "alias/microsecrets-next", "s/pass", "s/copy"}},
+			{args: []string{"ms-cp", "-v", "-force", "s/pass", "s/env"}},
+		}},
+		{"ms-cp", []string{"CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"}, true, []attempt{
+			{args: []string{"ms-cp", "-v", "s/large", "s/copy"}},
+		}},
+		{"ms-cp", []string{"ListObjectsV2"}, false, []attempt{
+			{args: []string{"ms-cp", "-v", "s/", "copies/"}},
+		}},
 		{"ms-diff", []string{"GetObject", "Decrypt"}, false, []attempt{
 			{args: []string{"ms-diff", "-v", "s/pass", "s/env"}},
 			{args: []string{"ms-diff", "-v", "-json", "s/env", "s/huge"}},
@@ -338,6 +349,8 @@ func TestCanaryMistakes(t *testing.T) {
 		add(5, "ms-get", "-v", "-o", "out", name)
 		add(5, "ms-get", "-v", "-d", "out", name)
 		add(5, "ms-get", "-v", "s/pass", name)
+		add(5, "ms-cp", "-v", name, "s/new")
+		add(5, "ms-cp", "-v", "s/pass", name)
 		add(125, "ms-exec", "-v", "P="+name, "--", "env")
 		add(125, "ms-exec", "-v", "-file", "out="+name, "--", "env")
 		add(125, "ms-exec", "-v", "-file", "out=s/pass", name, "--", "env")
@@ -416,6 +429,11 @@ func TestCanaryMistakes(t *testing.T) {
 	add(2, "ms-get", "-v", "-c", canary+"="+strings.Repeat("0", 64), "s/env")
 	add(2, "ms-put", "-v", "-e", "-f", canary, "s/new")
 	add(2, "ms-get", "-v", "-f", canary, "s/env")
+	add(2, "ms-cp", "-v", "-c", canary, "s/env", "s/new")
+	add(2, "ms-cp", "-v", "-to", canary+"/../x", "s/env", "s/new")
+	add(2, "ms-cp", "-v", "-to", "s3://example-other", "-to-owner", canary, "s/env", "s/new")
+	add(2, "ms-cp", "-v", "-to", "s3://example-other", "-to-region", canary+" x", "s/env", "s/new")
+	add(6, "ms-cp", "-v", "s/env", "s/pass")
 	for i, p := range suite.Programs {
 		program, status, rest := p.Name, 2, []string{"s/env"}
 		switch program {

@@ -216,6 +216,7 @@ func TestConnections(t *testing.T) {
 		server := fakeawstest.StartWith(t, fakeaws.Options{TLS: tls})
 		p := programsOf(t, server)
 		p.putEnvironments(10)
+		server.Do("bucket example-other")
 		for _, c := range []struct {
 			args        []string
 			connections string
@@ -230,6 +231,9 @@ func TestConnections(t *testing.T) {
 			{[]string{"ms-put", "-q", "-changed", "svc/new"}, "2", 0},
 			{[]string{"ms-put", "-q", "-merge", "-e", "svc/new"}, "2", 0},
 			{[]string{"ms-rotate", "svc/new"}, "2", 0},
+			{[]string{"ms-cp", "svc/0", "new/0"}, "2", 0},
+			{[]string{"ms-cp", "-to", "s3://example-other", "svc/0", "new/0"}, "4", 0},
+			{[]string{"ms-cp", "svc/0", "svc/0"}, "0", 2},
 			{[]string{"ms-diff", "svc/new"}, "4", 0},
 			{[]string{"ms-diff", "svc/0", "svc/1"}, "4", 0},
 			{[]string{"ms-diff", "-with", "s3://" + fakeaws.DefaultBucket, "svc/0"}, "4", 0},
@@ -303,6 +307,7 @@ func TestRoundTrips(t *testing.T) {
 			{slices.Concat([]string{"ms-exec"}, environments(3), []string{"--", "true"}), 6, 3},
 			{slices.Concat([]string{"ms-exec"}, environments(10), []string{"--", "true"}), 20, 3},
 			{[]string{"ms-put", "-q", "svc/new"}, 2, 3},
+			{[]string{"ms-cp", "svc/0", "new/0"}, 2, 7}, // three of them for a PutObject with a condition, which is tried
 			{[]string{"ms-diff", "svc/0", "svc/1"}, 4, 3},
 			{[]string{"ms-ls"}, 1, 2},
 			{[]string{"ms-rm", "svc/new"}, 1, 3}, // it looks what there is

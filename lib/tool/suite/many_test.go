@@ -74,6 +74,40 @@ func BenchmarkGetMany(b *testing.B) {
 	b.ReportMetric(count(b, server, "connections"), "connections")
 }
 
+// BenchmarkCopyMany copies 1,000 secrets into another store. What it is compared with
+// is their round trips alone, one after the other.
+func BenchmarkCopyMany(b *testing.B) {
+	const secrets, atLeast = 1000, 6
+	program := built(b, "ms-cp", "./cmd/ms")
+	server := serve(b)
+	store, err := secret.Open(context.Background(), os.Getenv("MS_STORE"), nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for i := range secrets {
+		if _, err := store.Put(context.Background(), fmt.Sprintf("svc/name%04d", i), bytes.NewReader(make([]byte, 300)), nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+	server.Do("bucket example-other", "distance "+roundTrip.String())
+	defer server.Do("distance 0s")
+	for i := 0; b.Loop(); i++ {
+		server.Do("reset")
+		if out, err := exec.Command(program, "-q", "-to", "s3://example-other", "svc/", fmt.Sprintf("copy%d/", i)).CombinedOutput(); err != nil {
+			b.Fatalf("%v: %s", err, out)
+		}
+	}
+	requests := count(b, server, "count *")
+	faster := requests * float64(roundTrip) * float64(b.N) / float64(b.Elapsed())
+	if faster < atLeast {
+		b.Errorf("%.1f times faster than one after the other, not %d", faster, atLeast)
+	}
+	b.ReportMetric(faster, "x-faster")
+	b.ReportMetric(requests/secrets, "requests/secret")
+	b.ReportMetric(count(b, server, "side"), "at-once")
+	b.ReportMetric(count(b, server, "connections"), "connections")
+}
+
 // BenchmarkLs lists a million names: the processor time for a thousand of them,
 // and the memory in all, as the test's own binary reports it: the greatest size that
 // the system knows of a process counts that of the one that began it.

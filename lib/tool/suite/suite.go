@@ -7,6 +7,7 @@ import (
 
 	"microsecrets/lib/tool"
 	"microsecrets/lib/tool/check"
+	"microsecrets/lib/tool/cp"
 	"microsecrets/lib/tool/dev"
 	"microsecrets/lib/tool/diff"
 	"microsecrets/lib/tool/exec"
@@ -35,6 +36,7 @@ var Programs = []Program{
 	{"ms-exec", "run a command with secrets in its environment, in memory or in files", exec.Usage, exec.Run},
 	{"ms-rm", "remove secrets", rm.Usage, rm.Run},
 	{"ms-rotate", "encrypt secrets again under the current key", rotate.Usage, rotate.Run},
+	{"ms-cp", "copy secrets, each encrypted anew under its new name", cp.Usage, cp.Run},
 	{"ms-diff", "say what differs between secrets, without their values", diff.Usage, diff.Run},
 	{"ms-init", "make a store and its keys fit, and print policies", initialize.Usage, initialize.Run},
 	{"ms-check", "look at all that a store depends on, and say what is wrong", check.Usage, check.Run},

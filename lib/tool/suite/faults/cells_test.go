@@ -513,7 +513,7 @@ func (b *bench) run(t *testing.T, c call, f fault, col column, once bool) *verdi
 
 func (b *bench) args(c call, f fault, work string) []string {
 	id := ""
-	if c.name != "" && c.name != fresh {
+	if c.name != "" && !isFresh(c.name) {
 		id = strings.Fields(b.server.Do("versions " + c.name))[1]
 	}
 	args := slices.Concat([]string{"-v"}, strings.Fields(f.flags))

@@ -20,7 +20,8 @@ var large = strings.Repeat(canary, (9<<20)/len(canary))
 // The names that calls use, and what is stored there before each.
 const (
 	name  = "svc/secret"
-	fresh = "svc/new" // nothing is there
+	same  = "svc/same" // what name is
+	fresh = "svc/new"  // nothing is there, and nothing below
 	long  = "svc/large"
 	env   = "svc/env"
 	env2  = "svd/env" // of another service, but called the same
@@ -57,12 +58,15 @@ type call struct {
 func (c call) names() []string {
 	all := []string{name, env}
 	for _, more := range []string{c.name, c.other} {
-		if more != "" && more != fresh && !slices.Contains(all, more) {
+		if more != "" && !isFresh(more) && !slices.Contains(all, more) {
 			all = append(all, more)
 		}
 	}
 	return all
 }
+
+// isFresh reports whether nothing is there at first.
+func isFresh(name string) bool { return name == fresh || strings.HasPrefix(name, fresh+"/") }
 
 // TAG in arguments stands for the ETag of what is stored, VERSION for its version id
 // and OUT for a file in the working directory.
@@ -91,6 +95,12 @@ var calls = []call{
 	{program: "ms-rotate", title: "ms-rotate -from KEY NAME", args: []string{"-from", "alias/microsecrets-svc", "-key", "alias/microsecrets-next", name}, name: name, after: stored[name], stdout: "rotated  " + name + "\n"},
 	{program: "ms-rotate", title: "ms-rotate -from KEY PREFIX/", args: []string{"-from", "alias/microsecrets-svc", "-key", "alias/microsecrets-next", "svc/sec/"}, name: "svc/sec/ret", after: stored[name], stdout: "rotated  svc/sec/ret\n"},
 	{program: "ms-rotate", title: "ms-rotate -from KEY NAME, of over 8 MiB", args: []string{"-from", "alias/microsecrets-svc", "-key", "alias/microsecrets-next", long}, name: long, after: stored[long], stdout: "rotated  " + long + "\n", slow: true},
+	{program: "ms-cp", title: "ms-cp NAME NEWNAME", args: []string{name, fresh}, name: fresh, other: name, after: stored[name], stdout: "copied " + name + " " + fresh + "\n"},
+	{program: "ms-cp", title: "ms-cp -n NAME NEWNAME", args: []string{"-n", name, fresh}, name: fresh, other: name, stdout: "copy " + name + " " + fresh + "\n"},
+	{program: "ms-cp", title: "ms-cp NAME NEWNAME, which is the same", args: []string{name, same}, name: same, other: name, stdout: "same " + name + " " + same + "\n"},
+	{program: "ms-cp", title: "ms-cp -force NAME NEWNAME", args: []string{"-force", name, env}, name: env, other: name, after: stored[name], stdout: "copied " + name + " " + env + "\n"},
+	{program: "ms-cp", title: "ms-cp PREFIX/ NEWPREFIX/", args: []string{"svc/sec/", "svc/new/"}, name: "svc/new/ret", other: "svc/sec/ret", after: stored[name], stdout: "copied svc/sec/ret svc/new/ret\n"},
+	{program: "ms-cp", title: "ms-cp NAME NEWNAME, of over 8 MiB", args: []string{long, fresh}, name: fresh, other: long, after: stored[long], stdout: "copied " + long + " " + fresh + "\n", slow: true},
 	{program: "ms-diff", title: "ms-diff NAME OTHER", args: []string{env, env2}, name: env, other: env2, stdout: "~ OLD\n", status: 1},
 	{program: "ms-diff", title: "ms-diff -at VERSION NAME", args: []string{"-at", "VERSION", name}, name: name, absent: []int{1}},
 	{program: "ms-diff", title: "ms-diff PREFIX/ OTHERPREFIX/", args: []string{"svc/x/", "svd/x/"}, name: "svc/x/a", other: "svd/x/a", stdout: "*", status: 1, absent: []int{0, 1}},
