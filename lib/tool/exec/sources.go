@@ -10,6 +10,7 @@ import (
 
 	"microsecrets/lib/environ"
 	"microsecrets/lib/internal/hint"
+	"microsecrets/lib/internal/printable"
 	"microsecrets/lib/internal/settings"
 	"microsecrets/lib/secret"
 	"microsecrets/lib/tool"
@@ -111,7 +112,12 @@ func parseSources(what, text string) (sources []source, wrong tool.Failures) {
 	return sources, wrong
 }
 
-// parseLine takes a line of a FILE for what parseSource would.
+// segmentMax is how many bytes a NAME has at most, and so its first segment.
+const segmentMax = 1024
+
+// parseLine takes a line of a FILE for what parseSource would. Beyond that, a NAME
+// begins as the names of services do: JSON, YAML, /etc/shadow and most of what else
+// FILE could be by mistake is then neither shown nor sent to S3.
 func parseLine(line string) (source, error) {
 	s, err := parseSource(line)
 	variable, _, pair := strings.Cut(line, "=")
@@ -122,6 +128,9 @@ func parseLine(line string) (source, error) {
 		return source{}, errors.New("it begins with a byte order mark")
 	case err == nil && secret.CheckName(s.name) != nil:
 		return source{}, errors.New("not a SOURCE: NAME, or VAR=NAME")
+	case err == nil && !printable.Word(firstSegment(s.name), segmentMax, "._-"):
+		return source{}, hint.With(errors.New("not a SOURCE: in a FILE, NAME begins with letters, digits, \".\", \"_\" and \"-\", up to a slash or its end"),
+			"FILE holds references, not values; any NAME can be given on the command line")
 	case err == nil, pair && isOwn(variable): // the error names that variable alone
 		return s, err
 	case environ.ValidName(variable):
@@ -129,4 +138,9 @@ func parseLine(line string) (source, error) {
 			"FILE holds references, not values: put the value into a secret, SERVICE/NAME")
 	}
 	return source{}, errors.New("not a SOURCE: the VAR of VAR=NAME is [A-Za-z_][A-Za-z0-9_]*")
+}
+
+func firstSegment(name string) string {
+	first, _, _ := strings.Cut(name, "/")
+	return first
 }
