@@ -28,6 +28,7 @@ BIN     = bin
 PROGRAMS     = $(sort $(notdir $(wildcard cmd/ms-*)))
 VERSION      = $(shell git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS      = -s -w -X microsecrets/lib/internal/version.linked=$(VERSION)
+TAGS         = nethttpomithttp2
 STATICCHECK  = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 SYSTEMS      = linux darwin windows
 MAXSIZE      = 16000000
@@ -51,7 +52,7 @@ FOR_PROGRAMS = sed 's/@PROGRAMS@/ms $(PROGRAMS)/'
 RACE = $(shell test "$$($(GO) env CGO_ENABLED)" = 0 || ! command -v $$($(GO) env CC) >/dev/null || echo -race)
 
 all:
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ms ./cmd/ms
+	CGO_ENABLED=0 $(GO) build -tags '$(TAGS)' -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ms ./cmd/ms
 	@for program in $(PROGRAMS); do ln -sf ms $(BIN)/$$program || exit 1; done
 
 help:

@@ -58,9 +58,6 @@ func dialAhead(t *http.Transport) *dialer {
 	if t.TLSClientConfig != nil { // which the transport changes when it is first used
 		d.config = t.TLSClientConfig.Clone()
 	}
-	if d.config.NextProtos == nil && t.ForceAttemptHTTP2 {
-		d.config.NextProtos = []string{"h2", "http/1.1"}
-	}
 	t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 		return d.take(ctx, network, server{address, false})
 	}

@@ -76,9 +76,18 @@ func httpClient(c aws.HTTPClient) (aws.HTTPClient, *dialer) {
 	}, d
 }
 
-// restrict makes a transport decompress nothing, bound the header of an answer,
-// and return a typed error where net/http would show a proxy's words, or its URL.
+// restrict makes a transport speak HTTP/1.1, of which each request has a connection of
+// its own, decompress nothing, bound the header of an answer, and return a typed error
+// where net/http would show a proxy's words, or its URL.
 func restrict(t *http.Transport) {
+	t.Protocols = new(http.Protocols)
+	t.Protocols.SetHTTP1(true)
+	t.ForceAttemptHTTP2 = false
+	t.TLSNextProto = nil
+	if t.TLSClientConfig != nil { // it offers HTTP/2 if the transport has ever been cloned
+		t.TLSClientConfig = t.TLSClientConfig.Clone()
+		t.TLSClientConfig.NextProtos = nil
+	}
 	t.DisableCompression = true
 	t.MaxResponseHeaderBytes = headerMax
 	t.OnProxyConnectResponse = func(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Response) error {

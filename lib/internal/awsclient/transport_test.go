@@ -256,3 +256,33 @@ func TestTooManyOpenFiles(t *testing.T) {
 		t.Errorf("%v, after %d tries", err, tries)
 	}
 }
+
+// A server that prefers HTTP/2 is asked by HTTP/1.1: the connections that are opened in
+// advance are one for each request.
+func TestHTTP1(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("ETag", `"x"`)
+		w.Header().Set("X-Amz-Meta-Protocol", r.Proto)
+	}))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	defer server.Close()
+	c := New(aws.Config{
+		Region:       "us-east-1",
+		BaseEndpoint: &server.URL,
+		HTTPClient: awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+			t.TLSClientConfig = server.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
+		}),
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "key", SecretAccessKey: "secret"}, nil
+		}),
+	}, Options{Timeout: time.Minute})
+	out, err := get(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out.Body.Close()
+	if p := out.Metadata["protocol"]; p != "HTTP/1.1" {
+		t.Errorf("asked by %q", p)
+	}
+}
