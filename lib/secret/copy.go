@@ -327,9 +327,7 @@ func (o *original) reopen(ctx context.Context, c *check) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.again != nil {
-		o.again.object.Close()
-	}
+	o.object.Close() // it has been read, and lets this one be prefetched
 	o.again, err = o.store.decrypt(ctx, t, object, c.message, message.ReaderOptions{AcceptUnsigned: o.store.options.Unsigned}, ring.Unwrap)
 	return o.again, err
 }

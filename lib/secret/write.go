@@ -43,7 +43,11 @@ const (
 // seal encrypts src to its end and sends it.
 func (s *Store) seal(ctx context.Context, t target, src io.Reader, c bucket.Condition, says claim) (*write, error) {
 	var head []byte
-	if c, ok := src.(*comparison); !ok || len(c.held) == 0 { // else it holds the head
+	held := says.copiedFrom != "" // or comes from S3, which takes no more time than the upload
+	if c, ok := src.(*comparison); ok {
+		held = len(c.held) > 0
+	}
+	if !held {
 		var err error
 		head, err = io.ReadAll(io.LimitReader(src, firstPart))
 		defer clear(head)

@@ -57,7 +57,6 @@ const (
 
 type options struct {
 	to       tool.Other
-	at       string
 	sumFlag  tool.ChecksumFlag
 	copy     secret.CopyOptions
 	quiet    bool

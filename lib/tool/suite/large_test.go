@@ -56,6 +56,14 @@ func TestMemory(t *testing.T) {
 		{0, []string{"ms-diff", "-with", "s3://" + fakeaws.DefaultBucket, "svc/held"}},
 		{0, []string{"ms-diff", "svc/", "svc/"}},
 		{0, []string{"ms-get", "-o", filepath.Join(t.TempDir(), "out"), "svc/long"}},
+		{0, []string{"ms-cp", "svc/large", "new/large"}},
+		{0, []string{"ms-cp", "svc/large", "new/large"}},
+		{0, []string{"ms-cp", "-force", "svc/held", "new/large"}},
+		{0, []string{"ms-cp", "svc/long", "new/long"}},
+		{0, []string{"ms-cp", "-force", "svc/longheld", "new/long"}},
+		{0, []string{"ms-cp", "svc/", "all/"}},
+		{0, []string{"ms-cp", "svc/", "all/"}},
+		{0, []string{"ms-cp", "-n", "-to", "s3://" + fakeaws.DefaultBucket + "/store", "svc/", "svc/"}},
 	} {
 		if peak := spend(t, random(c.size), c.args...).peak; peak > peakMax {
 			t.Errorf("%v: %d MiB of memory, over %d", c.args, peak>>20, peakMax>>20)

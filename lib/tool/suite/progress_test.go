@@ -65,6 +65,8 @@ func TestProgress(t *testing.T) {
 		{"ms-exec X=svc/a -- printenv X", "hold Decrypt", "Decrypt", "ms-exec: ", "value\n"},
 		{"ms-rotate svc/", "hold GetObject key=svc/c", "GetObject", "ms-rotate: 2 of 3, ",
 			"current  svc/c\nms-rotate: 3 current\n"},
+		{"ms-cp svc/ new/", "hold GetObject key=svc/c", "GetObject", "ms-cp: 2 of 3, ",
+			"copied svc/c new/c\nms-cp: 3 copied\n"},
 		{"ms-get -d " + dir + "/out svc/a svc/b svc/c", "hold GetObject key=svc/c", "GetObject", "ms-get: 2 of 3, ", "ms-get: 3 written\n"},
 		{"ms-put svc/large " + large, "hold UploadPart times=1", "UploadPart", "of 16.8 MB, ", "  svc/large\n"},
 		{"ms-rm svc/b svc/c", "hold DeleteObject key=svc/c", "DeleteObject", "ms-rm: 1 of 2", "ms-rm: 2 removed\n"},
