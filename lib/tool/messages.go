@@ -20,8 +20,8 @@ import (
 // Standard output is data, and only data. Whatever is said to a person goes to
 // standard error, a line each, as "ms-put: what": lower case, no full stop, the
 // name of the secret first, then what and where. A remedy is a line of its own,
-// "ms-put: hint: …". Several failures of one call are a line each, and the
-// exit status is that of the gravest.
+// "ms-put: hint: …". Several failures of one call are a line each, before the
+// remedies, and the exit status is that of the gravest.
 //
 // Nothing that may be a secret is ever said: no value of a flag or a variable,
 // no argument that could not be opened, no line that could not be parsed.
@@ -114,20 +114,14 @@ func (t *Tool) report(err error) int {
 	if errors.As(err, &exit) && exit.Err == nil {
 		return exit.Status
 	}
-	said := map[string]bool{}
 	gravest := len(statuses)
 	all := Failures{err}
 	errors.As(err, &all)
 	for _, e := range all {
 		t.Notef("%s", e)
-		if advice := Advice(e); advice != "" && !said[advice] {
-			said[advice] = true
-			for line := range strings.SplitSeq(advice, "\n") {
-				t.Notef("hint: %s", line)
-			}
-		}
 		gravest = min(gravest, gravity(e))
 	}
+	t.advise(all)
 	switch {
 	case exit != nil:
 		return exit.Status
@@ -137,6 +131,24 @@ func (t *Tool) report(err error) int {
 		return StatusUsage
 	}
 	return statuses[gravest].status
+}
+
+// advise prints what may be done about failures, each line once. Where there are several
+// it comes after all of them, which are a list.
+func (t *Tool) advise(all Failures) {
+	said := map[string]bool{"": true}
+	for _, e := range all {
+		advice := t.needs(e) + "\n" + Advice(e)
+		if advice == "\n" && len(all) == 1 {
+			advice = t.whereToLook(e)
+		}
+		for line := range strings.SplitSeq(advice, "\n") {
+			if !said[line] {
+				said[line] = true
+				t.Notef("hint: %s", line)
+			}
+		}
+	}
 }
 
 // gravity is the place in statuses of an error.
@@ -172,6 +184,34 @@ func Advice(err error) string {
 		return "unsigned messages are accepted with the setting unsigned; doc/threats.md says what that gives up"
 	case errors.Is(err, secret.ErrConditionsIgnored):
 		return "-last-writer-wins goes on without conditions: the last of several writers then undoes what the others wrote"
+	}
+	return ""
+}
+
+// whereToLook is the advice for a secret that is not as it was expected. Where several
+// are not, the list of their names is worth more.
+func (t *Tool) whereToLook(err error) string {
+	failed, ok := errors.AsType[*secret.Error](err)
+	if !ok {
+		return ""
+	}
+	list := "ms-ls "
+	if t.resolved == nil || failed.Store != canonical(t.resolved.Store) || t.resolved.Source("store") == "-store" {
+		list += "-store " + Quote(failed.Store) + " "
+	}
+	service, _, below := strings.Cut(failed.Name, "/")
+	switch {
+	case failed.Op == "check" && failed.Name == "" && errors.Is(err, secret.ErrInvalid):
+		return "a NAME is a path, such as myservice/password; ms-ls PREFIX/ lists the names that begin with PREFIX/"
+	case failed.Name == "":
+	case errors.Is(err, secret.ErrNotFound) && below:
+		return list + Quote(service+"/") + " lists what is there"
+	case errors.Is(err, secret.ErrNotFound):
+		return list + "lists what is there"
+	case errors.Is(err, secret.ErrExists) && failed.Op == "put":
+		return list + "-l " + Quote(failed.Name) + " shows what is there; without -create it is replaced"
+	case errors.Is(err, secret.ErrChanged):
+		return list + "-l " + Quote(failed.Name) + " shows what is there now"
 	}
 	return ""
 }

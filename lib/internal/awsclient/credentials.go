@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -70,6 +71,9 @@ func (c *checkedCredentials) Retrieve(ctx context.Context) (aws.Credentials, err
 		s = sources[aws.CredentialSourceUndefined]
 	}
 	e := &Error{Kind: ErrDenied, Detail: "no credentials: " + s.name + " gave none"}
+	if last == aws.CredentialSourceIMDS {
+		s.hint = half() + s.hint
+	}
 	if last != aws.CredentialSourceIMDS && (bounded.Err() != nil || errors.Is(err, context.DeadlineExceeded)) {
 		e.Detail += fmt.Sprintf(" in %v", c.timeout)
 	}
@@ -77,6 +81,19 @@ func (c *checkedCredentials) Retrieve(ctx context.Context) (aws.Credentials, err
 		e.Status, e.Code, _ = answer(err)
 	}
 	return aws.Credentials{}, hint.With(e, s.hint)
+}
+
+// half says which half of an access key is in the environment, if only one is: then
+// the SDK looks elsewhere, and says of the last source that it gave none.
+func half() string {
+	id, secret := os.Getenv("AWS_ACCESS_KEY_ID") != "", os.Getenv("AWS_SECRET_ACCESS_KEY") != ""
+	switch {
+	case id && !secret:
+		return "AWS_ACCESS_KEY_ID is set, and AWS_SECRET_ACCESS_KEY is not: set both, or neither\n"
+	case secret && !id:
+		return "AWS_SECRET_ACCESS_KEY is set, and AWS_ACCESS_KEY_ID is not: set both, or neither\n"
+	}
+	return ""
 }
 
 // mfaError is the error of asking for an MFA code.
@@ -127,7 +144,8 @@ var sources = map[aws.CredentialSource]source{
 		hint: "check the AWS_ variables, and the profile that -profile, MS_PROFILE or AWS_PROFILE names"},
 	aws.CredentialSourceEnvVars: {name: "the environment", hint: "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"},
 	aws.CredentialSourceIMDS: {name: "the instance metadata service",
-		hint: "tried the environment (AWS_ACCESS_KEY_ID, AWS_WEB_IDENTITY_TOKEN_FILE), the profile in the shared AWS files, the container's endpoint and the instance metadata service"},
+		hint: "tried the environment (AWS_ACCESS_KEY_ID, AWS_WEB_IDENTITY_TOKEN_FILE), the profile in the shared AWS files, the container's endpoint and the instance metadata service\n" +
+			"aws sso login, or aws configure, gives a profile some; AWS_PROFILE names the profile"},
 	aws.CredentialSourceHTTP: {name: "the container's endpoint",
 		hint: "check AWS_CONTAINER_CREDENTIALS_FULL_URI, AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and AWS_CONTAINER_AUTHORIZATION_TOKEN"},
 	aws.CredentialSourceProfile: {name: "the profile", hint: "check aws_access_key_id and aws_secret_access_key of the profile"},

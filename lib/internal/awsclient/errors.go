@@ -39,6 +39,7 @@ type Error struct {
 	Detail       string // what happened, in words
 	MaybeApplied bool   // the change that was asked for may have been made, or may be made yet
 	Stalled      bool   // there was no answer for as long as Options.Timeout
+	Version      bool   // a version was asked for by its id
 	Elsewhere    string // where the bucket is, in words, if that is what is wrong
 	Err          error  // the context's, if that ended a change; or nil
 }
@@ -157,6 +158,7 @@ func Classify(ctx context.Context, op string, err error, f Facts) error {
 	}
 	e := &Error{Op: op, MaybeApplied: f.Attempts != nil && (f.Attempts.maybeApplied || errors.As(err, new(*oddAnswerError)) && unanswered(err))}
 	e.Stalled = Stalled(err)
+	e.Version = f.Version != ""
 	if f.Key != "" {
 		e.Op += " with " + f.Key
 	}
@@ -293,7 +295,7 @@ func elsewhere(e *Error, err error) string {
 	var response *smithyhttp.ResponseError
 	if errors.As(err, &response) {
 		if name := response.Response.Header.Get("X-Amz-Bucket-Region"); isRegion(name) && (isElsewhere[e.Code] || e.Status/100 == 3) {
-			return "the region " + name
+			return inRegion + name
 		}
 	}
 	if isElsewhere[e.Code] {
@@ -302,60 +304,8 @@ func elsewhere(e *Error, err error) string {
 	return ""
 }
 
+// inRegion begins Error.Elsewhere, if the answer says which region it is.
+const inRegion = "the region "
+
 // isElsewhere has the codes with which S3 says that a bucket is in another region.
 var isElsewhere = map[string]bool{"PermanentRedirect": true, "TemporaryRedirect": true, "AuthorizationHeaderMalformed": true}
-
-// hintFor says what may be done about a failure. A 403 to a read may stand for an
-// absent secret: S3 does not tell whoever may not list the bucket.
-func hintFor(e *Error, err error, f Facts) string {
-	switch e.Code {
-	case "AccessDenied":
-		switch {
-		case f.Owner:
-			return "this may mean that the bucket belongs to another account than the setting bucket-owner names"
-		case e.Op == "GetObject" || e.Op == "HeadObject":
-			return "this may mean that the secret is absent, and that you may not list the bucket"
-		}
-	case "BucketAlreadyExists":
-		return "the bucket belongs to another account: choose another name"
-	case "DisabledException":
-		if strings.HasPrefix(e.Op, "Decrypt") {
-			return "the secret exists, but its KMS key is disabled: enable the key"
-		}
-		return "enable the KMS key, or name another by the setting key"
-	case "ExpiredToken", "ExpiredTokenException":
-		return "the credentials have expired: renew the session"
-	case "KMSInvalidStateException":
-		return "the KMS key cannot be used: is it pending deletion?"
-	case "NoSuchBucket":
-		return "check the bucket's name in the setting store"
-	case "NotFoundException":
-		if strings.HasPrefix(f.Key, "alias/") {
-			service, named := strings.CutPrefix(f.Key, "alias/microsecrets-")
-			if !named {
-				service = "SERVICE"
-			}
-			return "check the setting key: no such KMS key or alias in this account and region\nto make it, under the same settings: ms-init " + service
-		}
-		return "check the setting key: no such KMS key or alias in this account and region"
-	case "RequestTimeTooSkewed":
-		return "this machine's clock is wrong"
-	}
-	switch {
-	case e.Elsewhere != "":
-		return "the bucket is in " + e.Elsewhere + ": set region"
-	case e.Status/100 == 3:
-		return "check the endpoint, which AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL or the profile names"
-	case errors.Is(err, errProxyURL):
-		return "check HTTPS_PROXY and HTTP_PROXY"
-	case isForGood(err):
-		return "a certificate authority of your own is named by AWS_CA_BUNDLE; an endpoint without TLS begins with http://"
-	case e.Kind == ErrConfig:
-		return "check AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL_KMS and what the profile says of endpoints, FIPS and dual-stack"
-	case f.Precondition == IfUnchanged || f.Precondition == IfAbsent:
-		if e.Status == http.StatusNotImplemented || e.Status == http.StatusMethodNotAllowed {
-			return "the server may not know conditions: -last-writer-wins goes on without them"
-		}
-	}
-	return ""
-}

@@ -209,14 +209,14 @@ func withBound(ctx context.Context, timeout time.Duration, asking *question) (co
 
 const (
 	filesHint  = "check AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE, or ~/.aws/config and ~/.aws/credentials"
-	regionHint = "give one by -region, MS_REGION, AWS_REGION or the profile"
+	regionHint = "give one by -region, MS_REGION, AWS_REGION or the profile\nsuch as: export AWS_REGION=eu-central-1"
 )
 
 func configError(err error) error {
 	switch {
 	case errors.As(err, new(config.SharedConfigProfileNotExistError)):
 		return hint.With(&Error{Kind: ErrConfig, Detail: "the AWS configuration has no such profile"},
-			"it is named by -profile, MS_PROFILE, AWS_PROFILE, or the source_profile of another one")
+			"it is named by -profile, MS_PROFILE, AWS_PROFILE, or the source_profile of another one\naws configure list-profiles lists those that there are")
 	case errors.As(err, new(config.AssumeRoleTokenProviderNotSetError)):
 		return noMFA(errors.New("nobody can be asked"))
 	case errors.As(err, new(config.SharedConfigLoadError)):

@@ -219,7 +219,8 @@ func noStore(file string) error {
 			"add a line \"store s3://BUCKET/PREFIX\", or give -store or MS_STORE")}
 	}
 	return &Error{"", hint.With(errors.New("no store"),
-		"give -store, set MS_STORE, or write \"store s3://BUCKET/PREFIX\" to a file named .msrc")}
+		"give -store, set MS_STORE, or write \"store s3://BUCKET/PREFIX\" to a file named .msrc\n"+
+			"to make one: ms-init -store s3://BUCKET SERVICE")}
 }
 
 // Describe returns every setting, always in the same order.

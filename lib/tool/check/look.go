@@ -569,7 +569,7 @@ func (c *checker) read(ctx context.Context, t target, name string) {
 		c.add(row{State: fit, What: decrypt, Detail: "its first MiB, which is all that was tried"})
 	case errors.Is(err, secret.ErrNotFound):
 		r := c.failure(get, err, bad, t.arg)
-		r.Remedy = cmp.Or(r.Remedy, "to store it: ms-put "+quote(name))
+		r.Remedy = cmp.Or(r.Remedy, "to store it: ms-put "+tool.Quote(name))
 		c.add(r)
 	case e != nil && e.Op == "GetObject":
 		c.add(c.failure(get, err, bad, t.arg))
@@ -597,7 +597,7 @@ func (c *checker) putAndRemove(ctx context.Context, t target) {
 			r.Remedy = "needs s3:PutObject and, at this server, s3:GetObject: " + c.policyCommand(r.Role, t.arg)
 		}
 		if failed, ok := errors.AsType[*secret.Error](err); ok && failed.MaybeApplied {
-			r.Remedy = "if it was stored: ms-rm " + quote(name)
+			r.Remedy = "if it was stored: ms-rm " + tool.Quote(name)
 			c.add(r)
 		} else if ctx.Err() == nil {
 			c.add(r)
@@ -617,7 +617,7 @@ func (c *checker) putAndRemove(ctx context.Context, t target) {
 	switch {
 	case err != nil:
 		r := c.failure(what, err, bad, t.arg)
-		r.Remedy = strings.TrimSuffix("it is still there: ms-rm "+quote(name)+"\n"+r.Remedy, "\n")
+		r.Remedy = strings.TrimSuffix("it is still there: ms-rm "+tool.Quote(name)+"\n"+r.Remedy, "\n")
 		c.add(r)
 	case receipt.Version != "":
 		c.add(row{State: fit, What: what, Detail: "by a deletion; its version stays in the history"})

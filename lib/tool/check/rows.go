@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 
 	"microsecrets/lib/internal/awsclient"
@@ -63,31 +62,6 @@ func (c *checker) add(r row) {
 	}
 }
 
-// A right is an action of IAM's, and the role of ms-init -policy that has it.
-type right struct{ action, role string }
-
-// rights are what operations need.
-var rights = map[string]right{
-	"HeadBucket":                      {"s3:ListBucket", "admin"},
-	"GetBucketLocation":               {"s3:GetBucketLocation", "admin"},
-	"GetBucketOwnershipControls":      {"s3:GetBucketOwnershipControls", "admin"},
-	"GetPublicAccessBlock":            {"s3:GetBucketPublicAccessBlock", "admin"},
-	"GetBucketPolicy":                 {"s3:GetBucketPolicy", "admin"},
-	"GetBucketVersioning":             {"s3:GetBucketVersioning", "admin"},
-	"GetBucketLifecycleConfiguration": {"s3:GetLifecycleConfiguration", "admin"},
-	"DescribeKey":                     {"kms:DescribeKey", "admin"},
-	"GetKeyRotationStatus":            {"kms:GetKeyRotationStatus", "admin"},
-	"ListObjectsV2":                   {"s3:ListBucket", "lister"},
-	"ListObjectVersions":              {"s3:ListBucketVersions", "lister"},
-	"GenerateDataKey":                 {"kms:GenerateDataKey", "writer"},
-	"Encrypt":                         {"kms:Encrypt", "writer"},
-	"PutObject":                       {"s3:PutObject", "writer"},
-	"GetObject":                       {"s3:GetObject", "reader"},
-	"HeadObject":                      {"s3:GetObject", "remover"},
-	"Decrypt":                         {"kms:Decrypt", "reader"},
-	"DeleteObject":                    {"s3:DeleteObject", "remover"},
-}
-
 // failure is the row of what has failed, in the state otherwise unless the error says
 // what it is. Scope is what a policy would be for.
 func (c *checker) failure(what string, err error, otherwise, scope string) row {
@@ -105,22 +79,16 @@ func (c *checker) failure(what string, err error, otherwise, scope string) row {
 	case errors.Is(err, secret.ErrUnreachable):
 		r.State = unknown
 	case e == nil:
-	case e.Kind == awsclient.ErrDenied && notAllowed(e):
+	case tool.NotAllowed(e):
 		r.State = unknown
-		op, _, _ := strings.Cut(e.Op, " ")
-		if need, ok := rights[op]; ok {
-			r.Action, r.Role = need.action, need.role
-			r.Remedy = strings.TrimSuffix(fmt.Sprintf("needs %s: %s\n%s", need.action, c.policyCommand(need.role, scope), r.Remedy), "\n")
+		if need, ok := tool.RightFor(e); ok {
+			r.Action, r.Role = need.Action, need.Role
+			r.Remedy = strings.TrimSuffix(fmt.Sprintf("needs %s: %s\n%s", need.Action, c.policyCommand(need.Role, scope), r.Remedy), "\n")
 		}
 	case e.Kind == awsclient.ErrDenied, e.Kind == awsclient.ErrConfig, e.Status/100 == 3 || elsewhere[e.Code]:
 		r.State = bad
 	}
 	return r
-}
-
-// notAllowed reports whether credentials that are good do not allow something.
-func notAllowed(e *awsclient.Error) bool {
-	return e.Code == "AccessDenied" || e.Code == "AccessDeniedException" || e.Code == "Forbidden" || e.Code == "" && e.Status == http.StatusForbidden
 }
 
 // elsewhere are the codes of a bucket in another region.
@@ -131,32 +99,8 @@ var elsewhere = map[string]bool{
 // initCommand is how ms-init is called for the same store. A store or an origin that
 // cannot be used is not shown: it may be a slip.
 func (c *checker) initCommand(args ...string) string {
-	words := []string{"ms-init"}
-	for _, s := range c.settings.Describe() {
-		if c.bucket == "" && (s.Name == "store" || s.Name == "origin") {
-			continue
-		}
-		if s.Source == "-"+s.Name && initSettings[s.Name] {
-			words = append(words, "-"+s.Name, s.Value)
-		}
-	}
-	words = append(words, args...)
-	for i, w := range words {
-		words[i] = quote(w)
-	}
-	return strings.Join(words, " ")
+	return tool.InitCommand(c.settings, c.bucket != "", args...)
 }
-
-// quote is a word as a shell takes it.
-func quote(word string) string {
-	if printable.Word(word, len(word), "-_./:,=@") {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-}
-
-// initSettings are those that a command must be given again.
-var initSettings = map[string]bool{"store": true, "key": true, "origin": true, "region": true, "profile": true, "bucket-owner": true, "config": true}
 
 func (c *checker) policyCommand(role, scope string) string {
 	args := []string{"-policy", role}
