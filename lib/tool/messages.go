@@ -208,9 +208,9 @@ func (t *Tool) whereToLook(err error) string {
 		return list + Quote(service+"/") + " lists what is there"
 	case errors.Is(err, secret.ErrNotFound):
 		return list + "lists what is there"
-	case errors.Is(err, secret.ErrExists) && failed.Op == "put":
+	case errors.Is(err, secret.ErrExists) && t.Name == "ms-put":
 		return list + "-l " + Quote(failed.Name) + " shows what is there; without -create it is replaced"
-	case errors.Is(err, secret.ErrChanged):
+	case errors.Is(err, secret.ErrExists), errors.Is(err, secret.ErrChanged):
 		return list + "-l " + Quote(failed.Name) + " shows what is there now"
 	}
 	return ""
