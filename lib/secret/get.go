@@ -274,7 +274,7 @@ func (s *Store) bound(h *message.Header, name string) error {
 		return fmt.Errorf("%w: the object was written for the name %s, not for %q", ErrNotAuthentic, printable.Quote(gotName), name)
 	case store != s.origin.String():
 		return hint.With(fmt.Errorf("%w: the object was written for the store %s, not for %q", ErrNotAuthentic, printable.Quote(store), s.origin),
-			"a replica of a store is read with the setting origin")
+			"a replica of a store is read with the setting origin\nms-cp -to STORE copies a secret into another store")
 	}
 	return nil
 }

@@ -212,6 +212,8 @@ func (t *Tool) whereToLook(err error) string {
 		return list + "-l " + Quote(failed.Name) + " shows what is there; without -create it is replaced"
 	case errors.Is(err, secret.ErrExists), errors.Is(err, secret.ErrChanged):
 		return list + "-l " + Quote(failed.Name) + " shows what is there now"
+	case errors.Is(err, secret.ErrNotAuthentic):
+		return list + "-versions " + Quote(failed.Name) + " lists the versions before it, which ms-get -at VERSION gets"
 	}
 	return ""
 }

@@ -66,7 +66,7 @@ func hintForCode(e *Error, f Facts) string {
 		}
 		return "enable the KMS key, or name another by the setting key" + keyCommand("enable-key", f.Key)
 	case "ExpiredToken", "ExpiredTokenException":
-		return "the credentials have expired: renew the session\naws sso login renews that of a profile; AWS_ variables that you have set, set anew"
+		return "the credentials have expired: renew the session\naws sso login renews that of a profile; AWS_ variables have to be set anew"
 	case "InvalidAccessKeyId", "InvalidClientTokenId", "UnrecognizedClientException":
 		return "the access key is not known: check AWS_ACCESS_KEY_ID or the profile, or renew the session (aws sso login)"
 	case "InvalidSignatureException", "SignatureDoesNotMatch":

@@ -238,7 +238,7 @@ func parseLine(text string) (line, error) {
 	}
 	setting, ok := find(name)
 	if !ok {
-		return line{}, hint.With(errors.New("not a setting"), "a line is a name ("+fileNames()+"), a space and the value")
+		return line{}, hint.With(errors.New("not a setting"), "a line is a name ("+fileNames()+"), a space and the value\nsuch as: store s3://BUCKET/PREFIX")
 	}
 	v = strings.Trim(v, " ")
 	if v == "" {

@@ -323,7 +323,7 @@ func (o *options) render(name string, env environ.Env) ([]byte, error) {
 	if o.variable != "" {
 		value, ok := env[o.variable]
 		if !ok {
-			return nil, fmt.Errorf("%s: has no variable of the name that flag -k gives", name)
+			return nil, hint.With(fmt.Errorf("%s: has no variable of the name that flag -k gives", name), "ms-get -f names "+tool.Quote(name)+" lists its variables")
 		}
 		return []byte(value), nil
 	}
