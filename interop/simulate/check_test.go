@@ -31,8 +31,9 @@ func (x state) String() string {
 
 // The kinds of operations, by what they require.
 var (
-	conditional = []string{"create", "copy", "if", "if-version", "add", "drop", "add-if", "add-create", "rotate", "remove-if"}
-	creations   = []string{"create", "add-create"}
+	conditional = []string{"create", "copy", "cp", "cp-over", "if", "if-version", "add", "drop", "add-if", "add-create", "rotate", "remove-if"}
+	creations   = []string{"create", "add-create", "cp"}
+	copies      = []string{"cp", "cp-over"}
 	replacing   = []string{"if", "add-if", "remove-if"} // the ETag that is wanted
 	merges      = []string{"add", "drop", "add-if", "add-create"}
 	readers     = []string{"get", "reader", "stat"}
@@ -40,6 +41,9 @@ var (
 )
 
 func (r *record) is(kinds []string) bool { return slices.Contains(kinds, r.kind) }
+
+// attempts is how often the library tries what others come in between of.
+const attempts = 8
 
 // A trial holds one operation to the history of its name.
 type trial struct {
@@ -97,7 +101,7 @@ func (t *trial) fail(label, format string, args ...any) {
 func (t *trial) lapsed() {
 	switch {
 	case t.trusted || !t.is(conditional):
-	case t.outcome == done && !t.current:
+	case t.outcome == done && !t.current && !(t.is(copies) && t.receipt.Outcome == secret.Unchanged):
 		t.fail("ignored-unnoticed", "succeeded")
 	case len(t.puts)+len(t.dels) > 0:
 		t.fail("ignored-unnoticed", "landed")
@@ -139,6 +143,12 @@ func (t *trial) others(is func(state) bool) bool {
 		}
 	}
 	return false
+}
+
+// original reports whether a state of the secret that was copied, from the operation's
+// beginning to its end, is such a one.
+func (t *trial) original(is func(state) bool) bool {
+	return slices.ContainsFunc(t.simulation.states(t.other)[t.from[t.other]:t.to[t.other]+1], is)
 }
 
 func absent(x state) bool  { return !x.present }
@@ -230,8 +240,11 @@ func (t *trial) undone(i int) bool {
 }
 
 // triesServer reports whether the operation may repeat a creation, a merge into nothing
-// included, to try the server, and remove what the repetition has stored.
-func (t *trial) triesServer() bool { return !t.trusted && (t.is(creations) || t.is(merges)) }
+// and a put that is sent again included, to try the server, and remove what the
+// repetition has stored.
+func (t *trial) triesServer() bool {
+	return !t.trusted && (t.is(creations) || t.is(merges) || t.is(copies) || t.kind == "put" || t.kind == "put-changed")
+}
 
 // landed holds what the operation changed to what it may.
 func (t *trial) landed() {
@@ -292,6 +305,11 @@ func (t *trial) put(i int) {
 		want = t.plaintexts[before.etag]
 		if !before.present {
 			t.fail("rotated-nothing", "landed where there was nothing")
+		}
+	}
+	if t.is(copies) {
+		if want = value; !t.original(func(x state) bool { return x.present && t.plaintexts[x.etag] == value }) {
+			want = "what " + t.other + " held meanwhile"
 		}
 	}
 	if value != want {
@@ -359,6 +377,12 @@ func (t *trial) answered() {
 
 func (t *trial) succeeded() {
 	switch {
+	case t.receipt != nil && t.receipt.Outcome == secret.Unchanged && t.is(copies):
+		value := t.plaintexts[t.receipt.ETag]
+		if !t.during(func(x state) bool { return x.present && x.etag == t.receipt.ETag }) ||
+			!t.original(func(x state) bool { return x.present && t.plaintexts[x.etag] == value }) {
+			t.fail("unchanged", "it never held these bytes")
+		}
 	case t.receipt != nil && t.receipt.Outcome == secret.Unchanged:
 		if !t.during(func(x state) bool {
 			return x.present && x.etag == t.receipt.ETag && t.plaintexts[x.etag] == t.content
@@ -438,6 +462,11 @@ func (t *trial) hadReason() {
 	switch {
 	case t.large && strings.Contains(t.err.Error(), "not as the latest version"):
 		ok = true
+	case t.is(copies) && errors.Is(t.err, secret.ErrNotFound):
+		ok = t.original(absent)
+	case t.is(copies) && errors.Is(t.err, secret.ErrChanged): // again and again
+		ok = len(t.states[t.from[t.name]:t.to[t.name]+1])+len(t.simulation.states(t.other)[t.from[t.other]:t.to[t.other]+1]) > attempts
+	case t.kind == "cp-over":
 	case t.is(creations):
 		ok = t.others(present)
 	case t.is(replacing):

@@ -59,6 +59,8 @@ var profiles = map[string]weights{
 	},
 	// Few operations, and most of their writes go wrong.
 	"focus": {"put": 10, "create": 10, "if": 10, "if-version": 4, "add": 16, "add-if": 5, "add-create": 5, "remove": 10, "remove-if": 10, "rotate": 8, "get": 4},
+	// Secrets that are copied by Store.Copy, over others and over what is the same.
+	"copies": {"cp": 20, "cp-over": 14, "put": 8, "create": 4, "if": 4, "add": 4, "remove": 8, "remove-if": 4, "rotate": 4, "get": 6},
 	// Messages in parts.
 	"parts": {"put": 20, "put-changed": 3, "create": 8, "if": 8, "add": 6, "remove": 4, "rotate": 5, "get": 8, "reader": 8},
 }
@@ -98,6 +100,12 @@ func choose(profile string, seed uint64) *scenario {
 		if c.staged {
 			clients, c.faulty, c.busy = 2, 0.05, false
 			c.existing, c.trusted = r.IntN(2), one(2)
+		}
+	case "copies":
+		c.names = 2 + r.IntN(2)
+		c.existing = 1 + r.IntN(c.names)
+		if one(15) {
+			clients, each, c.large, c.unsigned = 2+r.IntN(2), 1+r.IntN(2), true, true
 		}
 	case "parts":
 		clients, each, c.names, c.large, c.unsigned = 2+r.IntN(2), 1+r.IntN(2), 1, true, true

@@ -136,6 +136,9 @@ func (s *simulation) end(r *record, err error) {
 		s.seen[r.name] = secret.Version{Entry: secret.Entry{ETag: r.receipt.ETag}, ID: r.receipt.Version}
 	}
 	text := fmt.Sprintf("%-8s %s %s %.8s ends: %s", r.id, r.kind, r.name, r.want, r.outcome)
+	if r.is(copies) {
+		text = fmt.Sprintf("%-8s %s %s to %s ends: %s", r.id, r.kind, r.other, r.name, r.outcome)
+	}
 	switch {
 	case err != nil:
 		text += ": " + err.Error()
@@ -435,6 +438,8 @@ func (c *client) write(ctx context.Context, o operation) {
 	switch o.kind {
 	case "put":
 		r.receipt, err = c.store.Put(ctx, o.name, src, nil)
+	case "cp", "cp-over":
+		r.receipt, err = c.store.Copy(ctx, o.name, c.store, o.other, &secret.CopyOptions{Replace: o.kind == "cp-over"})
 	case "put-changed":
 		r.receipt, err = c.store.Put(ctx, o.name, src, &secret.PutOptions{Changed: true})
 	case "create":

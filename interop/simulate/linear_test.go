@@ -55,6 +55,16 @@ func (s *simulation) linear() {
 					return x.present && x.etag == r.receipt.ETag, x
 				}
 				return true, stored
+			case "cp", "cp-over":
+				switch {
+				case r.receipt != nil && r.receipt.Outcome == secret.Unchanged:
+					return x.present && x.etag == r.receipt.ETag, x
+				case errors.Is(r.err, secret.ErrExists):
+					return x.present, x
+				case r.outcome == refused: // by what is copied
+					return true, x
+				}
+				return r.kind == "cp-over" || !x.present, stored
 			case "create":
 				return change(!x.present, stored)
 			case "if":

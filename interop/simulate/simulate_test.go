@@ -15,7 +15,7 @@ import (
 
 var (
 	seedsFlag   = flag.String("seeds", "", "the seeds to run: FROM-TO, or N for 1-N; empty: fixed ones of every profile")
-	profileFlag = flag.String("profile", "", "what is done: mixed, which is the default, focus or parts")
+	profileFlag = flag.String("profile", "", "what is done: mixed, which is the default, focus, copies or parts")
 	withoutFlag = flag.String("without", "", "clients, operations and requests of a shrunk seed that are left alone, with spaces")
 	stopFlag    = flag.Int("stop", 0, "end after so many seeds in which a promise is broken, and shrink none; 0: shrink up to five")
 	tellFlag    = flag.Bool("tell", false, "print the history of each seed")
@@ -45,7 +45,7 @@ func parseSeeds(text string) (from, to uint64, err error) {
 }
 
 // fixed are the seeds that run where none are given.
-var fixed = []struct{ profile, seeds string }{{"mixed", "1-300"}, {"focus", "1-300"}, {"parts", "1-20"}}
+var fixed = []struct{ profile, seeds string }{{"mixed", "1-300"}, {"focus", "1-300"}, {"copies", "1-300"}, {"parts", "1-20"}}
 
 func TestSeeds(t *testing.T) {
 	for _, f := range fixed {

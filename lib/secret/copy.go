@@ -134,7 +134,7 @@ func (s *Store) copy(ctx context.Context, t target, src *original, o CopyOptions
 	case errors.Is(err, ErrDenied) && o.If == "" && !o.Plan && !s.options.LastWriterWins:
 		// It may be absent, and who may not see that finds out by the condition.
 		r, failed := s.createCopy(ctx, t, src, o)
-		if isConflict(failed) {
+		if isInTheWay(failed) {
 			failed = s.incomparable(t, err)
 		}
 		return r, failed
@@ -165,13 +165,20 @@ func (s *Store) copy(ctx context.Context, t target, src *original, o CopyOptions
 	if o.Plan {
 		r = &Receipt{Name: t.name, Version: there.Version, ETag: there.ETag}
 	} else if r, err = s.writeCopy(ctx, t, src, condition); err != nil {
-		if isConflict(err) && o.If != "" {
+		if isInTheWay(err) && o.If != "" {
 			err = s.changed()
 		}
 		return nil, s.fail("put", t.name, err)
 	}
 	r.Outcome = Updated
 	return r, nil
+}
+
+// isInTheWay reports whether a copy met another than the one that was seen in its place.
+// A conflict may also be about the secret that is read.
+func isInTheWay(err error) bool {
+	var e *Error
+	return isConflict(err) && !(errors.As(err, &e) && e.Op == "get")
 }
 
 // createCopy stores a copy where nothing was found.
@@ -187,7 +194,7 @@ func (s *Store) createCopy(ctx context.Context, t target, src *original, o CopyO
 	} else {
 		r, err = s.writeCopy(ctx, t, src, bucket.Condition{IfAbsent: true})
 	}
-	if isConflict(err) && o.Create {
+	if isInTheWay(err) && o.Create {
 		err = s.exists()
 	}
 	if err != nil {

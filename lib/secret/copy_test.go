@@ -220,6 +220,28 @@ func TestCopyOfWhatChanges(t *testing.T) {
 	if _, err := store.Copy(ctx, "b", store, "a", nil); !errors.Is(err, secret.ErrNotFound) {
 		t.Error(err)
 	}
+	s.Do("clear")
+	put(t, store, "a", string(big))
+	put(t, store, "other", "other")
+	for _, o := range []*secret.CopyOptions{{Create: true}, {Replace: true}} {
+		s.Do("fault do 'write a another' GetObject key=a skip=1 times=1")
+		_, err := store.Copy(ctx, "b", store, "a", o)
+		var e *secret.Error
+		if !errors.Is(err, secret.ErrNotAuthentic) || !errors.As(err, &e) || e.Name != "a" {
+			t.Errorf("%+v: %v", o, err)
+		}
+		s.Do("clear")
+		put(t, store, "a", string(big))
+	}
+	info, err := store.Stat(ctx, "other", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Do("fault do 'write a another' GetObject key=a skip=3 times=1")
+	if _, err := store.Copy(ctx, "other", store, "a", &secret.CopyOptions{If: info.ETag}); !errors.Is(err, secret.ErrNotAuthentic) {
+		t.Error(err)
+	}
+	s.Do("clear")
 	if got := s.Do("uploads"); got != "" {
 		t.Errorf("left: %s", got)
 	}
