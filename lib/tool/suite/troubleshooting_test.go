@@ -48,12 +48,12 @@ var (
 )
 
 // profiles are those of the AWS configuration.
-const profiles = `[default]
+const profiles = `[profile ann]
 aws_access_key_id = AKIAIOSFODNN7EXAMPLE
 aws_secret_access_key = secret
 [profile mfa]
 role_arn = arn:aws:iam::111122223333:role/deployer
-source_profile = default
+source_profile = ann
 mfa_serial = arn:aws:iam::111122223333:mfa/ann
 [profile sso]
 sso_start_url = https://sso.example.com
