@@ -71,8 +71,8 @@ func (c *checkedCredentials) Retrieve(ctx context.Context) (aws.Credentials, err
 		s = sources[aws.CredentialSourceUndefined]
 	}
 	e := &Error{Kind: ErrDenied, Detail: "no credentials: " + s.name + " gave none"}
-	if last == aws.CredentialSourceIMDS {
-		s.hint = half() + s.hint
+	if last == aws.CredentialSourceIMDS { // the last that is tried
+		e.Detail, s.hint = "no credentials: no source has any", half()+s.hint
 	}
 	if last != aws.CredentialSourceIMDS && (bounded.Err() != nil || errors.Is(err, context.DeadlineExceeded)) {
 		e.Detail += fmt.Sprintf(" in %v", c.timeout)

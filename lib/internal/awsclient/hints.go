@@ -69,7 +69,9 @@ func hintForCode(e *Error, f Facts) string {
 		return "the credentials have expired: renew the session\naws sso login renews that of a profile; AWS_ variables have to be set anew"
 	case "InvalidAccessKeyId", "InvalidClientTokenId", "UnrecognizedClientException":
 		return "the access key is not known: check AWS_ACCESS_KEY_ID or the profile, or renew the session (aws sso login)"
-	case "InvalidSignatureException", "SignatureDoesNotMatch":
+	case "InvalidSignatureException": // KMS says it of the clock as well
+		return "the secret access key is not that of the access key, or this machine's clock is wrong: check AWS_SECRET_ACCESS_KEY or the profile, and date -u"
+	case "SignatureDoesNotMatch":
 		return "the secret access key is not that of the access key: check AWS_SECRET_ACCESS_KEY or the profile"
 	case "InvalidToken":
 		return "the session token is not that of the access key: set or unset AWS_SESSION_TOKEN"

@@ -28,6 +28,7 @@ const troubleshooting = "doc/troubleshooting.md"
 // A provocation makes a program say what a section of doc/troubleshooting.md is about.
 type provocation struct {
 	section string
+	about   string   // what the program says must have this in it: -update writes nothing else
 	do      []string // lines of the emulator's control language, when secrets are stored
 	env     []string // beside the emulator's; S3 is its URL, DIR the working directory
 	tls     bool     // the emulator speaks TLS
@@ -63,59 +64,59 @@ sso_role_name = deployer
 `
 
 var provocations = []provocation{
-	{section: "No store", env: []string{"MS_STORE="}, args: getPassword, status: 2, checked: true},
-	{section: "The store is refused", args: []string{"ms-get", "-store", "https://example.com/prod", password}, status: 2},
-	{section: "A file of settings that others may write", env: []string{"MS_STORE="}, file: "store s3://example-microsecrets\n", mode: 0o666, args: getPassword, status: 2, checked: true},
-	{section: "A line that is not a setting", env: []string{"MS_STORE="}, file: "bucket = example-microsecrets\n", mode: 0o600, args: getPassword, status: 2, checked: true},
-	{section: "A name that is refused", args: []string{"ms-get", "myservice/"}, status: 2},
-	{section: "A flag after a name", args: []string{"ms-get", password, "-o", "file"}, status: 2},
-	{section: "No region", env: []string{"AWS_REGION=", "AWS_DEFAULT_REGION="}, args: getPassword, status: 2, checked: true},
-	{section: "No such profile", env: []string{"AWS_PROFILE=production"}, args: getPassword, status: 2, checked: true},
-	{section: "A service that no alias can hold", args: []string{"ms-put", "my.service/password"}, stdin: "hunter2", status: 2},
-	{section: "An empty standard input", args: putPassword, status: 2},
-	{section: "A file that is not there", args: []string{"ms-put", password, "hunter2"}, status: 1},
+	{section: "No store", about: "no store", env: []string{"MS_STORE="}, args: getPassword, status: 2, checked: true},
+	{section: "The store is refused", about: "the store is refused", args: []string{"ms-get", "-store", "https://example.com/prod", password}, status: 2},
+	{section: "A file of settings that others may write", about: "may be written by", env: []string{"MS_STORE="}, file: "store s3://example-microsecrets\n", mode: 0o666, args: getPassword, status: 2, checked: true},
+	{section: "A line that is not a setting", about: "not a setting", env: []string{"MS_STORE="}, file: "bucket = example-microsecrets\n", mode: 0o600, args: getPassword, status: 2, checked: true},
+	{section: "A name that is refused", about: "is refused", args: []string{"ms-get", "myservice/"}, status: 2},
+	{section: "A flag after a name", about: "after a name", args: []string{"ms-get", password, "-o", "file"}, status: 2},
+	{section: "No region", about: "no region", env: []string{"AWS_REGION=", "AWS_DEFAULT_REGION="}, args: getPassword, status: 2, checked: true},
+	{section: "No such profile", about: "no such profile", env: []string{"AWS_PROFILE=production"}, args: getPassword, status: 2, checked: true},
+	{section: "A service that no alias can hold", about: "no KMS alias can hold", args: []string{"ms-put", "my.service/password"}, stdin: "hunter2", status: 2},
+	{section: "An empty standard input", about: "is empty", args: putPassword, status: 2},
+	{section: "A file that is not there", about: "no such file", args: []string{"ms-put", password, "hunter2"}, status: 1},
 
-	{section: "No credentials", env: noCredentials, args: getPassword, status: 4, checked: true},
-	{section: "Half an access key", env: []string{"AWS_SECRET_ACCESS_KEY="}, args: getPassword, status: 4, checked: true},
-	{section: "An MFA code", env: append(noCredentials, "AWS_PROFILE=mfa"), args: getPassword, status: 4, checked: true},
-	{section: "An SSO session that is over", env: append(noCredentials, "AWS_PROFILE=sso"), args: getPassword, status: 4, checked: true},
-	{section: "An expired session", do: []string{"expire dev"}, args: getPassword, status: 4, checked: true},
-	{section: "An unknown access key", env: []string{"AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE"}, args: getPassword, status: 4},
-	{section: "A wrong secret access key", env: []string{"AWS_SECRET_ACCESS_KEY=wrong"}, args: getPassword, status: 4, checked: true},
-	{section: "A wrong clock", do: []string{"clock 1h"}, env: []string{"AWS_MAX_ATTEMPTS=1"}, args: getPassword, status: 4},
+	{section: "No credentials", about: "no credentials: no source", env: noCredentials, args: getPassword, status: 4, checked: true},
+	{section: "Half an access key", about: "AWS_ACCESS_KEY_ID is set", env: []string{"AWS_SECRET_ACCESS_KEY="}, args: getPassword, status: 4, checked: true},
+	{section: "An MFA code", about: "MFA code", env: append(noCredentials, "AWS_PROFILE=mfa"), args: getPassword, status: 4, checked: true},
+	{section: "An SSO session that is over", about: "the SSO session", env: append(noCredentials, "AWS_PROFILE=sso"), args: getPassword, status: 4, checked: true},
+	{section: "An expired session", about: "ExpiredToken", do: []string{"expire dev"}, args: getPassword, status: 4, checked: true},
+	{section: "An unknown access key", about: "InvalidAccessKeyId", env: []string{"AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE"}, args: getPassword, status: 4},
+	{section: "A wrong secret access key", about: "SignatureDoesNotMatch", env: []string{"AWS_SECRET_ACCESS_KEY=wrong"}, args: getPassword, status: 4, checked: true},
+	{section: "A wrong clock", about: "RequestTimeTooSkewed", do: []string{"clock 1h"}, env: []string{"AWS_MAX_ATTEMPTS=1"}, args: getPassword, status: 4},
 
-	{section: "No connection", env: []string{"AWS_ENDPOINT_URL_S3=http://127.0.0.1:1"}, args: getPassword, status: 7, checked: true},
-	{section: "No answer", do: []string{"fault hold GetObject"}, env: []string{"MS_TIMEOUT=1s"}, args: getPassword, status: 7},
-	{section: "A proxy that is not there", env: []string{"AWS_ENDPOINT_URL=", "AWS_ENDPOINT_URL_S3=http://s3.example.com", "HTTP_PROXY=http://127.0.0.1:1"}, args: getPassword, status: 7, checked: true},
-	{section: "A proxy that wants a password", env: []string{"AWS_ENDPOINT_URL_S3=https://s3.example.com", "HTTPS_PROXY=PROXY"}, args: getPassword, status: 7},
-	{section: "An unknown certificate authority", tls: true, env: []string{"AWS_CA_BUNDLE="}, args: getPassword, status: 2, checked: true},
-	{section: "No TLS", env: []string{"AWS_ENDPOINT_URL_S3=TLSS3"}, args: getPassword, status: 2, checked: true},
-	{section: "Too many requests", do: []string{"fault throttle GetObject"}, args: getPassword, status: 7},
+	{section: "No connection", about: "no answer: 127", env: []string{"AWS_ENDPOINT_URL_S3=http://127.0.0.1:1"}, args: getPassword, status: 7, checked: true},
+	{section: "No answer", about: "no answer for", do: []string{"fault hold GetObject"}, env: []string{"MS_TIMEOUT=1s"}, args: getPassword, status: 7},
+	{section: "A proxy that is not there", about: "the proxy: ", env: []string{"AWS_ENDPOINT_URL=", "AWS_ENDPOINT_URL_S3=http://s3.example.com", "HTTP_PROXY=http://127.0.0.1:1"}, args: getPassword, status: 7, checked: true},
+	{section: "A proxy that wants a password", about: "407", env: []string{"AWS_ENDPOINT_URL_S3=https://s3.example.com", "HTTPS_PROXY=PROXY"}, args: getPassword, status: 7},
+	{section: "An unknown certificate authority", about: "not signed by a known authority", tls: true, env: []string{"AWS_CA_BUNDLE="}, args: getPassword, status: 2, checked: true},
+	{section: "No TLS", about: "does not speak TLS", env: []string{"AWS_ENDPOINT_URL_S3=TLSS3"}, args: getPassword, status: 2, checked: true},
+	{section: "Too many requests", about: "SlowDown", do: []string{"fault throttle GetObject"}, args: getPassword, status: 7},
 
-	{section: "No such bucket", env: []string{"MS_STORE=s3://example-microsecrest"}, args: getPassword, status: 1},
-	{section: "A bucket in another region", do: []string{"bucket example-eu region=eu-west-1"}, env: []string{"MS_STORE=s3://example-eu"}, args: getPassword, status: 1, checked: true},
-	{section: "Not allowed to get", do: []string{"deny s3:GetObject"}, args: getPassword, status: 4, checked: true},
-	{section: "Not allowed to put", do: []string{"deny s3:PutObject"}, args: putPassword, stdin: "hunter2", status: 4},
-	{section: "Not allowed to list", do: []string{"deny s3:ListBucket"}, args: []string{"ms-ls", "myservice/"}, status: 4},
-	{section: "Not allowed to remove", do: []string{"deny s3:DeleteObject"}, args: []string{"ms-rm", password}, status: 4},
-	{section: "Another account's bucket", env: []string{"MS_BUCKET_OWNER=444455556666"}, args: getPassword, status: 4},
+	{section: "No such bucket", about: "NoSuchBucket", env: []string{"MS_STORE=s3://example-microsecrest"}, args: getPassword, status: 1},
+	{section: "A bucket in another region", about: "is in the region eu-west-1", do: []string{"bucket example-eu region=eu-west-1"}, env: []string{"MS_STORE=s3://example-eu"}, args: getPassword, status: 1, checked: true},
+	{section: "Not allowed to get", about: "needs s3:GetObject", do: []string{"deny s3:GetObject"}, args: getPassword, status: 4, checked: true},
+	{section: "Not allowed to put", about: "needs s3:PutObject", do: []string{"deny s3:PutObject"}, args: putPassword, stdin: "hunter2", status: 4},
+	{section: "Not allowed to list", about: "needs s3:ListBucket", do: []string{"deny s3:ListBucket"}, args: []string{"ms-ls", "myservice/"}, status: 4},
+	{section: "Not allowed to remove", about: "needs s3:DeleteObject", do: []string{"deny s3:DeleteObject"}, args: []string{"ms-rm", password}, status: 4},
+	{section: "Another account's bucket", about: "bucket-owner", env: []string{"MS_BUCKET_OWNER=444455556666"}, args: getPassword, status: 4},
 
-	{section: "No key for the service", do: []string{"auto off"}, args: []string{"ms-put", "newservice/password"}, stdin: "hunter2", status: 1},
-	{section: "Not allowed to decrypt", do: []string{"deny kms:Decrypt"}, args: getPassword, status: 4, checked: true},
-	{section: "Not allowed to encrypt", do: []string{"deny kms:GenerateDataKey"}, args: putPassword, stdin: "hunter2", status: 4, checked: true},
-	{section: "A disabled key", do: []string{"key disable alias/microsecrets-myservice"}, args: getPassword, status: 1, checked: true},
-	{section: "A key that is pending deletion", do: []string{"key delete alias/microsecrets-myservice"}, args: getPassword, status: 1, checked: true},
-	{section: "Another key", do: []string{"key create alias/other"}, env: []string{"MS_KEY=alias/other"}, args: getPassword, status: 5},
+	{section: "No key for the service", about: "ms-init newservice", do: []string{"auto off"}, args: []string{"ms-put", "newservice/password"}, stdin: "hunter2", status: 1},
+	{section: "Not allowed to decrypt", about: "needs kms:Decrypt", do: []string{"deny kms:Decrypt"}, args: getPassword, status: 4, checked: true},
+	{section: "Not allowed to encrypt", about: "needs kms:GenerateDataKey", do: []string{"deny kms:GenerateDataKey"}, args: putPassword, stdin: "hunter2", status: 4, checked: true},
+	{section: "A disabled key", about: "DisabledException", do: []string{"key disable alias/microsecrets-myservice"}, args: getPassword, status: 1, checked: true},
+	{section: "A key that is pending deletion", about: "pending deletion", do: []string{"key delete alias/microsecrets-myservice"}, args: getPassword, status: 1, checked: true},
+	{section: "Another key", about: "does not decrypt under the configured key", do: []string{"key create alias/other"}, env: []string{"MS_KEY=alias/other"}, args: getPassword, status: 5},
 
-	{section: "No such secret", args: []string{"ms-get", "myservice/passwrod"}, status: 3},
-	{section: "A service, not a name", args: []string{"ms-get", "myservice"}, status: 3},
-	{section: "It exists already", args: []string{"ms-put", "-create", password}, stdin: "hunter2", status: 6},
-	{section: "It has changed", args: []string{"ms-put", "-if", "0123456789abcdef0123456789abcdef", password}, stdin: "hunter2", status: 6},
-	{section: "It was altered", do: []string{"flip myservice/password -1"}, args: getPassword, status: 5},
-	{section: "It was copied by S3", do: []string{"copy myservice/password myservice/copy"}, args: []string{"ms-get", "myservice/copy"}, status: 5},
-	{section: "It is of another store", do: []string{"bucket example-replica", "copy myservice/password s3://example-replica/myservice/password"}, env: []string{"MS_STORE=s3://example-replica"}, args: getPassword, status: 5},
-	{section: "It is not an environment", args: []string{"ms-exec", password, "--", "env"}, status: 125},
-	{section: "It has no such variable", args: []string{"ms-get", "-k", "PASWORD", "myservice/env"}, status: 1},
+	{section: "No such secret", about: "no such secret", args: []string{"ms-get", "myservice/passwrod"}, status: 3},
+	{section: "A service, not a name", about: "names that begin with myservice/", args: []string{"ms-get", "myservice"}, status: 3},
+	{section: "It exists already", about: "exists already", args: []string{"ms-put", "-create", password}, stdin: "hunter2", status: 6},
+	{section: "It has changed", about: "has changed", args: []string{"ms-put", "-if", "0123456789abcdef0123456789abcdef", password}, stdin: "hunter2", status: 6},
+	{section: "It was altered", about: "the signature is wrong", do: []string{"flip myservice/password -1"}, args: getPassword, status: 5},
+	{section: "It was copied by S3", about: "written for the name", do: []string{"copy myservice/password myservice/copy"}, args: []string{"ms-get", "myservice/copy"}, status: 5},
+	{section: "It is of another store", about: "written for the store", do: []string{"bucket example-replica", "copy myservice/password s3://example-replica/myservice/password"}, env: []string{"MS_STORE=s3://example-replica"}, args: getPassword, status: 5},
+	{section: "It is not an environment", about: "is not an environment", args: []string{"ms-exec", password, "--", "env"}, status: 125},
+	{section: "It has no such variable", about: "has no variable", args: []string{"ms-get", "-k", "PASWORD", "myservice/env"}, status: 1},
 }
 
 // varies is what differs from run to run, which the page shows as "…".
@@ -233,6 +234,9 @@ func TestTroubleshooting(t *testing.T) {
 					t.Parallel()
 				}
 				said, status := p.provoke(t)
+				if !strings.Contains(said, p.about) {
+					t.Fatalf("it does not say %q: %s", p.about, said)
+				}
 				if status != p.status {
 					t.Errorf("status %d, not %d: %s", status, p.status, said)
 				}
