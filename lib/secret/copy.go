@@ -73,8 +73,8 @@ func (o CopyOptions) replaces() bool { return o.Replace || o.If != "" }
 // when, and from where. A secret over 8 MiB is uploaded as it is read, and appears only
 // if all of it was authentic; a GetObject more looks first what is there.
 //
-// Errors that concern the secret read have its name and store, all others the new
-// ones.
+// Errors that concern the secret read have its name, its store and the Op get, all
+// others the new ones, and put.
 func (s *Store) Copy(ctx context.Context, newName string, from *Store, name string, o *CopyOptions) (*Receipt, error) {
 	given := orZero(o)
 	t, err := s.resolveToWrite(newName)
