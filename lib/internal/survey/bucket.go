@@ -30,9 +30,7 @@ type Bucket struct {
 	Policy        Fact[string] // JSON as S3 returns it; empty: there is none
 	TLSOnly       Fact[bool]   // the policy denies requests without TLS
 	Versioning    Fact[Versioning]
-	ObjectLock    Fact[bool]
 	Lifecycle     Fact[Lifecycle]
-	Encryption    Fact[Encryption]
 }
 
 // PublicAccess is the bucket's own block of public access. The account may have one
@@ -47,12 +45,6 @@ type Versioning struct {
 	Enabled   bool
 	Suspended bool // it was enabled before
 	MFADelete bool // nobody changes it without an MFA device of the account's root user
-}
-
-// Encryption is how S3 encrypts what is stored without a word about it.
-type Encryption struct {
-	Algorithm string // AES256, aws:kms or another word; empty: not at all
-	Key       string // the KMS key's ARN or id, if it is not S3's own; safe to show
 }
 
 // Bucket looks at a bucket: a request or two, then what is left side by side.
@@ -71,9 +63,7 @@ func (s *Surveyor) Bucket(ctx context.Context, name string) *Bucket {
 		func() { b.PublicAccess = s.publicAccess(ctx, name) },
 		func() { b.Policy = s.Policy(ctx, name) },
 		func() { b.Versioning = s.versioning(ctx, name) },
-		func() { b.ObjectLock = s.objectLock(ctx, name) },
 		func() { b.Lifecycle = s.Lifecycle(ctx, name) },
-		func() { b.Encryption = s.encryption(ctx, name) },
 	} {
 		look.Go(func() error {
 			each()
@@ -207,31 +197,6 @@ func (s *Surveyor) versioning(ctx context.Context, name string) Fact[Versioning]
 		Suspended: out.Status == types.BucketVersioningStatusSuspended,
 		MFADelete: out.MFADelete == types.MFADeleteStatusEnabled,
 	}}
-}
-
-func (s *Surveyor) objectLock(ctx context.Context, name string) Fact[bool] {
-	out, err := s.s3.GetObjectLockConfiguration(ctx, &s3.GetObjectLockConfigurationInput{Bucket: &name, ExpectedBucketOwner: s.owner()})
-	if err != nil {
-		return absentIs(false, s.failed(ctx, "GetObjectLockConfiguration", err), "ObjectLockConfigurationNotFoundError")
-	}
-	c := out.ObjectLockConfiguration
-	return Fact[bool]{Value: c != nil && c.ObjectLockEnabled == types.ObjectLockEnabledEnabled}
-}
-
-func (s *Surveyor) encryption(ctx context.Context, name string) Fact[Encryption] {
-	out, err := s.s3.GetBucketEncryption(ctx, &s3.GetBucketEncryptionInput{Bucket: &name, ExpectedBucketOwner: s.owner()})
-	if err != nil {
-		return absentIs(Encryption{}, s.failed(ctx, "GetBucketEncryption", err), "ServerSideEncryptionConfigurationNotFoundError")
-	}
-	var e Encryption
-	if c := out.ServerSideEncryptionConfiguration; c != nil {
-		for _, rule := range c.Rules {
-			if d := rule.ApplyServerSideEncryptionByDefault; d != nil {
-				e = Encryption{printable.Line(string(d.SSEAlgorithm)), printable.Line(aws.ToString(d.KMSMasterKeyID))}
-			}
-		}
-	}
-	return Fact[Encryption]{Value: e}
 }
 
 // Lifecycle is a bucket's lifecycle configuration. It is read out of the answer as it

@@ -86,18 +86,15 @@ func TestBucket(t *testing.T) {
 
 func TestBucketFacts(t *testing.T) {
 	t.Parallel()
-	fake := fakeawstest.Start(t, "bucket locked versioned lock", "bucket far region=eu-west-1", "bucket others account=999999999999")
+	fake := fakeawstest.Start(t, "bucket far region=eu-west-1", "bucket others account=999999999999")
 	s := surveyor(fake)
 	b := s.Bucket(t.Context(), bucket)
-	if !b.Empty.Value || b.Empty.Err != nil || b.Encryption.Value.Algorithm != "AES256" || b.ObjectLock.Value || b.Region.Value != "us-east-1" {
+	if !b.Empty.Value || b.Empty.Err != nil || b.Region.Value != "us-east-1" {
 		t.Errorf("%+v", b)
 	}
 	fake.Do("write a x", "rm a")
 	if b := s.Bucket(t.Context(), bucket); b.Empty.Value || b.Empty.Err != nil {
 		t.Errorf("with a deletion: %+v", b.Empty)
-	}
-	if b := s.Bucket(t.Context(), "locked"); !b.ObjectLock.Value {
-		t.Errorf("locked: %+v", b.ObjectLock)
 	}
 	if b := s.Bucket(t.Context(), "nowhere"); b.Exists.Value || b.Exists.Err != nil {
 		t.Errorf("nowhere: %+v", b.Exists)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -132,13 +133,21 @@ func (j *job) identify(ctx context.Context) error {
 		} else {
 			j.t.Debugf("S3 is another server than STS: whose its buckets are is not looked at without bucket-owner")
 		}
-	case j.survey.Owner == "" && !j.survey.Elsewhere():
+	case j.survey.Owner == "" && j.survey.OneServer() && !j.hasNoSTS(who.Err):
 		return hint.With(fmt.Errorf("whose the bucket is to be is not known: %w", who.Err), cmp.Or(hint.Of(who.Err), "give the account by -bucket-owner"))
 	default:
 		j.t.Debugf("account: %v", who.Err)
 	}
 	j.survey.Owner = cmp.Or(j.survey.Owner, j.owner)
 	return nil
+}
+
+// hasNoSTS reports whether a server that is not Amazon's has answered that it does not
+// say who asks.
+func (j *job) hasNoSTS(err error) bool {
+	e, answered := errors.AsType[*awsclient.Error](err)
+	return j.survey.Elsewhere() && (err == survey.ErrInapplicable || answered &&
+		(e.Status == http.StatusMethodNotAllowed || e.Kind == nil && e.Code != "" && e.Status/100 == 4))
 }
 
 // look surveys the bucket and the keys.

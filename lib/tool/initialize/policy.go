@@ -350,7 +350,6 @@ func adminPolicy(bucket, account string, ids []string, look *survey.Surveyor) *p
 		"s3:GetBucketPolicy", "s3:PutBucketPolicy",
 		"s3:GetBucketVersioning", "s3:PutBucketVersioning",
 		"s3:GetLifecycleConfiguration", "s3:PutLifecycleConfiguration",
-		"s3:GetBucketObjectLockConfiguration", "s3:GetEncryptionConfiguration",
 	}, words{bucket}, nil)
 	var aliases, keys words
 	add := func(list *words, arn string) {

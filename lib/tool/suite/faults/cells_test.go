@@ -523,6 +523,11 @@ func (b *bench) args(c call, f fault, work string) []string {
 			a = etagOf(b.raw[c.name])
 		case "VERSION":
 			a = id
+		case "IN":
+			a = filepath.Join(b.dir, "in")
+			if err := os.WriteFile(a, []byte(canary), 0o600); err != nil {
+				panic(err)
+			}
 		}
 		args = append(args, strings.Replace(a, "OUT", filepath.Join(work, "out"), 1))
 	}

@@ -68,8 +68,8 @@ func (c call) names() []string {
 // isFresh reports whether nothing is there at first.
 func isFresh(name string) bool { return name == fresh || strings.HasPrefix(name, fresh+"/") }
 
-// TAG in arguments stands for the ETag of what is stored, VERSION for its version id
-// and OUT for a file in the working directory.
+// TAG in arguments stands for the ETag of what is stored, VERSION for its version id,
+// OUT for a file in the working directory, and IN for one elsewhere that holds the canary.
 var calls = []call{
 	{program: "ms-put", title: "ms-put NAME", args: []string{name}, stdin: canary, name: name, after: canary, stdout: "*"},
 	{program: "ms-put", title: "ms-put -create NAME", args: []string{"-create", fresh}, stdin: canary, name: fresh, after: canary, stdout: "*"},
@@ -77,6 +77,8 @@ var calls = []call{
 	{program: "ms-put", title: "ms-put -changed NAME", args: []string{"-changed", name}, stdin: canary, name: name, after: canary, stdout: "*"},
 	{program: "ms-put", title: "ms-put -json NAME", args: []string{"-json", name}, stdin: canary, name: name, after: canary, stdout: "*"},
 	{program: "ms-put", title: "ms-put -e -merge NAME", args: []string{"-e", "-merge", env}, stdin: "NEW=" + canary, name: env, after: `{"NEW":"` + canary + `","OLD":"` + canary + `"}`, stdout: "*"},
+	{program: "ms-put", title: "ms-put -k VAR NAME", args: []string{"-k", "NEW", env}, stdin: canary, name: env, after: `{"NEW":"` + canary + `","OLD":"` + canary + `"}`, stdout: "*"},
+	{program: "ms-put", title: "ms-put NAME -- COMMAND", args: []string{name, "--", "cat", "IN"}, name: name, after: canary, stdout: "*"},
 	{program: "ms-put", title: "ms-put NAME, of over 8 MiB", args: []string{long}, stdin: large, name: long, after: large, stdout: "*", slow: true},
 	{program: "ms-get", title: "ms-get NAME", args: []string{name}, name: name, stdout: stored[name]},
 	{program: "ms-get", title: "ms-get -o FILE NAME", args: []string{"-o", "OUT", name}, name: name, file: stored[name]},
