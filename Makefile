@@ -85,7 +85,7 @@ real:
 
 # Without SEEDS the fixed ones of every profile; see doc/simulation.md.
 simulate:
-	cd interop/simulate && $(GO) test -count=1 -timeout 0 -run '^TestSeeds$$' -args \
+	cd interop/simulate && $(GO) test -count=1 -timeout 0 -run '^(TestSeeds|TestPatches)$$' -args \
 		-seeds='$(SEEDS)' -profile='$(PROFILE)' -without='$(WITHOUT)' $(if $(TELL),-tell)
 
 mutate:

@@ -41,6 +41,23 @@ func TestMutants(t *testing.T) {
 	}
 }
 
+// TestPatches holds that each mutant can be made of today's code.
+func TestPatches(t *testing.T) {
+	patches, err := filepath.Glob("testdata/mutants/*.patch")
+	if err != nil || len(patches) == 0 {
+		t.Fatalf("no mutants: %v", err)
+	}
+	for _, patch := range patches {
+		text, err := os.ReadFile(patch)
+		if err == nil {
+			_, err = apply(t.TempDir(), text)
+		}
+		if err != nil {
+			t.Errorf("%s: %v", filepath.Base(patch), err)
+		}
+	}
+}
+
 // mutant returns what a mutant was caught by.
 func mutant(dir, patch string) (string, error) {
 	text, err := os.ReadFile(patch)
