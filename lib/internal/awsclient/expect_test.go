@@ -121,7 +121,7 @@ func TestExpectedThroughProxy(t *testing.T) {
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Amz-Request-Id", "1")
 		w.Header().Set("X-Amzn-Requestid", "1")
-		io.WriteString(w, "{}")
+		io.WriteString(w, `{"Keys":[]}`)
 	}))
 	defer server.Close()
 	var mu sync.Mutex
@@ -189,7 +189,7 @@ func TestExpectedFallback(t *testing.T) {
 	opened := make(chan struct{}, 10)
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("X-Amzn-Requestid", "1")
-		io.WriteString(w, "{}")
+		io.WriteString(w, `{"Keys":[]}`)
 	}))
 	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 		if state == http.StateNew {

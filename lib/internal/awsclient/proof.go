@@ -67,9 +67,26 @@ func missingProof(result any, status int, hasID bool) string {
 		return notRemoved(status)
 	case *s3.HeadBucketOutput, *s3.CreateBucketOutput, *s3.PutBucketOwnershipControlsOutput, *s3.PutPublicAccessBlockOutput,
 		*s3.PutBucketPolicyOutput, *s3.PutBucketVersioningOutput, *s3.PutBucketLifecycleConfigurationOutput,
-		*kms.EnableKeyRotationOutput, *kms.CreateAliasOutput:
+		*s3.GetBucketLocationOutput, *s3.GetBucketVersioningOutput,
+		*kms.EnableKeyRotationOutput, *kms.CreateAliasOutput, *kms.GetKeyRotationStatusOutput:
 		if !hasID {
 			return "lacks the id of a request"
+		}
+	case *s3.GetBucketOwnershipControlsOutput:
+		if out.OwnershipControls == nil {
+			return "lacks OwnershipControls"
+		}
+	case *s3.GetPublicAccessBlockOutput:
+		if out.PublicAccessBlockConfiguration == nil {
+			return "lacks PublicAccessBlockConfiguration"
+		}
+	case *kms.ListAliasesOutput:
+		if out.Aliases == nil {
+			return "lacks Aliases"
+		}
+	case *kms.ListKeysOutput:
+		if out.Keys == nil {
+			return "lacks Keys"
 		}
 	case *kms.CreateKeyOutput:
 		if out.KeyMetadata == nil {

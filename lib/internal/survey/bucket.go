@@ -27,7 +27,7 @@ type Bucket struct {
 	Empty         Fact[bool] // no object, no old version and no deletion, under any prefix
 	OwnerEnforced Fact[bool] // there are no access control lists
 	PublicAccess  Fact[PublicAccess]
-	Policy        Fact[string] // JSON as S3 returns it; empty: there is none
+	Policy        Fact[string] // JSON as S3 returns it; empty: there is none. It is looked at for TLSOnly alone
 	TLSOnly       Fact[bool]   // the policy denies requests without TLS
 	Versioning    Fact[Versioning]
 	Lifecycle     Fact[Lifecycle]
@@ -51,7 +51,7 @@ type Versioning struct {
 func (s *Surveyor) Bucket(ctx context.Context, name string) *Bucket {
 	b := &Bucket{Name: name}
 	if !s.encrypted() {
-		b.TLSOnly.Err = ErrInapplicable
+		b.TLSOnly.Err, b.Policy.Err = ErrInapplicable, ErrInapplicable
 	}
 	if b.Exists, b.Region = s.exists(ctx, name); !b.Exists.Value {
 		return b
@@ -61,7 +61,11 @@ func (s *Surveyor) Bucket(ctx context.Context, name string) *Bucket {
 		func() { b.Empty = s.empty(ctx, name) },
 		func() { b.OwnerEnforced = s.ownerEnforced(ctx, name) },
 		func() { b.PublicAccess = s.publicAccess(ctx, name) },
-		func() { b.Policy = s.Policy(ctx, name) },
+		func() {
+			if b.TLSOnly.Err == nil {
+				b.Policy = s.Policy(ctx, name)
+			}
+		},
 		func() { b.Versioning = s.versioning(ctx, name) },
 		func() { b.Lifecycle = s.Lifecycle(ctx, name) },
 	} {
@@ -129,12 +133,17 @@ func regionOr(name, otherwise string) string {
 // versions can see at least whether there is an object.
 func (s *Surveyor) empty(ctx context.Context, name string) Fact[bool] {
 	out, err := s.s3.ListObjectVersions(ctx, &s3.ListObjectVersionsInput{Bucket: &name, MaxKeys: aws.Int32(1), ExpectedBucketOwner: s.owner()})
+	if err == nil && aws.ToString(out.Name) == "" {
+		return none[bool](awsclient.Unusable("ListObjectVersions", "the answer is not a listing"))
+	}
 	if err == nil {
 		return Fact[bool]{Value: len(out.Versions)+len(out.DeleteMarkers) == 0 && !aws.ToBool(out.IsTruncated)}
 	}
-	err = s.failed(ctx, "ListObjectVersions", err)
+	if err = s.failed(ctx, "ListObjectVersions", err); err != ErrInapplicable && !errors.Is(err, awsclient.ErrDenied) {
+		return none[bool](err)
+	}
 	objects, other := s.s3.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &name, MaxKeys: aws.Int32(1), ExpectedBucketOwner: s.owner()})
-	if other == nil && (len(objects.Contents) > 0 || err == ErrInapplicable) {
+	if other == nil && aws.ToString(objects.Name) != "" && (len(objects.Contents) > 0 || err == ErrInapplicable) {
 		return Fact[bool]{Value: len(objects.Contents) == 0}
 	}
 	return none[bool](err)

@@ -31,3 +31,25 @@ func TestInterruptedRemoval(t *testing.T) {
 		t.Errorf("left: %s", left)
 	}
 }
+
+// A second creation, by which the server is tested, may act after the removal of what the
+// first one has stored.
+func TestInterruptedTest(t *testing.T) {
+	fake := fakeawstest.Start(t, "key create alias/microsecrets-svc", "fault hold PutObject key=*ms-check* skip=1 times=1")
+	fake.Setenv()
+	t.Setenv("HOME", t.TempDir())
+	ctx, interrupt := context.WithCancel(t.Context())
+	var out, errs strings.Builder
+	status := make(chan int)
+	go func() { status <- Run(ctx, []string{"-write", "svc"}, strings.NewReader(""), &out, &errs) }()
+	fake.Do("await PutObject 1")
+	interrupt()
+	if got := <-status; got != 1 || errs.String() != "ms-check: interrupted\n" {
+		t.Errorf("status %d, standard error %q", got, &errs)
+	}
+	for _, want := range []string{"\nok  remove svc/ms-check-", "\n?   remove svc/ms-check-", "\n    if it is there: ms-rm svc/ms-check-"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is not said:\n%s", want, &out)
+		}
+	}
+}

@@ -605,8 +605,13 @@ func (c *checker) putAndRemove(ctx context.Context, t target) {
 		return
 	}
 	c.add(row{State: fit, What: "put " + name})
-	ctx = context.WithoutCancel(ctx)
 	what := "remove " + name
+	if ctx.Err() != nil {
+		// The second creation, by which the server is tested, may act after the removal.
+		defer c.add(row{State: unknown, What: what, Detail: "interrupted while the server was tested: it may be stored once more",
+			Remedy: "if it is there: ms-rm " + tool.Quote(name)})
+	}
+	ctx = context.WithoutCancel(ctx)
 	if receipt.Version != "" {
 		if err = c.store.Remove(ctx, name, &secret.RemoveOptions{Version: receipt.Version}); err == nil {
 			c.add(row{State: fit, What: what})
