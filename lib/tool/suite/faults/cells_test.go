@@ -2,6 +2,7 @@ package faults_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -49,6 +50,9 @@ type bench struct {
 	dir    string
 	raw    map[string]string // the stored messages, by name
 	as     map[string]string // their versions, as they are stored now
+	usual  map[string]string // what a call prints when nothing befalls it, by its flags
+
+	columnsOf []column // the requests that it makes then
 }
 
 // A cell is one call in which a fault befalls one of its requests.
@@ -58,12 +62,13 @@ type cell struct {
 	once   bool
 	column column // none: no fault
 
-	seen    map[string][]string // the invocations of the SDK, by request
-	log     []asked
-	struck  bool // what is to come befalls connections
-	strikes int
-	lines   []string // to undo
-	session struct {
+	seen     map[string][]string // the invocations of the SDK, by request
+	log      []asked
+	struck   bool // what is to come befalls connections
+	strikes  int
+	answered bool     // a service has answered in order
+	lines    []string // to undo
+	session  struct {
 		expires time.Time
 		gone    bool // and there is no other
 	}
@@ -74,7 +79,7 @@ type column struct {
 	request    string
 	distinct   int     // among those of one name, from 1
 	before     *asked  // the request before it
-	same       []asked // the last before it to the same service: several, if they are side by side
+	same       []asked // the last before it to the same server: several, if they are side by side
 	sent, body bool    // it sends a body, its answer has one
 	beside     bool    // it is made side by side with the one before it
 }
@@ -137,7 +142,7 @@ func (c *cell) befalls(x *exchange) func(*exchange) {
 	}
 	if c.fault.connection != "" && !c.struck && c.passed(c.column.same, x) {
 		c.struck = true // and so is what is opened in advance
-		x.network.dropUnused(c.service())
+		x.network.dropUnused(serverFor(c.column.request))
 	}
 	switch {
 	case c.column.request == "":
@@ -158,7 +163,7 @@ func (c *cell) befalls(x *exchange) func(*exchange) {
 
 // onDial returns what befalls a connection.
 func (c *cell) onDial(port string) string {
-	if !c.struck || serviceOf(port) != c.service() || c.once && c.strikes > 0 {
+	if !c.struck || serviceOf(port) != serverFor(c.column.request) || c.once && c.strikes > 0 {
 		return ""
 	}
 	c.strikes++
@@ -170,8 +175,24 @@ func (c *cell) service() string {
 	return serviceFor(c.column.request)
 }
 
+// identity is the one request to STS, which is at S3's endpoint.
+const identity = "GetCallerIdentity"
+
+var kmsOperations = []string{"CreateAlias", "CreateKey", "Decrypt", "DescribeKey", "EnableKeyRotation", "Encrypt", "GenerateDataKey", "GetKeyRotationStatus", "ListAliases", "ListKeys"}
+
 func serviceFor(request string) string {
-	if slices.Contains([]string{"GenerateDataKey", "Decrypt", "Encrypt"}, strings.Fields(request)[0]) {
+	switch op := strings.Fields(request)[0]; {
+	case op == identity:
+		return "sts"
+	case slices.Contains(kmsOperations, op):
+		return "kms"
+	}
+	return "s3"
+}
+
+// serverFor is where a request goes, by the word of serviceOf.
+func serverFor(request string) string {
+	if serviceFor(request) == "kms" {
 		return "kms"
 	}
 	return "s3"
@@ -184,9 +205,9 @@ func (c *cell) control(x *exchange, line string) {
 		var body bytes.Buffer
 		body.ReadFrom(x.r.Body)
 		x.r.Body = nopCloser{bytes.NewReader(body.Bytes())}
-		var in struct{ KeyId string }
+		var in struct{ KeyId, TargetKeyId string }
 		json.Unmarshal(body.Bytes(), &in)
-		line = strings.ReplaceAll(line, "KEY", in.KeyId)
+		line = strings.ReplaceAll(line, "KEY", cmp.Or(in.TargetKeyId, in.KeyId))
 	}
 	if _, err := c.server.ControlLine("", line); err != nil {
 		panic(line + ": " + err.Error())
@@ -265,17 +286,25 @@ services = tls
 [services tls]
 s3 =
   endpoint_url = https://127.0.0.1:` + portS3TLS + `
+sts =
+  endpoint_url = https://127.0.0.1:` + portS3TLS + `
 kms =
   endpoint_url = https://127.0.0.1:` + portKMSTLS + `
 [profile session]
 region = us-east-1
 services = plain
+[profile session-tls]
+region = us-east-1
+ca_bundle = ` + c.bundle + `
+services = tls
 [profile plain]
 aws_access_key_id = AKIAUSER
 aws_secret_access_key = user0secret
 services = plain
 [services plain]
 s3 =
+  endpoint_url = http://127.0.0.1:` + portS3 + `
+sts =
   endpoint_url = http://127.0.0.1:` + portS3 + `
 kms =
   endpoint_url = http://127.0.0.1:` + portKMS + `
@@ -293,8 +322,9 @@ kms =
 	}
 }
 
-// newBench stores what the calls of names need.
-func newBench(t *testing.T, certificates *certificates, dir string, names ...string) *bench {
+// newBench stores what the calls of names need, and makes the store fit for those that
+// need that.
+func newBench(t *testing.T, certificates *certificates, dir string, c call, names ...string) *bench {
 	t.Helper()
 	b := &bench{server: fakeawstest.StartWith(t, fakeaws.Options{InMemory: true}), dir: dir, raw: map[string]string{}, as: map[string]string{}}
 	for _, line := range principals {
@@ -315,6 +345,13 @@ func newBench(t *testing.T, certificates *certificates, dir string, names ...str
 		}
 		b.raw[name] = b.current(name)
 		b.as[name] = b.versions(name)
+	}
+	if c.fit {
+		initialize, _ := suite.Find("ms-init")
+		b.net.cell = &cell{server: b.server, seen: map[string][]string{}}
+		if r := b.call(initialize.Run, []string{"-adopt", "-profile", map[bool]string{true: "tls", false: "plain"}[c.tls], "svc"}, strings.NewReader("")); r.status != 0 {
+			t.Fatalf("ms-init: status %d: %s", r.status, r.stderr)
+		}
 	}
 	return b
 }
@@ -417,40 +454,79 @@ func (b *bench) columns(t *testing.T, c call) []column {
 	}
 	log := v.outcome.log
 	// Those that are made side by side arrive in any order.
+	places := make([]place, len(log))
 	for i := 0; i < len(log); {
 		j := i + 1
-		for j < len(log) && sideBySide.MatchString(log[j].request) && sideBySide.MatchString(log[i].request) {
+		for j < len(log) && wave(c, log[j]) >= 0 && wave(c, log[i]) >= 0 {
 			j++
 		}
-		slices.SortStableFunc(log[i:j], func(a, b asked) int { return strings.Compare(a.request, b.request) })
+		slices.SortStableFunc(log[i:j], func(a, b asked) int {
+			return cmp.Or(wave(c, a)-wave(c, b), strings.Compare(serverFor(a.request), serverFor(b.request)), strings.Compare(a.request, b.request))
+		})
+		for n := i; n < j; n++ {
+			places[n] = place{run: i, wave: wave(c, log[n])}
+			if c.kind == ofSecrets && !strings.HasPrefix(log[n].request, "UploadPart ") {
+				places[n].run = n // it waits for nothing, but one fault is enough for each
+			}
+		}
 		i = j
 	}
 	var columns []column
 	for i, a := range log {
 		col := column{request: a.request, distinct: a.distinct, sent: a.sent, body: a.body}
-		if i > 0 {
-			col.before = &log[i-1]
-		}
-		part := func(a asked) bool {
-			return strings.HasPrefix(a.request, "UploadPart ") && !strings.Contains(a.request, "(a test")
-		}
-		for _, b := range slices.Backward(log[:i]) {
-			if serviceFor(b.request) != serviceFor(a.request) {
+		from, near := -1, -1 // the last before it, and the last that is at the same server, of the same run
+		var last place       // of those in same
+		for n := i - 1; n >= 0; n-- {
+			at := serverFor(log[n].request) == serverFor(a.request)
+			if places[n] == places[i] {
+				col.beside = col.beside || at
 				continue
 			}
-			if len(col.same) > 0 && !(part(b) && part(col.same[0])) {
-				break
+			if from < 0 {
+				from = n
 			}
-			col.same = append(col.same, b)
+			if near < 0 && at && places[n].run == places[i].run {
+				near = n
+			}
+			if at && (col.same == nil || places[n] == last) {
+				col.same, last = append(col.same, log[n]), places[n]
+			}
 		}
-		col.beside = len(col.same) > 0 && part(a) && part(col.same[0])
+		if near >= 0 {
+			from = near
+		}
+		if from >= 0 {
+			col.before = &log[from]
+		}
 		columns = append(columns, col)
 	}
 	return columns
 }
 
-// sideBySide are the requests of which several are under way at once.
-var sideBySide = regexp.MustCompile(`^(UploadPart |GetObject from |DeleteObject of a version)`)
+// A place is where a request is among others: those of one run and one wave are
+// made side by side.
+type place struct{ run, wave int }
+
+// wave says of a request that is made side by side with others in which place after
+// the first it is, and of any other -1.
+func wave(c call, a asked) int {
+	op := strings.Fields(a.request)[0]
+	switch {
+	case strings.Contains(a.request, "(a test"):
+	case strings.HasPrefix(a.request, "UploadPart "), strings.HasPrefix(a.request, "GetObject from "), strings.HasPrefix(a.request, "DeleteObject of a version"):
+		return 0
+	case c.kind == ofSecrets:
+	case op == identity && c.kind != reports: // alone, and first
+	case op == identity, op == "HeadBucket", op == "DescribeKey", strings.Contains(a.request, byNobody):
+		return 0
+	case c.kind == makes && op == "GetBucketLifecycleConfiguration" && a.distinct > 1: // read once more
+	case op == "ListObjectVersions", strings.HasPrefix(op, "GetBucket"), op == "GetPublicAccessBlock", op == "GetKeyRotationStatus", op == "ListAliases":
+		return 1
+	case op == "ListKeys":
+		return 2
+	}
+	return -1
+}
 
 // A verdict is a cell as it is printed, and what is wrong with it.
 type verdict struct {
@@ -466,15 +542,16 @@ type verdict struct {
 func (b *bench) run(t *testing.T, c call, f fault, col column, once bool) *verdict {
 	t.Helper()
 	v := &verdict{}
-	has := map[part]bool{nothing: true, sentBody: col.sent, answerBody: col.body, aBefore: col.before != nil}
+	has := map[part]bool{nothing: true, sentBody: col.sent, answerBody: col.body, aBefore: col.before != nil,
+		aKey: !strings.Contains(col.request, "List") && !strings.HasPrefix(col.request, "CreateKey")}
 	cell := &cell{server: b.server, fault: f, once: once, column: col, seen: map[string][]string{}}
 	switch {
 	case col.request == "":
 	case f.on != "" && f.on != cell.service():
-		v.skipped = "not of " + map[string]string{"s3": "S3", "kms": "KMS"}[cell.service()]
+		v.skipped = "not of " + strings.ToUpper(cell.service())
 		return v
 	case (f.connection != "" || f.before != nil) && col.beside:
-		v.skipped = "as the part before it"
+		v.skipped = "as the one beside it"
 		return v
 	case c.slow && !f.heavy:
 		v.skipped = "as with a small secret"
@@ -501,12 +578,19 @@ func (b *bench) run(t *testing.T, c call, f fault, col column, once bool) *verdi
 		t.Fatal(err)
 	}
 	before := b.versions(c.name)
+	if c.kind != ofSecrets {
+		before = b.configuration()
+	}
 	stdin := io.Reader(strings.NewReader(c.stdin))
 	if f.halfway {
 		stdin = io.MultiReader(strings.NewReader(c.stdin[:len(c.stdin)/2]), iotest.ErrReader(syscall.EIO))
 	}
 	v.outcome = b.call(p.Run, b.args(c, f, work), stdin)
 	cell.undo()
+	if c.kind != ofSecrets {
+		b.judgeStep(c, f, once, col, v, before, work)
+		return v
+	}
 	b.judge(t, c, f, col, v, before, work)
 	return v
 }
@@ -516,7 +600,12 @@ func (b *bench) args(c call, f fault, work string) []string {
 	if c.name != "" && !isFresh(c.name) {
 		id = strings.Fields(b.server.Do("versions " + c.name))[1]
 	}
-	args := slices.Concat([]string{"-v"}, strings.Fields(f.flags))
+	flags := f.flags
+	if c.tls {
+		flags = map[string]string{"": "-profile tls", "-profile session": "-profile session-tls"}[flags]
+		flags = cmp.Or(flags, f.flags)
+	}
+	args := slices.Concat([]string{"-v"}, strings.Fields(flags))
 	for _, a := range c.args {
 		switch a {
 		case "TAG":
@@ -540,7 +629,7 @@ func (b *bench) judge(t *testing.T, c call, f fault, col column, v *verdict, bef
 	wrong := func(format string, args ...any) { v.wrong = append(v.wrong, fmt.Sprintf(format, args...)) }
 
 	// What was said.
-	believed := f.believed != "" && strings.HasPrefix(col.request, f.believed)
+	believed := f.believes(col)
 	if believed && slices.Contains(c.absent, o.status) {
 		c.status, c.stdout = o.status, o.stdout
 	}
@@ -636,30 +725,48 @@ func (b *bench) judge(t *testing.T, c call, f fault, col column, v *verdict, bef
 		}
 	}
 
-	// How long it took, and what was asked.
-	took := o.took
-	if f.before != nil {
-		took -= 2 * sessionLeft
-	}
-	switch {
-	case took <= time.Duration(len(o.log))*roundTrip:
-	case took <= 20*time.Second:
-		if !c.slow { // of parts that are sent side by side one may pause while another is sent
-			v.wait = "seconds"
-		}
-	case took < timeout:
-		wrong("it took %v", took)
-	case took <= timeout+10*time.Second:
-		v.wait = "30 s"
-	case took <= timeout+20*time.Second:
-		v.wait = "40 s"
-	default:
-		v.wait = "longer"
-		wrong("it took %v", o.took)
-	}
+	v.wait = waited(c, f, o, wrong)
+}
+
+// waited says how long a call took beside its round trips, which it bounds, as it does
+// the number of requests.
+func waited(c call, f fault, o outcome, wrong func(string, ...any)) string {
 	if len(o.log) > requestsMax {
 		wrong("%d requests", len(o.log))
 	}
+	took, longest, waits := o.took, timeout, 2
+	if f.before != nil {
+		took -= 2 * sessionLeft
+	}
+	if c.kind == reports {
+		longest, waits = checkTimeout, 4 // for one thing after the other
+	}
+	switch {
+	case took <= time.Duration(len(o.log))*roundTrip:
+		return ""
+	case took <= 20*time.Second && longest == timeout, took < longest:
+		if c.slow { // of parts that are sent side by side one may pause while another is sent
+			return ""
+		}
+		return "seconds"
+	case took < timeout && longest == timeout:
+		wrong("it took %v", took)
+	}
+	for n := range waits {
+		if bound := longest + time.Duration(n)*10*time.Second; took <= bound+10*time.Second {
+			return fmt.Sprintf("%.0f s", bound.Seconds())
+		}
+	}
+	wrong("it took %v", o.took)
+	return "longer"
+}
+
+// checkTimeout is the longest wait of ms-check for anything.
+const checkTimeout = 10 * time.Second
+
+// believes reports whether a fault may be true of a request.
+func (f fault) believes(col column) bool {
+	return f.believed != "" && slices.Contains(strings.Fields(f.believed), col.op())
 }
 
 // plain is the plaintext of a secret, as ms-get has it.
@@ -673,8 +780,9 @@ func (b *bench) plain(t *testing.T, name string) string {
 
 // debugLines are what -v prints, which is not a message about the failure.
 var debugLines = regexp.MustCompile(`^ms-[a-z]+: (` +
-	`[a-z-]+ = .*|` + // a setting
+	`[a-z-]+ = .*|account: .*|` + // a setting, or what is not known
 	`(GET|HEAD|PUT|POST|DELETE|kms [A-Za-z]+) .*, [0-9.]+(ns|µs|ms|s|m[0-9.]+s)|` +
+	`versioning was switched on: AWS asks .*|` + // a note
 	`.*, as its writer says)$`)
 
 // ours is the form of every message.
@@ -690,7 +798,8 @@ var varying = []struct {
 	{regexp.MustCompile(`arn:aws:kms:[a-z0-9-]+:[0-9]+:key/[0-9a-f-]+`), "ARN"},
 	{regexp.MustCompile(`127\.0\.0\.1:[0-9]+`), "HOST"},
 	{regexp.MustCompile(`as a test wants it \([A-Za-z]+\)`), "MESSAGE (CODE)"},
-	{regexp.MustCompile(`ms-probe-[0-9a-f]+`), "ms-probe-…"},
+	{regexp.MustCompile(`ms-(probe|check)-[0-9a-f]+`), "ms-$1-…"},
+	{regexp.MustCompile(`, until [0-9TZ:-]+`), ", until TIME"},
 	{regexp.MustCompile(`[0-9a-f]{32}`), "…"},
 	{regexp.MustCompile(`alias/microsecrets-[a-z]+`), "KEY"},
 	{regexp.MustCompile(`/\S*/work/out`), "FILE"},
@@ -698,20 +807,7 @@ var varying = []struct {
 
 // said returns the first message of a failure, and holds all of them to their form.
 func (b *bench) said(c call, o outcome, wrong func(string, ...any)) string {
-	first := ""
-	for line := range strings.Lines(o.stderr) {
-		line = strings.TrimSuffix(line, "\n")
-		if debugLines.MatchString(line) {
-			continue
-		}
-		if !ours.MatchString(line) {
-			wrong("not a message of ours: %q", line)
-		}
-		line = strings.TrimPrefix(line, c.program+": ")
-		if first == "" && !strings.HasPrefix(line, "hint: ") {
-			first = line
-		}
-	}
+	first := b.messages(c, o, wrong)
 	what := c.name
 	if c.program == "ms-ls" {
 		what = "s3://" + fakeaws.DefaultBucket
@@ -731,8 +827,32 @@ func (b *bench) said(c call, o outcome, wrong func(string, ...any)) string {
 	} else {
 		first = strings.TrimPrefix(first, "s3://"+fakeaws.DefaultBucket+": ")
 	}
+	return invariant(first)
+}
+
+// invariant is a text without what differs from run to run.
+func invariant(text string) string {
 	for _, v := range varying {
-		first = v.is.ReplaceAllString(first, v.as)
+		text = v.is.ReplaceAllString(text, v.as)
+	}
+	return text
+}
+
+// messages returns the first message on standard error, and holds all of them to their
+// form.
+func (b *bench) messages(c call, o outcome, wrong func(string, ...any)) (first string) {
+	for line := range strings.Lines(o.stderr) {
+		line = strings.TrimSuffix(line, "\n")
+		if debugLines.MatchString(line) {
+			continue
+		}
+		if !ours.MatchString(line) {
+			wrong("not a message of ours: %q", line)
+		}
+		line = strings.TrimPrefix(line, c.program+": ")
+		if first == "" && !strings.HasPrefix(line, "hint: ") {
+			first = line
+		}
 	}
 	return first
 }

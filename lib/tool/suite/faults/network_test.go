@@ -16,6 +16,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -115,6 +116,7 @@ type link struct {
 	port   string
 	client net.Conn // the client's end
 	server net.Conn
+	sender *sender       // of the client, by TLS
 	gone   chan struct{} // closed when the client hangs up
 	once   sync.Once
 	used   bool // a request has come by it; the network's lock
@@ -140,6 +142,9 @@ func (l *link) cut(err error) {
 	}
 	l.mu.Unlock()
 	l.server.Close()
+	if l.sender != nil {
+		l.sender.stop()
+	}
 }
 
 // serverEnd and clientEnd are the ends of a link.
@@ -185,6 +190,54 @@ func (c *clientEnd) Close() error {
 	return c.Conn.Close()
 }
 
+// A sender is an end of a pipe whose writes do not wait for a reader, as a socket's do not
+// while its buffer has room: crypto/tls says goodbye under a lock.
+type sender struct {
+	net.Conn
+	queue chan []byte
+	done  chan struct{} // closed when nothing more is sent
+	once  sync.Once
+}
+
+func newSender(c net.Conn) *sender {
+	s := &sender{Conn: c, queue: make(chan []byte, 64), done: make(chan struct{})}
+	go func() {
+		for {
+			select {
+			case b := <-s.queue:
+				if _, err := c.Write(b); err != nil {
+					s.stop()
+					return
+				}
+			case <-s.done:
+				return
+			}
+		}
+	}()
+	return s
+}
+
+func (s *sender) Write(p []byte) (int, error) {
+	select {
+	case <-s.done:
+		return 0, io.ErrClosedPipe
+	default:
+	}
+	select {
+	case s.queue <- bytes.Clone(p):
+		return len(p), nil
+	case <-s.done:
+		return 0, io.ErrClosedPipe
+	}
+}
+
+func (s *sender) stop() { s.once.Do(func() { close(s.done) }) }
+
+func (s *sender) Close() error {
+	s.stop()
+	return s.Conn.Close()
+}
+
 func (c *clientEnd) LocalAddr() net.Addr  { return address("40000") }
 func (c *clientEnd) RemoteAddr() net.Addr { return address(c.link.port) }
 func (c *serverEnd) RemoteAddr() net.Addr { return address("40000") }
@@ -219,21 +272,27 @@ func (n *network) dial(ctx context.Context, _, to string) (net.Conn, error) {
 	default:
 		certificate = n.bad[strike]
 	}
+	secure := port == portS3TLS || port == portKMSTLS
 	ours, theirs := net.Pipe()
 	l := &link{port: port, gone: make(chan struct{})}
+	if secure {
+		l.sender = newSender(ours)
+		ours = l.sender
+	}
 	client, server := &clientEnd{ours, l}, &serverEnd{theirs, l}
 	l.client, l.server = client, server
 	n.mu.Lock()
 	n.links[l] = true
 	n.mu.Unlock()
 	var serve net.Conn = server
-	if port == portS3TLS || port == portKMSTLS {
+	if secure {
 		serve = tls.Server(server, &tls.Config{Certificates: []tls.Certificate{certificate}})
 	}
 	select {
 	case n.dialed <- serve:
 		return client, nil
 	case <-n.closed:
+		l.cut(nil)
 		return fail(syscall.ECONNREFUSED)
 	}
 }
@@ -407,13 +466,25 @@ func (a *answer) bytes(more int) []byte {
 
 // requestOf names a request in a way that does not vary from run to run.
 func requestOf(r *http.Request) string {
+	nobody := ""
+	if strings.Contains(r.Header.Get("Authorization"), "Credential=nobody/") {
+		nobody = byNobody
+	}
 	if _, op, ok := strings.Cut(r.Header.Get("X-Amz-Target"), "."); ok {
-		return op
+		return op + nobody
 	}
 	q := r.URL.Query()
 	inKey := strings.Count(strings.Trim(r.URL.Path, "/"), "/") > 0
 	name := ""
 	switch {
+	case r.Method == http.MethodPost && r.URL.Path == "/":
+		name = identity
+	case !inKey && r.Method == http.MethodHead:
+		name = "HeadBucket"
+	case !inKey && ofBucket(q) != "":
+		name = map[string]string{http.MethodGet: "Get", http.MethodPut: "Put"}[r.Method] + ofBucket(q)
+	case !inKey && r.Method == http.MethodPut:
+		name = "CreateBucket"
 	case r.Method == http.MethodGet && q.Has("versions"):
 		name = "ListObjectVersions"
 	case r.Method == http.MethodGet && !inKey:
@@ -447,7 +518,23 @@ func requestOf(r *http.Request) string {
 	default:
 		name += " from " + strings.TrimSuffix(strings.TrimPrefix(at, "bytes="), "-")
 	}
-	return name
+	return name + nobody
+}
+
+// byNobody ends the name of a request that is signed by nobody, to see who answers.
+const byNobody = " (by nobody)"
+
+// ofBucket is what a request for a part of a bucket's configuration is for.
+func ofBucket(q url.Values) string {
+	for parameter, name := range map[string]string{
+		"lifecycle": "BucketLifecycleConfiguration", "location": "BucketLocation", "ownershipControls": "BucketOwnershipControls",
+		"policy": "BucketPolicy", "publicAccessBlock": "PublicAccessBlock", "versioning": "BucketVersioning",
+	} {
+		if q.Has(parameter) {
+			return name
+		}
+	}
+	return ""
 }
 
 // certificates are the one that the programs trust, and others.

@@ -60,6 +60,18 @@ What holds for every cell, as the test does:
 - It takes no longer than the setting timeout, 30 s, and ten seconds more where parts are removed. A
   request is tried three times; a change that meets other writers is tried for as long as the timeout.
 
+Two programs print what they see and do as they go. In the place of the second and the third rule, and of the fourth
+where it asks for a name, they are held to these:
+
+- ` + "`ms-check`" + ` changes nothing, and prints its table whatever fails. The status is 1 if a line of it is "no", else 0. A
+  fault that stays is seen: a line is another one than usual, and stands in the list of outcomes as the message.
+  It need not be seen where another request has had the answer, where only the words of a remedy depend on it, or
+  where the service has answered what was to find out whether it answers. It waits for one thing
+  after the other, 10 s for each. What ` + "`-write`" + ` may leave behind is named.
+- ` + "`ms-init -n`" + ` changes nothing. What cannot be looked at is "?" in the plan, and its name begins a message.
+- ` + "`ms-init`" + ` prints a line for what has been done, and for nothing else. The next run makes the rest: then everything is
+  fit, and there is one key. If there is another one, which no alias names, a message has its ARN.
+
 The services are 20 ms away, at an endpoint that is not Amazon's, so that conditions are tested first
 ("a test of conditions"). Of secrets over 8 MiB, those faults are tried that can end otherwise than with a
 small one; the rest is "as with a small secret".

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
@@ -35,8 +36,12 @@ var signals = []struct {
 	{"SIGKILL when it is done, and the answer is awaited", syscall.SIGKILL, true, true},
 }
 
-// changes are the requests that change what is stored.
-var changes = []string{"PutObject", "DeleteObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"}
+// changes are the requests that change what is stored, or what it is stored in.
+var changes = []string{"PutObject", "DeleteObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload",
+	"CreateBucket", "PutBucketVersioning", "PutBucketLifecycleConfiguration", "CreateKey", "EnableKeyRotation", "CreateAlias"}
+
+// byTLS are the requests that are made by TLS only, which the processes do not speak.
+var byTLS = []string{"GetBucketPolicy", "PutBucketPolicy"}
 
 // appears reports whether a request makes the secret appear, or removes it.
 func appears(col column) bool {
@@ -45,13 +50,14 @@ func appears(col column) bool {
 
 // outlasts reports whether a program waits for what is under way when a signal comes:
 // the beginning of an upload, whose end needs its answer, and a rotation, whose line is
-// still printed, and so is that of a copy.
+// still printed, and so is that of a copy, and the removal of what ms-check has stored.
 func outlasts(c call, col column) bool {
-	return c.program == "ms-rotate" || c.program == "ms-cp" || col.op() == "CreateMultipartUpload"
+	removal := c.kind == reports && (col.op() == "DeleteObject" || col.op() == "ListObjectVersions" && col.distinct > 1)
+	return c.program == "ms-rotate" || c.program == "ms-cp" || col.op() == "CreateMultipartUpload" || removal
 }
 
 // newProcesses is a bench for processes, on a real network.
-func newProcesses(t *testing.T, dir string, names ...string) *bench {
+func newProcesses(t *testing.T, dir string, fit bool, names ...string) *bench {
 	t.Helper()
 	b := &bench{server: fakeawstest.Start(t), dir: dir, raw: map[string]string{}, as: map[string]string{}}
 	b.s3 = s3.NewFromConfig(b.server.Config(), func(o *s3.Options) { o.UsePathStyle = true })
@@ -69,6 +75,11 @@ func newProcesses(t *testing.T, dir string, names ...string) *bench {
 		b.raw[name] = b.current(name)
 		b.as[name] = b.versions(name)
 	}
+	if fit {
+		if out, err := b.command("ms-init", "-adopt", "svc").CombinedOutput(); err != nil {
+			t.Fatalf("ms-init: %v: %s", err, out)
+		}
+	}
 	return b
 }
 
@@ -82,7 +93,8 @@ func (b *bench) command(program string, args ...string) *exec.Cmd {
 // processRows kills a call at each of its requests. It returns a row for each signal.
 func processRows(t *testing.T, c call, columns []column, dir string) (rows []row) {
 	t.Helper()
-	b := newProcesses(t, dir, c.names()...)
+	c.tls = false
+	b := newProcesses(t, dir, c.fit, c.names()...)
 	for _, s := range signals {
 		r := row{fault: fault{name: s.name}}
 		for i, col := range columns {
@@ -92,7 +104,12 @@ func processRows(t *testing.T, c call, columns []column, dir string) (rows []row
 				v.skipped = "it changes nothing"
 			case c.slow && !s.large:
 				v.skipped = "as with a small secret"
+			case slices.Contains(byTLS, col.op()):
+				v.skipped = "it is made by TLS only"
 			default:
+				if c.kind == makes { // what has been made cannot be unmade
+					b = newProcesses(t, dir, c.fit)
+				}
 				skip := 0
 				for _, before := range columns[:i] {
 					if before.op() == col.op() {
@@ -121,6 +138,9 @@ func (b *bench) kill(t *testing.T, c call, col column, skip int, signal syscall.
 		t.Fatal(err)
 	}
 	before := b.versions(c.name)
+	if c.kind != ofSecrets {
+		before = b.configuration()
+	}
 	args := slices.DeleteFunc(b.args(c, fault{}, work), func(a string) bool { return a == "-v" })
 	kind := "hold"
 	if acted {
@@ -133,7 +153,20 @@ func (b *bench) kill(t *testing.T, c call, col column, skip int, signal syscall.
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	b.server.Do("await " + col.op() + " 1")
+	held := make(chan error, 1)
+	go func() {
+		_, err := b.server.ControlLine("", "await "+col.op()+" 1")
+		held <- err
+	}()
+	select {
+	case err := <-held:
+		if err != nil {
+			t.Fatal(err)
+		}
+	case <-time.After(time.Minute):
+		cmd.Process.Kill()
+		t.Fatalf("%s: %s is not asked for", c.title, col)
+	}
 	if err := cmd.Process.Signal(signal); err != nil {
 		t.Fatal(err)
 	}
@@ -149,6 +182,10 @@ func (b *bench) kill(t *testing.T, c call, col column, skip int, signal syscall.
 	v.outcome = outcome{status: state.ExitStatus(), stdout: out.String(), stderr: errs.String()}
 	if state.Signaled() {
 		v.outcome.status = 128 + int(state.Signal())
+	}
+	if c.kind != ofSecrets {
+		b.judgeKilledStep(c, col, v, before, work, signal)
+		return
 	}
 	b.judgeKilled(t, c, col, v, before, work, signal)
 }
@@ -247,4 +284,51 @@ func (b *bench) read(t *testing.T, name string) string {
 		return ""
 	}
 	return string(out)
+}
+
+// judgeKilledStep holds what a killed call left that prints lines to the rules of its
+// kind.
+func (b *bench) judgeKilledStep(c call, col column, v *verdict, before, work string, signal syscall.Signal) {
+	o := v.outcome
+	wrong := func(format string, args ...any) { v.wrong = append(v.wrong, fmt.Sprintf(format, args...)) }
+	if o.status != 128+int(signal) {
+		wrong("it did not die of the signal")
+	}
+	if leaky(o.stderr) || leaky(o.stdout) {
+		wrong("the canary is printed")
+	}
+	if signal == syscall.SIGKILL && o.stderr != "" {
+		wrong("it still spoke")
+	}
+	first, _, _ := strings.Cut(o.stderr, "\n")
+	v.said = invariant(strings.TrimPrefix(first, c.program+": "))
+	changed := b.configuration() != before
+	if v.state = "not done"; changed {
+		v.state = "done in part"
+	}
+	switch c.kind {
+	case reports:
+		v.state = "looked at in part"
+		b.judgeLeft(v, before, signal == syscall.SIGKILL, wrong)
+	case plans:
+		if v.state = "nothing is changed"; changed {
+			wrong("something is changed")
+		}
+	case makes:
+		said, _ := steps(o, wrong)
+		b.goesOn(o, said, func(dry bool) outcome { return b.repeat(c, work, dry) }, wrong)
+	}
+}
+
+// repeat runs a call once more, or looks what it would do.
+func (b *bench) repeat(c call, work string, dry bool) outcome {
+	args := slices.DeleteFunc(b.args(c, fault{}, work), func(a string) bool { return a == "-v" })
+	if dry {
+		args = append([]string{"-n"}, args...)
+	}
+	var out, errs bytes.Buffer
+	cmd := b.command(c.program, args...)
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	cmd.Run()
+	return outcome{status: cmd.ProcessState.ExitCode(), stdout: out.String(), stderr: errs.String()}
 }

@@ -52,10 +52,27 @@ type call struct {
 	status int    // of success
 	absent []int  // those that there may be where an object is said not to be there, and that is no failure
 	slow   bool   // not with -short
+
+	kind kind
+	fit  bool // ms-init has been run before
+	tls  bool // by TLS
 }
+
+// A kind is which rules a call is held to.
+type kind int
+
+const (
+	ofSecrets kind = iota // what it does is done whole, or not at all
+	reports               // it prints what it finds: what fails is a line of it
+	plans                 // it prints what it would do
+	makes                 // it makes a store fit, step by step, and prints each step
+)
 
 // names are those that are stored before the call.
 func (c call) names() []string {
+	if c.kind == makes {
+		return nil
+	}
 	all := []string{name, env}
 	for _, more := range []string{c.name, c.other} {
 		if more != "" && !isFresh(more) && !slices.Contains(all, more) {
@@ -106,19 +123,25 @@ var calls = []call{
 	{program: "ms-diff", title: "ms-diff NAME OTHER", args: []string{env, env2}, name: env, other: env2, stdout: "~ OLD\n", status: 1},
 	{program: "ms-diff", title: "ms-diff -at VERSION NAME", args: []string{"-at", "VERSION", name}, name: name, absent: []int{1}},
 	{program: "ms-diff", title: "ms-diff PREFIX/ OTHERPREFIX/", args: []string{"svc/x/", "svd/x/"}, name: "svc/x/a", other: "svd/x/a", stdout: "*", status: 1, absent: []int{0, 1}},
+	{program: "ms-init", title: "ms-init -n SERVICE, where all is fit", args: []string{"-n", "svc"}, kind: plans, fit: true},
+	{program: "ms-init", title: "ms-init SERVICE, where all is fit", args: []string{"svc"}, kind: makes, fit: true},
+	{program: "ms-init", title: "ms-init -keep DAYS SERVICE, where nothing is", args: []string{"-keep", "9", "-store", "s3://" + newBucket, "new"}, kind: makes, tls: true},
+	{program: "ms-check", title: "ms-check SERVICE", args: []string{"svc"}, kind: reports, fit: true, tls: true},
+	{program: "ms-check", title: "ms-check -write SERVICE", args: []string{"-write", "svc"}, kind: reports, fit: true},
 }
 
-// tableless are the programs for which the rules of the table are not meant, with why.
+// newBucket is one that there is not, before a call that makes it.
+const newBucket = "new-store"
+
+// tableless are the programs that can have no row, with why.
 var tableless = map[string]string{
-	"ms-init":  "it prints what it has done as it goes, and a failure leaves that done. Each of its steps is broken off, and its reply lost, in testdata/scripts/init_interrupted.txtar and init_refused.txtar; the next run goes on from there",
-	"ms-check": "it reports what fails, and changes nothing. The failures of testdata/scripts/check_failures.txtar, check_roles.txtar and check_silent.txtar are what it is for",
-	"ms-dev":   "it makes no request: it is the server that the others ask, in this machine",
+	"ms-dev": "it makes no request: it is the server that the others ask, in this machine",
 }
 
 // A fault is something that befalls one request of a call.
 type fault struct {
 	name string // after "if"
-	on   string // the service; "" is both
+	on   string // the service; "" is all
 
 	connection string          // the request's connection is not made
 	strike     func(*exchange) // or it is answered, or not
@@ -130,7 +153,8 @@ type fault struct {
 	needs    part   // what the request must have
 	flags    string // that the call has as well
 	closes   bool   // each request has a connection of its own
-	believed string // the request of which it may be true: then nothing is done, and it is no failure
+	believed string // the requests of which it may be true: then nothing is done, and it is no failure
+	good     bool   // the answer is good all the same
 	early    string // a line before anything is stored
 	heavy    bool   // it is tried with large secrets as well
 }
@@ -143,12 +167,14 @@ const (
 	sentBody
 	answerBody
 	aBefore // a request before it
+	aKey    // a KMS key that it is for
 )
 
 var lacks = map[part]string{
 	sentBody:   "it sends no body",
 	answerBody: "its answer has no body",
 	aBefore:    "nothing is sent before it",
+	aKey:       "it names no key",
 }
 
 // lost cuts the connection as a machine does that has lost all memory of it.
@@ -198,15 +224,15 @@ var faults = []fault{
 		a := x.act()
 		x.raw(a.bytes(0)[:len(a.bytes(0))-(a.body.Len()+1)/2], 64<<10, 0)
 	}},
-	{name: "the answer's body is longer than its length", needs: answerBody, strike: func(x *exchange) {
+	{name: "the answer's body is longer than its length", good: true, needs: answerBody, strike: func(x *exchange) {
 		a := x.act()
 		x.raw(append(a.bytes(0), "more of it"...), 64<<10, 0)
 	}},
-	{name: "the answer trickles, a byte a second", strike: func(x *exchange) { x.raw(x.act().bytes(0), 1, time.Second) }},
+	{name: "the answer trickles, a byte a second", good: true, strike: func(x *exchange) { x.raw(x.act().bytes(0), 1, time.Second) }},
 
 	{name: "400", strike: refusing(400, "InvalidRequest", "ValidationException")},
 	{name: "403, not allowed", heavy: true, strike: refusing(403, "AccessDenied", "AccessDeniedException")},
-	{name: "404, no such object or key", believed: "GetObject", strike: refusing(404, "NoSuchKey", "NotFoundException")},
+	{name: "404, no such object or key", believed: "GetObject DescribeKey", strike: refusing(404, "NoSuchKey", "NotFoundException")},
 	{name: "404, no such bucket", on: "s3", strike: refusing(404, "NoSuchBucket", "")},
 	{name: "404, no such upload", heavy: true, believed: "AbortMultipartUpload", on: "s3", strike: refusing(404, "NoSuchUpload", "")},
 	{name: "405", strike: refusing(405, "MethodNotAllowed", "")},
@@ -247,16 +273,16 @@ var faults = []fault{
 	}},
 
 	{name: "KMS: the key is unavailable", on: "kms", passes: true, strike: refusing(500, "", "KeyUnavailableException")},
-	{name: "KMS: the key is disabled", on: "kms", strike: after("key disable KEY")},
-	{name: "KMS: the key is pending deletion", on: "kms", strike: after("key delete KEY")},
+	{name: "KMS: the key is disabled", on: "kms", needs: aKey, strike: after("key disable KEY")},
+	{name: "KMS: the key is pending deletion", on: "kms", needs: aKey, strike: after("key delete KEY")},
 	{name: "KMS: the key is for another use", on: "kms", strike: refusing(400, "", "InvalidKeyUsageException")},
 	{name: "KMS: the ciphertext is not valid", on: "kms", strike: refusing(400, "", "InvalidCiphertextException")},
 	{name: "KMS: the key is not the message's", on: "kms", strike: refusing(400, "", "IncorrectKeyException")},
 
-	{name: "the machine's clock is an hour behind", strike: after("clock 1h")},
-	{name: "the machine's clock is an hour ahead", early: "clock -1h", strike: after("clock -1h")},
+	{name: "the machine's clock is an hour behind", good: true, strike: after("clock 1h")},
+	{name: "the machine's clock is an hour ahead", good: true, early: "clock -1h", strike: after("clock -1h")},
 	{name: "the token has expired", strike: after("expire user")},
-	{name: "the token expires, and is renewed", heavy: true, needs: aBefore, flags: "-profile session", before: expire(true)},
+	{name: "the token expires, and is renewed", good: true, heavy: true, needs: aBefore, flags: "-profile session", before: expire(true)},
 	{name: "the token expires, and is not renewed", needs: aBefore, flags: "-profile session", before: expire(false)},
 }
 
@@ -270,7 +296,15 @@ func refusing(status int, s3, kms string) func(*exchange) {
 }
 
 func (x *exchange) refuse(status int, s3, kms string) {
+	x.network.mu.Lock()
+	x.network.cell.answered = x.kms() && kms != "" || !x.kms() && s3 != ""
+	x.network.mu.Unlock()
 	switch {
+	case x.request == identity && s3 != "":
+		x.Header().Set("Content-Type", "text/xml")
+		x.Header().Set("X-Amzn-Requestid", "a-request-id")
+		x.WriteHeader(status)
+		fmt.Fprintf(x, `<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type><Code>%s</Code><Message>as a test wants it</Message></Error><RequestId>a-request-id</RequestId></ErrorResponse>`, s3)
 	case x.kms() && kms != "":
 		if status < 500 || kms == "ThrottlingException" {
 			status = 400
