@@ -321,7 +321,10 @@ func (c *copier) copyAll(ctx context.Context, names []string) error {
 	if c.copy.Plan {
 		finish = ctx
 	}
-	p := c.tool.Progress(len(names), copied, planned, same)
+	var p *tool.Progress
+	if !c.quiet {
+		p = c.tool.Progress(len(names), copied, planned, same)
+	}
 	return tool.Each(ctx, names, func(name string) error {
 		outcome, err := c.copyOne(finish, name)
 		if err != nil {
