@@ -142,11 +142,18 @@ func (t *Tool) advise(all Failures) {
 		if advice == "\n" && len(all) == 1 {
 			advice = t.whereToLook(e)
 		}
-		for line := range strings.SplitSeq(advice, "\n") {
-			if !said[line] {
-				said[line] = true
-				t.Notef("hint: %s", line)
-			}
+		t.hint(advice, said)
+	}
+}
+
+// Hint prints what may be done about what was told, which may be several lines.
+func (t *Tool) Hint(advice string) { t.hint(advice, map[string]bool{"": true}) }
+
+func (t *Tool) hint(advice string, said map[string]bool) {
+	for line := range strings.SplitSeq(advice, "\n") {
+		if !said[line] {
+			said[line] = true
+			t.Notef("hint: %s", line)
 		}
 	}
 }

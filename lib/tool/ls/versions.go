@@ -203,7 +203,5 @@ func (u *unreadHeaders) tell(t *tool.Tool, store *secret.Store) {
 	if errors.As(u.first, &answer) && answer.Code == "AccessDenied" { // it is there: it was listed
 		advice = "reading a header takes s3:GetObject for the latest version, and s3:GetObjectVersion for others; ms-ls -versions without -l reads none"
 	}
-	if advice != "" {
-		t.Notef("hint: %s", advice)
-	}
+	t.Hint(advice)
 }
