@@ -20,11 +20,11 @@ func parseDotenv(data []byte, rename func(string) string) (Env, error) {
 	for line := 1; len(rest) > 0; {
 		statement, size, err := scan(rest, rename)
 		if err != nil {
-			return nil, fmt.Errorf("line %d: %w", line, err)
+			return nil, atLine(line, err)
 		}
 		name, value, err := unquote(statement)
 		if err != nil {
-			return nil, fmt.Errorf("line %d: %w", line, err)
+			return nil, atLine(line, err)
 		}
 		if name != "" {
 			if err := b.add(line, name, value); err != nil {

@@ -25,7 +25,7 @@ func parseJSON(data []byte, rename func(string) string) (Env, error) {
 	}
 	var syntax *json.SyntaxError
 	if err := json.Unmarshal(data, new(json.RawMessage)); errors.As(err, &syntax) {
-		return nil, fmt.Errorf("not valid JSON at byte %d", syntax.Offset)
+		return nil, &lineError{lineAt(data, syntax.Offset), fmt.Errorf("not valid JSON at byte %d", syntax.Offset)}
 	} else if err != nil {
 		return nil, errNotObject
 	}
@@ -37,10 +37,15 @@ func parseJSON(data []byte, rename func(string) string) (Env, error) {
 	env := make(Env)
 	for member := 1; d.More(); member++ {
 		if err := parseMember(d, data, member, env, rename); err != nil {
-			return nil, err
+			return nil, &lineError{lineAt(data, d.InputOffset()), err}
 		}
 	}
 	return env, nil
+}
+
+// lineAt is the number of the line, from 1, that holds the byte before an offset.
+func lineAt(data []byte, offset int64) int {
+	return 1 + bytes.Count(data[:max(0, min(offset, int64(len(data)))-1)], []byte("\n"))
 }
 
 // parseMember parses one member of the object that d reads from data. The first

@@ -78,17 +78,46 @@ func newBuilder() builder {
 
 func (b *builder) add(line int, name, value string) error {
 	if strings.IndexByte(value, 0) >= 0 {
-		return fmt.Errorf("line %d: %s: %w", line, name, errNUL)
+		return atLine(line, fmt.Errorf("%s: %w", name, errNUL))
 	}
 	if first, ok := b.lines[name]; ok {
-		return fmt.Errorf("line %d: %s: already given on line %d", line, name, first)
+		return atLine(line, fmt.Errorf("%s: already given on line %d", name, first))
 	}
 	b.env[name], b.lines[name] = value, line
 	return nil
 }
 
+// Line returns the number of the line, from 1, at which [Parse] found what its error
+// tells, or 0 if that is in no one line.
+func Line(err error) int {
+	var line *lineError
+	var other *ParseError
+	switch {
+	case errors.As(err, &line):
+		return line.line
+	case errors.As(err, &other):
+		return other.Line
+	}
+	return 0
+}
+
+// lineError is an error in a line.
+type lineError struct {
+	line int
+	err  error // its text names the line where people count lines
+}
+
+func (e *lineError) Error() string { return e.err.Error() }
+func (e *lineError) Unwrap() error { return e.err }
+
+// atLine returns the error of a line, which its text names first.
+func atLine(line int, err error) error {
+	return &lineError{line, fmt.Errorf("line %d: %w", line, err)}
+}
+
 // A ParseError is the error for lines that [Parse] may accept in another format.
 type ParseError struct {
+	Line   int    // from 1
 	Reason string // what is wrong in which line, without the text of the line
 	Format string // the format that may accept it, as a flag, and what it does
 }
@@ -106,13 +135,13 @@ func parseLines(data []byte, guessed bool, rename func(string) string) (Env, err
 		}
 		name, value, ok := strings.Cut(line, "=")
 		if !ok {
-			return nil, &ParseError{fmt.Sprintf("line %d: no \"=\": a line is NAME=VALUE", n), "-f dotenv reads values that span lines"}
+			return nil, &ParseError{n, fmt.Sprintf("line %d: no \"=\": a line is NAME=VALUE", n), "-f dotenv reads values that span lines"}
 		}
 		if name = rename(name); !ValidName(name) {
-			return nil, &ParseError{fmt.Sprintf("line %d: the text before \"=\" is not [A-Za-z_][A-Za-z0-9_]*", n), "-f dotenv accepts \"export\" and spaces"}
+			return nil, &ParseError{n, fmt.Sprintf("line %d: the text before \"=\" is not [A-Za-z_][A-Za-z0-9_]*", n), "-f dotenv accepts \"export\" and spaces"}
 		}
 		if guessed && quoted(value) {
-			return nil, &ParseError{fmt.Sprintf("line %d: %s: its value is in quotes", n, name), "-f dotenv removes them, -f lines keeps them"}
+			return nil, &ParseError{n, fmt.Sprintf("line %d: %s: its value is in quotes", n, name), "-f dotenv removes them, -f lines keeps them"}
 		}
 		if err := b.add(n, name, value); err != nil {
 			return nil, err

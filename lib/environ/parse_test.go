@@ -286,3 +286,35 @@ func TestValidName(t *testing.T) {
 		}
 	}
 }
+
+// Line is where an editor is to be opened.
+func TestLine(t *testing.T) {
+	for _, test := range []struct {
+		text   string
+		format Format
+		want   int
+	}{
+		{"A=1\n# x\n\nB\n", Lines, 4},
+		{"A=1\n-=2\n", Lines, 2},
+		{"A=1\nB=\"2\"\n", Auto, 2},
+		{"A=1\nB=2\nA=3", Lines, 3},
+		{"A=1\nB=\x00", Lines, 2},
+		{"A='1\n'\nB=$C\n", Dotenv, 3},
+		{"A='1\n'\nA=2\n", Dotenv, 3},
+		{"{\n \"A\": \"1\"\n \"B\": \"2\"\n}\n", JSON, 3},
+		{"{\n \"A\": \"1\",\n \"B\": 2\n}\n", JSON, 3},
+		{"{\n \"A\": \"1\",\n \"A\": \"2\"\n}\n", JSON, 3},
+		{"{\n \"A\": \"1\",\n \"-\": \"2\"\n}\n", JSON, 3},
+		{"{\n \"A\": \"1\"\n", JSON, 2},
+		{"[]", JSON, 0},
+		{"\xff\xfe", Lines, 0},
+	} {
+		_, err := Parse([]byte(test.text), test.format)
+		if err == nil || Line(err) != test.want {
+			t.Errorf("%q: line %d, not %d: %v", test.text, Line(err), test.want, err)
+		}
+	}
+	if Line(nil) != 0 {
+		t.Error("no error is in a line")
+	}
+}
