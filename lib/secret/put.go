@@ -270,6 +270,50 @@ func (s *Store) merge(ctx context.Context, t target, o PutOptions, change func([
 	}
 }
 
+// Current returns a secret of at most MaxInMemory bytes, all of it verified as Get
+// does it, and the receipt of what is stored. Its outcome is Unchanged, and its ETag, as
+// PutOptions.If, replaces this very version. It is for a secret that is to be written
+// anew: where the store has an origin the error is an ErrInvalid.
+func (s *Store) Current(ctx context.Context, name string) ([]byte, *Receipt, error) {
+	t, err := s.resolveToWrite(name)
+	for try := 1; err == nil; try++ {
+		var plaintext []byte
+		var r *Receipt
+		plaintext, r, err = s.current(ctx, t)
+		if err == nil {
+			return plaintext, r, nil
+		}
+		if isConflict(err) && try < attempts {
+			err = nil
+		}
+	}
+	return nil, nil, s.fail("get", name, err)
+}
+
+func (s *Store) current(ctx context.Context, t target) ([]byte, *Receipt, error) {
+	old, err := s.openToRewrite(ctx, t)
+	if err != nil {
+		return nil, nil, err
+	}
+	if old == nil {
+		return nil, nil, s.absent()
+	}
+	defer old.object.Close()
+	if _, err := bucket.Matching(old.ETag); err != nil {
+		return nil, nil, err
+	}
+	release, err := s.memory.lockLarge(ctx, old.header.FrameLength)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer release()
+	plaintext, err := old.all(MaxInMemory, &check{})
+	if err != nil {
+		return nil, nil, err
+	}
+	return plaintext, old.receipt(int64(len(plaintext))), nil
+}
+
 // openToRewrite opens the latest version of a secret, or returns nil if there is
 // none.
 func (s *Store) openToRewrite(ctx context.Context, t target) (*opened, error) {

@@ -36,5 +36,7 @@ func Main(run Run) {
 	ctx, end := signals()
 	status := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	end()
-	os.Exit(status)
+	exit(status)
 }
+
+func exit(status int) { os.Exit(status) }

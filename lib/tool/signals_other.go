@@ -13,3 +13,9 @@ import (
 func signals() (ctx context.Context, end func()) {
 	return signal.NotifyContext(context.Background(), os.Interrupt)
 }
+
+// EndCleanly does nothing where there are no signals but that interrupt.
+func EndCleanly(context.Context) {}
+
+// Shield does nothing: there is no program that needs it.
+func Shield(context.Context) (end func()) { return func() {} }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"unicode"
 	"unicode/utf8"
 
 	"microsecrets/lib/internal/hint"
@@ -49,7 +48,7 @@ func (t *terminal) Write(p []byte) (int, error) {
 	}
 	for rest := text[:whole]; len(rest) > 0; {
 		r, n := utf8.DecodeRune(rest)
-		if r == utf8.RuneError && n == 1 || unicode.IsControl(r) && r != '\n' && r != '\t' && r != '\r' || unicode.Is(unicode.Bidi_Control, r) {
+		if tool.NotText(r, n) {
 			return 0, errNotText
 		}
 		rest = rest[n:]

@@ -41,21 +41,6 @@ func (c chomper) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// announce says where the secret will go, and what says so: to a person at a
-// terminal, and to anybody where that is a file that was found, which may have
-// come with a repository.
-func announce(t *tool.Tool, name string) error {
-	s, err := t.Settings()
-	if err != nil {
-		return err
-	}
-	if !s.Found && !t.OnTerminal() && !tool.IsTerminal(t.Stdin) {
-		return nil
-	}
-	t.Notef("%s goes to %s (%s)", name, s.Store, s.Source("store"))
-	return nil
-}
-
 // ask asks for a secret on a terminal, without echo, and takes one line.
 func ask(ctx context.Context, t *tool.Tool, f *os.File) ([]byte, error) {
 	line, err := prompt.Line(ctx, f, t.Stderr, "secret, not shown: ")

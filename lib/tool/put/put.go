@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -204,7 +203,7 @@ func (o *options) conditional() bool {
 func (o *options) put(ctx context.Context, t *tool.Tool, args []string, format environ.Format) error {
 	name := args[0]
 	if !o.quiet {
-		if err := announce(t, name); err != nil {
+		if err := t.Announce(name); err != nil {
 			return err
 		}
 	}
@@ -468,44 +467,15 @@ func foresee(ctx context.Context, store *secret.Store, name string) (secret.Outc
 	return secret.Updated, nil
 }
 
-// receipt is what -json prints.
-type receipt struct {
-	Name    string         `json:"name"`
-	Outcome secret.Outcome `json:"outcome"`
-	Version string         `json:"version,omitempty"`
-	ETag    string         `json:"etag"`
-	SHA256  string         `json:"sha256"`
-	Bytes   int64          `json:"bytes"`
-	Key     string         `json:"key"`
-}
-
 func (o *options) print(t *tool.Tool, r *secret.Receipt, plain []byte) error {
-	if r.ClockSkew != 0 && !o.quiet {
+	if o.quiet {
+		return nil
+	}
+	if r.ClockSkew != 0 {
 		t.NoteSkew(r.ClockSkew)
 	}
-	w := t.Stdout
-	var err error
-	switch {
-	case o.quiet:
-	case o.json:
-		e := json.NewEncoder(w)
-		e.SetEscapeHTML(false)
-		err = e.Encode(receipt{
-			Name:    r.Name,
-			Outcome: r.Outcome,
-			Version: r.Version,
-			ETag:    r.ETag,
-			SHA256:  fmt.Sprintf("%x", r.SHA256),
-			Bytes:   r.Size,
-			Key:     r.Key,
-		})
-	case o.sum:
-		_, err = fmt.Fprintf(w, "%x  %s\n", plain, r.Name)
-	default:
-		_, err = fmt.Fprintf(w, "%x  %s\n", r.SHA256, r.Name)
+	if o.sum {
+		return t.PrintSum([sha256.Size]byte(plain), r.Name)
 	}
-	if err != nil {
-		return fmt.Errorf("%s: stored, but the receipt cannot be printed: %w", r.Name, tool.FileError("standard output", err))
-	}
-	return nil
+	return t.PrintReceipt(r, o.json)
 }
