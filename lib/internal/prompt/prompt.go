@@ -1,5 +1,5 @@
-// Package prompt asks for a secret on a terminal. Nothing that is typed is shown,
-// whatever happens to the program meanwhile.
+// Package prompt asks questions on a terminal. Nothing that is typed as a secret is
+// shown, whatever happens to the program meanwhile.
 package prompt
 
 import "errors"

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
 )
 
 // limit is how long a test waits for what a terminal is to show.
@@ -36,6 +37,16 @@ func Open(t testing.TB) *Terminal {
 	if err != nil {
 		t.Skip(err)
 	}
+	// As it comes, a Read of it waits for ever.
+	fd, err := unix.FcntlInt(keys.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	keys.Close()
+	if err == nil {
+		err = unix.SetNonblock(fd, true)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys = os.NewFile(uintptr(fd), "keys")
 	t.Cleanup(func() { keys.Close(); screen.Close() })
 	if err := keys.SetDeadline(time.Now().Add(limit)); err != nil && !errors.Is(err, os.ErrNoDeadline) {
 		t.Fatal(err)
@@ -94,7 +105,7 @@ func (term *Terminal) Stty(args ...string) string {
 // Resize changes the size of the terminal's window.
 func (term *Terminal) Resize(rows, columns uint16) {
 	term.t.Helper()
-	if err := pty.Setsize(term.Keys, &pty.Winsize{Rows: rows, Cols: columns}); err != nil {
+	if err := pty.Setsize(term.Screen, &pty.Winsize{Rows: rows, Cols: columns}); err != nil {
 		term.t.Fatal(err)
 	}
 }
