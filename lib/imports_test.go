@@ -70,6 +70,7 @@ var law = []room{
 	{name: "lib/tool/rotate", may: []string{"lib/tool", "lib/secret", "lib/internal/hint"}},
 	{name: "lib/tool/cp", may: []string{"lib/tool", "lib/secret", "lib/internal/hint"}},
 	{name: "lib/tool/diff", may: []string{"lib/tool", "lib/secret", "lib/environ", "lib/internal/hint"}},
+	{name: "lib/tool/edit", may: []string{"lib/tool", "lib/secret", "lib/environ", "lib/internal/hint", "lib/internal/prompt"}},
 	{name: "lib/tool/initialize", may: []string{
 		"lib/tool", "lib/secret", "lib/internal/amend", "lib/internal/awsclient", "lib/internal/survey", "lib/internal/keyring", "lib/internal/settings", "lib/internal/defaults", "lib/internal/hint",
 		"lib/internal/printable",
@@ -79,7 +80,7 @@ var law = []room{
 	}},
 	{name: "lib/tool/dev", may: []string{"lib/tool", "lib/fakeaws", "lib/internal/version"}},
 	{name: "lib/tool/suite", may: []string{
-		"lib/tool", "lib/tool/put", "lib/tool/get", "lib/tool/ls", "lib/tool/exec", "lib/tool/rm", "lib/tool/rotate", "lib/tool/cp", "lib/tool/diff", "lib/tool/initialize", "lib/tool/check", "lib/tool/dev",
+		"lib/tool", "lib/tool/put", "lib/tool/get", "lib/tool/ls", "lib/tool/exec", "lib/tool/rm", "lib/tool/rotate", "lib/tool/cp", "lib/tool/diff", "lib/tool/edit", "lib/tool/initialize", "lib/tool/check", "lib/tool/dev",
 	}},
 	{name: "lib/tool/completion", may: []string{"lib/tool", "lib/tool/names", "lib/tool/suite", "lib/secret"}},
 	{name: "lib/tool/ms", may: []string{"lib/tool", "lib/tool/suite", "lib/tool/completion", "lib/internal/become", "lib/internal/hint", "lib/internal/version"}},

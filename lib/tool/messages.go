@@ -133,6 +133,12 @@ func (t *Tool) report(err error) int {
 	return statuses[gravest].status
 }
 
+// Explain prints a failure, and what may be done about it, where the program goes on.
+func (t *Tool) Explain(err error) {
+	t.Notef("%s", err)
+	t.advise(Failures{err})
+}
+
 // advise prints what may be done about failures, each line once. Where there are several
 // it comes after all of them, which are a list.
 func (t *Tool) advise(all Failures) {

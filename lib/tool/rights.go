@@ -57,6 +57,7 @@ func NotAllowed(e *awsclient.Error) bool {
 // roles are those of programs whose requests are more than each by itself.
 var roles = map[string]map[string]string{
 	"ms-put":    {"GetObject": "merger", "HeadObject": "merger", "Decrypt": "merger"},
+	"ms-edit":   {"GetObject": "merger", "HeadObject": "merger", "PutObject": "merger", "Decrypt": "merger", "GenerateDataKey": "merger", "Encrypt": "merger"},
 	"ms-rotate": {"GetObject": "rotator", "PutObject": "rotator", "Decrypt": "rotator", "GenerateDataKey": "rotator", "Encrypt": "rotator"},
 	"ms-rm":     {"GetObject": "remover", "HeadObject": "remover"},
 }

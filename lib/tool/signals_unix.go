@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,7 +26,11 @@ type watch struct {
 	arrived  chan os.Signal
 	careful  atomic.Bool // see EndCleanly
 	shielded atomic.Bool // see Shield
+	caughtUp chan struct{}
 }
+
+// marker is a signal that changes nothing, by which the signals before it are waited for.
+const marker = unix.SIGWINCH
 
 type watchKey struct{}
 
@@ -34,7 +39,7 @@ type watchKey struct{}
 // the process dies of it, as its parent expects. Signals that were ignored at the
 // start stay ignored, so that nohup and a shell's background jobs work.
 func signals() (ctx context.Context, end func()) {
-	w := &watch{arrived: make(chan os.Signal, 4)}
+	w := &watch{arrived: make(chan os.Signal, 4), caughtUp: make(chan struct{}, 1)}
 	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), watchKey{}, w))
 	w.notify(ending)
 	var died unix.Signal
@@ -42,6 +47,13 @@ func signals() (ctx context.Context, end func()) {
 	go func() {
 		defer close(done)
 		for s := range w.arrived {
+			if s == marker {
+				select {
+				case w.caughtUp <- struct{}{}:
+				default:
+				}
+				continue
+			}
 			if died != 0 || w.shielded.Load() && (s == unix.SIGINT || s == unix.SIGQUIT) {
 				continue
 			}
@@ -88,13 +100,27 @@ func EndCleanly(ctx context.Context) {
 }
 
 // Shield has the signals of the keyboard not end the context, until the function that
-// it returns is called. Ctx is that of a Run. It is for while another program has the
-// terminal, which gets them from there as well.
+// it returns is called, not even those that were sent by then and are still
+// on their way. Ctx is that of a Run that has called EndCleanly. It is for while another
+// program has the terminal, which gets them from there as well.
 func Shield(ctx context.Context) (end func()) {
 	w, ok := ctx.Value(watchKey{}).(*watch)
 	if !ok {
 		return func() {}
 	}
 	w.shielded.Store(true)
-	return func() { w.shielded.Store(false) }
+	w.notify([]unix.Signal{marker})
+	return func() {
+		defer w.shielded.Store(false)
+		select {
+		case <-w.caughtUp: // of a window that was resized
+		default:
+		}
+		if unix.Kill(unix.Getpid(), marker) == nil {
+			select {
+			case <-w.caughtUp:
+			case <-time.After(time.Second): // it is ignored
+			}
+		}
+	}
 }

@@ -61,13 +61,14 @@ type workspace struct {
 func newWorkspace(t *testing.T) *workspace {
 	w := &workspace{t, fakeawstest.Start(t), t.TempDir()}
 	for name, text := range map[string]string{
-		"s/pass":  canary,
-		"s/bad":   canary,
-		"s/env":   `{"A":"` + canary + `","B":"x\n` + canary + `"}`,
-		"s/lines": "A=1\n" + canary + "\n",
-		"s/steer": "PATH=" + canary + "\n",
-		"s/nul":   canary + "\x00",
-		"s/huge":  strings.Repeat(canary, 10_000),
+		"s/pass":   canary,
+		"s/bad":    canary,
+		"s/env":    `{"A":"` + canary + `","B":"x\n` + canary + `"}`,
+		"s/lines":  "A=1\n" + canary + "\n",
+		"s/steer":  "PATH=" + canary + "\n",
+		"s/nul":    canary + "\x00",
+		"s/change": canary + "\n",
+		"s/huge":   strings.Repeat(canary, 10_000),
 	} {
 		w.put(name, text)
 	}
@@ -206,6 +207,10 @@ func TestCanaryFaults(t *testing.T) {
 			{args: []string{"ms-put", "-v", "-e", "-merge", "s/env"}, stdin: "C=" + canary},
 			{args: []string{"ms-put", "-v", "-u", "A", "s/env"}},
 			{args: []string{"ms-put", "-v", "-k", "C", "s/env"}, stdin: canary},
+		}},
+		{"ms-edit", []string{"GetObject", "Decrypt", "GenerateDataKey", "PutObject"}, false, []attempt{
+			{args: []string{"ms-edit", "-v", "s/pass"}, env: []string{"EDITOR=sed -i s/Canary0/xCanary0/"}},
+			{args: []string{"ms-edit", "-v", "-json", "s/env"}, env: []string{"EDITOR=sed -i s/Canary0/xCanary0/"}},
 		}},
 		{"ms-get", []string{"GetObject", "Decrypt"}, false, []attempt{
 			{args: []string{"ms-get", "-v", "s/pass"}},
@@ -387,6 +392,33 @@ func TestCanaryMistakes(t *testing.T) {
 	add(125, "ms-exec", "-v", "-strict", "A=s/pass", "s/env", "--", "env")
 	add(127, "ms-exec", "-v", "s/env", "--", "no-such-command")
 	add(126, "ms-exec", "-v", "-file", "out=s/pass", "s/env", "--", "/")
+
+	// Editors that fail in each way, and texts that cannot be stored.
+	edit := func(status int, editor string, args ...string) {
+		rows = append(rows, attempt{args: append([]string{"ms-edit", "-v"}, args...), env: []string{"EDITOR=" + editor}, status: status})
+	}
+	for _, name := range []string{"s/bad", "s/moved", "s/clear"} {
+		edit(5, "true", name)
+	}
+	edit(3, "true", "s/none")
+	edit(1, "true", "s/nul")
+	edit(1, "true", "-e", "s/pass")
+	edit(1, "true", "-f", "lines", "s/env")
+	edit(2, "true", "-f", canary, "s/env")
+	edit(2, "true", "-e="+canary, "s/env")
+	edit(1, "true", "-d", canary, "s/pass")
+	edit(1, "true", "-d", "../file", "s/pass")
+	edit(1, "no-such-editor "+canary, "s/pass")
+	edit(1, "rm", "s/pass")
+	for _, run := range []string{`echo ` + canary + ` >"$1"; exit 3`, `echo ` + canary + ` >"$1"; kill -9 $$`, `cp "$1" "$1~"; mv "$1" "${1%/*}/x"`, `rm "$1"; mkdir "$1"`} {
+		edit(1, "sh -c '"+run+"' sh", "s/pass")
+	}
+	edit(2, `sh -c ': >"$1"' sh`, "s/pass")
+	edit(6, `sh -c 'echo `+canary+`1 >"$1"; echo `+canary+`2 | ms-put -q s/change' sh`, "s/change")
+	for _, text := range []string{canary, canary + " =1", `A="` + canary + `"`, `{"A":"` + canary, "A=" + canary + "\nA=1"} {
+		edit(1, `sh -c 'printf "%b" "`+strings.ReplaceAll(text, `"`, `\"`)+`" >"$1"' sh`, "-e", "s/newenv")
+		edit(1, `sh -c 'printf "%b" "`+strings.ReplaceAll(text, `"`, `\"`)+`" >"$1"' sh`, "s/env")
+	}
 
 	// Secrets in arguments: where a FILE, a flag, its value or a SOURCE is meant.
 	add(1, "ms-put", "-v", "s/new", canary)

@@ -99,6 +99,13 @@ func TestPolicies(t *testing.T) {
 		_, err := s.Merge(ctx, "myservice/password", func(old []byte) ([]byte, error) { return append(old, ' '), nil }, nil)
 		return err
 	}
+	edit := func(s *secret.Store) error {
+		old, now, err := s.Current(ctx, "myservice/password")
+		if err == nil {
+			_, err = s.Put(ctx, "myservice/password", strings.NewReader(string(old)+" "), &secret.PutOptions{If: now.ETag})
+		}
+		return err
+	}
 	remove := func(s *secret.Store) error { return s.Remove(ctx, "myservice/old", nil) }
 	large := func(s *secret.Store) error {
 		_, err := s.Put(ctx, "myservice/large", strings.NewReader(strings.Repeat("x", 9<<20)), nil)
@@ -125,7 +132,7 @@ func TestPolicies(t *testing.T) {
 			[]try{{"get", get("myservice/new")}, {"put to another service", put("other/new")}, {"merge", merge}},
 		},
 		{"lister", []string{"lister"}, []try{{"list", list("myservice/")}}, []try{{"list all", list("")}, {"get", get("myservice/password")}}},
-		{"merger", []string{"reader", "writer", "lister"}, []try{{"merge", merge}}, []try{{"get of another service", get("other/password")}}},
+		{"merger", []string{"reader", "writer", "lister"}, []try{{"merge", merge}, {"edit", edit}}, []try{{"get of another service", get("other/password")}}},
 		{"remover", []string{"remover"}, []try{{"remove", remove}}, []try{{"get", get("myservice/password")}, {"put", put("myservice/old")}}},
 	} {
 		words := []string{"policy", role.name}

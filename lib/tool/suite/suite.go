@@ -10,6 +10,7 @@ import (
 	"microsecrets/lib/tool/cp"
 	"microsecrets/lib/tool/dev"
 	"microsecrets/lib/tool/diff"
+	"microsecrets/lib/tool/edit"
 	"microsecrets/lib/tool/exec"
 	"microsecrets/lib/tool/get"
 	"microsecrets/lib/tool/initialize"
@@ -38,6 +39,7 @@ var Programs = []Program{
 	{"ms-rotate", "encrypt secrets again under the current key", rotate.Usage, rotate.Run},
 	{"ms-cp", "copy secrets, each encrypted anew under its new name", cp.Usage, cp.Run},
 	{"ms-diff", "say what differs between secrets, without their values", diff.Usage, diff.Run},
+	{"ms-edit", "edit a secret in your editor", edit.Usage, edit.Run},
 	{"ms-init", "make a store and its keys fit, and print policies", initialize.Usage, initialize.Run},
 	{"ms-check", "look at all that a store depends on, and say what is wrong", check.Usage, check.Run},
 	{"ms-dev", "run a command against an emulated S3, KMS and STS", dev.Usage, dev.Run},

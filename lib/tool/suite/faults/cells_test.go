@@ -313,7 +313,7 @@ kms =
 		t.Fatal(err)
 	}
 	for name, value := range map[string]string{
-		"HOME": dir, "XDG_CONFIG_HOME": dir, "AWS_CONFIG_FILE": config, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
+		"VISUAL": "", "EDITOR": editor, "HOME": dir, "XDG_CONFIG_HOME": dir, "AWS_CONFIG_FILE": config, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
 		"AWS_REGION": fakeaws.DefaultRegion, "AWS_EC2_METADATA_DISABLED": "true", "AWS_PROFILE": "plain",
 		"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:" + portSession + "/credentials",
 		"MS_STORE":                           "s3://" + fakeaws.DefaultBucket, "MS_BY": "a tester",

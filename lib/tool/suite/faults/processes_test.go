@@ -86,7 +86,7 @@ func newProcesses(t *testing.T, dir string, fit bool, names ...string) *bench {
 // command is a program that is led to the bench's server.
 func (b *bench) command(program string, args ...string) *exec.Cmd {
 	cmd := exec.Command(program, args...)
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + b.dir, "MS_BY=a tester", "GORACE=atexit_sleep_ms=0"}, b.server.Environ()...)
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + b.dir, "MS_BY=a tester", "EDITOR=" + editor, "GORACE=atexit_sleep_ms=0"}, b.server.Environ()...)
 	return cmd
 }
 

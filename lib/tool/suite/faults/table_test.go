@@ -14,6 +14,9 @@ import (
 // canary is the secret that no message may hold.
 const canary = "Canary0hunter2Canary1"
 
+// editor is the editor of ms-edit, which saves the canary.
+const editor = "printf %s " + canary + " >"
+
 // large is a secret that is stored, and read, in parts.
 var large = strings.Repeat(canary, (9<<20)/len(canary))
 
@@ -97,6 +100,8 @@ var calls = []call{
 	{program: "ms-put", title: "ms-put -k VAR NAME", args: []string{"-k", "NEW", env}, stdin: canary, name: env, after: `{"NEW":"` + canary + `","OLD":"` + canary + `"}`, stdout: "*"},
 	{program: "ms-put", title: "ms-put NAME -- COMMAND", args: []string{name, "--", "cat", "IN"}, name: name, after: canary, stdout: "*"},
 	{program: "ms-put", title: "ms-put NAME, of over 8 MiB", args: []string{long}, stdin: large, name: long, after: large, stdout: "*", slow: true},
+	{program: "ms-edit", title: "ms-edit NAME", args: []string{name}, name: name, after: canary, stdout: "*"},
+	{program: "ms-edit", title: "ms-edit NEWNAME", args: []string{fresh}, name: fresh, after: canary, stdout: "*"},
 	{program: "ms-get", title: "ms-get NAME", args: []string{name}, name: name, stdout: stored[name]},
 	{program: "ms-get", title: "ms-get -o FILE NAME", args: []string{"-o", "OUT", name}, name: name, file: stored[name]},
 	{program: "ms-get", title: "ms-get -d DIR NAME", args: []string{"-d", "OUT", name}, name: name, file: stored[name]},
