@@ -92,7 +92,14 @@ func removeEmpty(dirs []string, remove func(string) error) {
 	}
 }
 
-// Check returns early what Write would: fs.ErrExist for an existing file.
+// inTheWay is an ErrNotRegular where nothing was to be replaced: an fs.ErrExist as well.
+type inTheWay struct{ error }
+
+func (e inTheWay) Unwrap() error        { return e.error }
+func (e inTheWay) Is(target error) bool { return target == fs.ErrExist }
+
+// Check returns early what Write would: fs.ErrExist for whatever exists, unless a
+// regular file is to be replaced.
 func (d *Folder) Check(name string) error {
 	at, err := d.root.Lstat(filepath.FromSlash(name))
 	switch {
@@ -108,6 +115,8 @@ func (d *Folder) Check(name string) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && d.force:
 		return ErrNotRegular
+	case errors.Is(err, ErrNotRegular) && !d.force:
+		return inTheWay{err}
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return err
 	case !d.force:

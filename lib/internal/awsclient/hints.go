@@ -85,13 +85,22 @@ func hintForCode(e *Error, f Facts) string {
 			if !named {
 				service = "SERVICE"
 			}
-			return "check the setting key: no such KMS key or alias in this account and region\nto make it, under the same settings: ms-init " + service
+			return "check the setting key: no such KMS key or alias in this account and region\nto make it, under the same settings: ms-init " + service + aliasCommands(f.Key)
 		}
 		return "check the setting key: no such KMS key or alias in this account and region"
 	case "RequestTimeTooSkewed":
 		return "this machine's clock is wrong: timedatectl set-ntp true sets it"
 	}
 	return ""
+}
+
+// aliasCommands is a line with the commands of the AWS CLI that make a key and its alias.
+func aliasCommands(alias string) string {
+	if !printable.Word(alias, len(alias), "-_/") {
+		return ""
+	}
+	return "\nor by the AWS CLI: key=$(aws kms create-key --query KeyMetadata.KeyId --output text) && aws kms create-alias --alias-name " +
+		alias + ` --target-key-id "$key"`
 }
 
 // keyCommand is a line with a command of the AWS CLI for a KMS key. The command does not

@@ -316,7 +316,7 @@ func parseLazycred(path string, b []byte) ([]line, error) {
 
 // fromLazycred turns one of lazycred's settings into ours. Its s3_path is a
 // bucket, a slash and perhaps a folder with another slash; its key_alias is
-// without the "alias/".
+// without the "alias/", or with it.
 func fromLazycred(name, v string) (line, error) {
 	switch name {
 	case "s3_path":
@@ -326,6 +326,7 @@ func fromLazycred(name, v string) (line, error) {
 		}
 		return line{name: "store", value: v}, nil
 	case "key_alias":
+		v = strings.TrimPrefix(v, "alias/")
 		if v == "" || strings.ContainsFunc(v, notInAlias) {
 			return line{}, errors.New("key_alias is not the name of an alias")
 		}

@@ -302,6 +302,8 @@ func TestLazycred(t *testing.T) {
 			store: "bucket/credentials", key: "alias/some-key", region: "us-east-1", source: "@/xdg/.lazycred:2"},
 		{name: "variables", env: [][2]string{{"LAZYCRED_S3_PATH", "bucket/x/"}, {"LAZYCRED_KEY_ALIAS", "k"}},
 			store: "bucket/x", key: "alias/k", source: "LAZYCRED_S3_PATH"},
+		{name: "variables, alias with its prefix", env: [][2]string{{"LAZYCRED_S3_PATH", "bucket/x/"}, {"LAZYCRED_KEY_ALIAS", "alias/k"}},
+			store: "bucket/x", key: "alias/k", source: "LAZYCRED_S3_PATH"},
 		{name: "path alone", env: [][2]string{{"LAZYCRED_S3_PATH", "bucket"}},
 			store: "bucket", key: defaults.Key, source: "LAZYCRED_S3_PATH"},
 		{name: "alias alone", env: [][2]string{{"LAZYCRED_KEY_ALIAS", "k"}}, err: "no store"},

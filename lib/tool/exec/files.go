@@ -44,7 +44,7 @@ func (o *options) at(i int, f file, do func(folder *atomicfile.Folder, name stri
 		}
 	}
 	err = tool.FileError(o.place(i), err)
-	if errors.Is(err, fs.ErrExist) {
+	if errors.Is(err, fs.ErrExist) && !errors.Is(err, atomicfile.ErrNotRegular) {
 		return hint.With(err, "-force replaces it")
 	}
 	return err

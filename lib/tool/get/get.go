@@ -415,10 +415,10 @@ func exists(what string, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, fs.ErrExist):
-		return hint.With(fmt.Errorf("%s: %w", what, fs.ErrExist), "-force replaces it")
 	case errors.Is(err, atomicfile.ErrNotRegular) && what == optionFile:
 		return hint.With(tool.FileError(what, err), "-o - is standard output")
+	case errors.Is(err, fs.ErrExist) && !errors.Is(err, atomicfile.ErrNotRegular):
+		return hint.With(fmt.Errorf("%s: %w", what, fs.ErrExist), "-force replaces it")
 	case atomicfile.Refused(err):
 		return tool.FileError(what, err)
 	}

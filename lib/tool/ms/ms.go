@@ -161,6 +161,7 @@ func unknown(front, word string) error {
 	for _, p := range suite.Programs {
 		words = append(words, strings.TrimPrefix(p.Name, "ms-"))
 	}
+	word = strings.TrimPrefix(strings.ToLower(word), "ms-")
 	if near := nearest(word, append(words, others(front)...)); len(near) > 0 {
 		return hint.With(err, "nearest: ms "+strings.Join(near, ", ms "))
 	}

@@ -122,6 +122,8 @@ func TestRun(t *testing.T) {
 		{"along PATH", []string{"a-1", "x"}, 42, "path\n<x>input\n", ""},
 		{"unknown", []string{"hunter2"}, 2, "", "ms: there is no such program (ms -h lists those there are)\n"},
 		{"a slip", []string{"gte", "x"}, 2, "", "ms: there is no such program (ms -h lists those there are)\nms: hint: nearest: ms get\n"},
+		{"a program's own name", []string{"ms-get", "x"}, 2, "", "ms: there is no such program (ms -h lists those there are)\nms: hint: nearest: ms get\n"},
+		{"capitals", []string{"GET", "x"}, 2, "", "ms: there is no such program (ms -h lists those there are)\nms: hint: nearest: ms get\n"},
 		{"a slip for one of several", []string{"gut"}, 2, "", "ms: there is no such program (ms -h lists those there are)\nms: hint: nearest: ms put, ms get\n"},
 		{"a slip for one of others", []string{"mroe"}, 2, "", "ms: there is no such program (ms -h lists those there are)\nms: hint: nearest: ms more\n"},
 		{"help of a slip", []string{"help", "rotaet"}, 2, "", "ms: there is no such program (ms -h lists those there are)\nms: hint: nearest: ms rotate\n"},
