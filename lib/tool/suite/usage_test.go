@@ -49,9 +49,9 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-// Every program has a manual page, which says what the list of ms says, a line in
-// the page of ms, a folder in cmd, and none of these is of a program that is not
-// there.
+// Every program has a manual page, which says what the list of ms says and which
+// README.md names, a line in the page of ms, a folder in cmd, and none of these is of a
+// program that is not there.
 func TestPrograms(t *testing.T) {
 	t.Parallel()
 	var names []string
@@ -61,6 +61,9 @@ func TestPrograms(t *testing.T) {
 		list += ".It Xr " + p.Name + " 1\n" + p.Purpose + "\n"
 		if name := ".Nm " + p.Name + "\n.Nd " + p.Purpose + "\n"; !strings.Contains(page(t, "doc/man/"+p.Name+".1"), name) {
 			t.Errorf("doc/man/%s.1 does not have\n%s", p.Name, name)
+		}
+		if link := "[" + p.Name + "](doc/man/" + p.Name + ".1)"; !strings.Contains(page(t, "README.md"), link) {
+			t.Errorf("README.md does not have %s", link)
 		}
 	}
 	if !strings.Contains(page(t, "doc/man/ms.1"), "-compact\n"+list+".El\n") {
