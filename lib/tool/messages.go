@@ -115,8 +115,7 @@ func (t *Tool) report(err error) int {
 		return exit.Status
 	}
 	gravest := len(statuses)
-	all := Failures{err}
-	errors.As(err, &all)
+	all := flat(err)
 	for _, e := range all {
 		t.Notef("%s", e)
 		gravest = min(gravest, gravity(e))
@@ -137,6 +136,18 @@ func (t *Tool) report(err error) int {
 func (t *Tool) Explain(err error) {
 	t.Notef("%s", err)
 	t.advise(Failures{err})
+}
+
+// flat are the failures in err, those of Failures in Failures as well.
+func flat(err error) (all Failures) {
+	var several Failures
+	if !errors.As(err, &several) {
+		return Failures{err}
+	}
+	for _, e := range several {
+		all = append(all, flat(e)...)
+	}
+	return all
 }
 
 // advise prints what may be done about failures, each line once. Where there are several

@@ -329,18 +329,5 @@ func (d *differ) prefixes(ctx context.Context, prefix, other string) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	return d.different(append(flat(failed), d.out.err).Err())
-}
-
-// flat are the failures of pairs, of which each may be two.
-func flat(failed tool.Failures) (all tool.Failures) {
-	for _, err := range failed {
-		var several tool.Failures
-		if errors.As(err, &several) {
-			all = append(all, several...)
-			continue
-		}
-		all = append(all, err)
-	}
-	return all
+	return d.different(append(failed, d.out.err).Err())
 }
