@@ -43,7 +43,8 @@ type CopyOptions struct {
 	If     string // replace what is stored there if its latest version is this one, an ETag or a version id: else ErrChanged
 
 	// Replace replaces what is stored under the new name and holds other bytes, or cannot
-	// be read to compare it. If another writer replaces it meanwhile it is looked at again.
+	// be decrypted to compare it. What may not even be read is not replaced: an ErrDenied.
+	// If another writer replaces it meanwhile it is looked at again.
 	Replace bool
 
 	// Plan changes nothing, and has the Receipt say what the outcome would be. The secret
@@ -146,7 +147,7 @@ func (s *Store) copy(ctx context.Context, t target, src *original, o CopyOptions
 	if err := (PutOptions{Create: o.Create, If: o.If}).refuses(s, &there); err != nil {
 		return nil, s.fail("put", t.name, err)
 	}
-	if there.Size > largeCopy && src.Size <= largeCopy {
+	if isLargeCopy(there.Size) && !isLargeCopy(src.Size) {
 		if release, err = s.memory.lockCopy(ctx, there.Size); err != nil {
 			release = func() {}
 			return nil, err
@@ -164,10 +165,11 @@ func (s *Store) copy(ctx context.Context, t target, src *original, o CopyOptions
 	var r *Receipt
 	if o.Plan {
 		r = &Receipt{Name: t.name, Version: there.Version, ETag: there.ETag}
-	} else if r, err = s.writeCopy(ctx, t, src, condition); err != nil {
-		if isInTheWay(err) && o.If != "" {
-			err = s.changed()
-		}
+		r.Size, err = src.verify(ctx)
+	} else if r, err = s.writeCopy(ctx, t, src, condition); isInTheWay(err) && o.If != "" {
+		err = s.changed()
+	}
+	if err != nil {
 		return nil, s.fail("put", t.name, err)
 	}
 	r.Outcome = Updated
@@ -190,7 +192,7 @@ func (s *Store) createCopy(ctx context.Context, t target, src *original, o CopyO
 	var err error
 	if o.Plan {
 		r = &Receipt{Name: t.name}
-		r.Size, err = src.discard(ctx)
+		r.Size, err = src.verify(ctx)
 	} else {
 		r, err = s.writeCopy(ctx, t, src, bucket.Condition{IfAbsent: true})
 	}
@@ -212,14 +214,14 @@ func (s *Store) sameAs(ctx context.Context, t target, object *bucket.Object, src
 		return nil, s.fail("put", t.name, err)
 	}
 	there, err := s.decrypt(ctx, t, object, sha256.New(), message.ReaderOptions{AcceptUnsigned: s.options.Unsigned}, ring.Unwrap)
-	same, size := false, int64(0)
+	same := false
 	if err == nil {
-		same, size, err = src.equals(ctx, there)
+		same, err = src.equals(ctx, there)
 	}
 	var ofSource *Error
 	switch {
 	case err == nil && same:
-		return there.receipt(size), nil
+		return there.receipt(src.length), nil
 	case err == nil && o.replaces():
 		return nil, nil
 	case err == nil:
@@ -261,10 +263,14 @@ func (s *Store) writeCopy(ctx context.Context, t target, src *original, c bucket
 	return r, nil
 }
 
+// isLargeCopy reports whether a message of that size, or of an unknown one, is copied
+// with no other one.
+func isLargeCopy(size int64) bool { return size < 0 || size > largeCopy }
+
 // lockCopy waits until a message of that size may be copied: an upload in parts, and
 // the reading of long frames, take memory.
 func (m *memory) lockCopy(ctx context.Context, size int64) (unlock func(), err error) {
-	if size >= 0 && size <= largeCopy {
+	if !isLargeCopy(size) {
 		return func() {}, nil
 	}
 	return lock(ctx, m.copies)
@@ -278,10 +284,12 @@ type original struct {
 	options GetOptions
 	check   *check
 
-	held  bool
-	text  []byte  // all of it, verified, if it is held
-	again *opened // the latest reading, unless that is the first
-	used  bool    // the first has begun
+	held     bool
+	text     []byte  // all of it, verified, if it is held
+	again    *opened // the latest reading, unless that is the first
+	used     bool    // the first has begun
+	verified bool    // a reading has come to its end
+	length   int64   // of the content, in bytes, once it is verified
 }
 
 // hold reads and verifies all of a secret that is short enough.
@@ -289,8 +297,9 @@ func (o *original) hold() (err error) {
 	if o.Size < 0 || o.Size > heldCopy {
 		return nil
 	}
-	o.text, err = o.all(heldCopy, o.check)
-	o.held = err == nil
+	if o.text, err = o.all(heldCopy, o.check); err == nil {
+		o.held, o.verified, o.length = true, true, int64(len(o.text))
+	}
 	return err
 }
 
@@ -311,13 +320,16 @@ func (o *original) read(ctx context.Context) (io.Reader, error) {
 		}
 	}
 	o.used = true
+	length := int64(0)
 	return readerFunc(func(p []byte) (int, error) {
 		n, err := from.content.Read(p)
+		length += int64(n)
 		c.Write(p[:n])
 		if err == io.EOF {
 			if err := c.verify(); err != nil {
 				return n, o.fail(err)
 			}
+			o.verified, o.length = true, length
 			return n, io.EOF
 		}
 		return n, o.fail(err)
@@ -339,8 +351,12 @@ func (o *original) reopen(ctx context.Context, c *check) (*opened, error) {
 	return o.again, err
 }
 
-// discard reads the secret for nothing but to verify it, and returns its length.
-func (o *original) discard(ctx context.Context) (int64, error) {
+// verify returns the length of the secret. It reads it for that unless it has been
+// verified.
+func (o *original) verify(ctx context.Context) (int64, error) {
+	if o.verified {
+		return o.length, nil
+	}
 	content, err := o.read(ctx)
 	if err != nil {
 		return 0, err
@@ -349,11 +365,11 @@ func (o *original) discard(ctx context.Context) (int64, error) {
 }
 
 // equals reads the secret and another one, each to its end, whatever they differ in,
-// and reports whether they are the same, and the length of this one.
-func (o *original) equals(ctx context.Context, other *opened) (same bool, size int64, err error) {
+// and reports whether they are the same.
+func (o *original) equals(ctx context.Context, other *opened) (same bool, err error) {
 	content, err := o.read(ctx)
 	if err != nil {
-		return false, 0, err
+		return false, err
 	}
 	ours, theirs := make([]byte, 256<<10), make([]byte, 256<<10)
 	defer clear(ours)
@@ -362,15 +378,14 @@ func (o *original) equals(ctx context.Context, other *opened) (same bool, size i
 	for {
 		n, err := io.ReadFull(content, ours)
 		m, errTheirs := io.ReadFull(other.content, theirs)
-		size += int64(n)
 		equal &= subtle.ConstantTimeCompare(ours[:n], theirs[:m])
 		switch {
 		case !isEnd(err) && err != nil:
-			return false, size, err
+			return false, err
 		case !isEnd(errTheirs) && errTheirs != nil:
-			return false, size, errTheirs
+			return false, errTheirs
 		case isEnd(err) && isEnd(errTheirs):
-			return equal == 1, size, nil
+			return equal == 1, nil
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"microsecrets/lib/secret"
 )
@@ -188,6 +189,7 @@ func TestCopyOfWhatIsNotAuthentic(t *testing.T) {
 	ctx := context.Background()
 	s := start(t)
 	store := s.open(t, secret.Options{})
+	s.Do("write no-message whatever")
 	for _, text := range []string{"small", string(big)} {
 		for _, alter := range []string{"flip a -1", "flip a 300", "truncate a " + map[bool]string{true: "400", false: "8400000"}[text == "small"], ""} {
 			put(t, store, "a", text)
@@ -203,10 +205,33 @@ func TestCopyOfWhatIsNotAuthentic(t *testing.T) {
 			if !errors.Is(err, secret.ErrNotAuthentic) || !errors.As(err, &e) || e.Name != "a" {
 				t.Errorf("%d bytes, %q: %v", len(text), alter, err)
 			}
+			// What is there cannot be compared, and the original is verified all the same.
+			plan := secret.CopyOptions{Plan: true, Replace: true}
+			if o != nil {
+				plan.Checksum = o.Checksum
+			}
+			if _, err := store.Copy(ctx, "no-message", store, "a", &plan); !errors.Is(err, secret.ErrNotAuthentic) || !errors.As(err, &e) || e.Name != "a" {
+				t.Errorf("%d bytes, %q, planned: %v", len(text), alter, err)
+			}
 			if got := s.Do("uploads") + s.Do("versions"); got != before {
 				t.Errorf("%d bytes, %q: changed: %s", len(text), alter, got)
 			}
 		}
+	}
+}
+
+// A server that does not say how long the original is.
+func TestCopyOfUnknownLength(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	s := start(t)
+	store := s.open(t, secret.Options{})
+	put(t, store, "a", "text")
+	put(t, store, "b", string(big[:2<<20]))
+	s.Do("fault replace status=200 header=Content-Range chunked GetObject key=a")
+	r, err := store.Copy(ctx, "b", store, "a", &secret.CopyOptions{Replace: true})
+	if err != nil || r.Outcome != secret.Updated || r.Size != 4 {
+		t.Errorf("%+v, %v", r, err)
 	}
 }
 
