@@ -242,6 +242,7 @@ type screen struct {
 	width func() int // of the terminal, in columns; 0: unknown
 	shown int        // the length of the line at the end
 	held  int        // while above 0 there is none
+	begun bool       // what was written ends within a line, and there is none either
 }
 
 func newScreen(stderr io.Writer) *screen {
@@ -262,7 +263,11 @@ func (s *screen) write(w io.Writer, p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.erase()
-	return w.Write(p)
+	n, err := w.Write(p)
+	if n > 0 {
+		s.begun = p[n-1] != '\n'
+	}
+	return n, err
 }
 
 // erase takes the line away; the caller has the lock. It goes without escape
@@ -279,7 +284,7 @@ func (s *screen) show(line string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.erase()
-	if s.held > 0 || line == "" {
+	if s.held > 0 || s.begun || line == "" {
 		return
 	}
 	width := 80

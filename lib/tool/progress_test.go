@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -91,6 +92,24 @@ func TestProgress(t *testing.T) {
 		shows(time.Second, "ms-test: a note\n")
 		p.sumUp(t.Context(), nil)
 		shows(0, "ms-test: a note\nms-test: 1 rotated, 1 current, 198 not done\n")
+	})
+}
+
+// What is written to the terminal and has not come to the end of its line stays.
+func TestProgressAfterPartOfALine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var stderr bytes.Buffer
+		tool := onTerminal(&stderr, 80)
+		out := &shared{&stderr, tool.screen}
+		p := tool.Progress(1)
+		for _, text := range []string{"one\ntw", "o", "\nthree"} {
+			io.WriteString(out, text)
+			time.Sleep(2 * time.Second)
+		}
+		p.End()
+		if got, want := display(t, stderr.String()), "one\ntwo\nthree"; got != want {
+			t.Errorf("the terminal shows %q, want %q", got, want)
+		}
 	})
 }
 
