@@ -83,6 +83,7 @@ func (o Other) Failed(err error, flag string) error {
 	flags := []string{
 		"the setting key", flag + "-key", "the setting store", flag, "name the key by -key", "name the key by " + flag + "-key",
 		", under the same settings: ms-init", " there: ms-init -store STORE",
+		"by -region, MS_REGION, AWS_REGION or the profile\nsuch as: export AWS_REGION=eu-central-1", "by " + flag + "-region, such as eu-central-1",
 	}
 	if o.Owner != "" {
 		flags = append(flags, "the setting bucket-owner", flag+"-owner")

@@ -18,6 +18,12 @@ func CheckPrefixed(store string, o *secret.Options, arg string) error {
 	if !IsPrefix(arg) {
 		return secret.Check(store, o, arg)
 	}
+	if err := secret.CheckPrefix(arg); err != nil {
+		return err
+	}
+	if secret.CheckName(arg+"x") != nil {
+		return Usagef("prefix %q is refused: no name begins with it", arg)
+	}
 	err := secret.Check(store, o, arg+"x")
 	var e *secret.Error
 	if errors.As(err, &e) {

@@ -114,8 +114,8 @@ func (o *options) check(t *tool.Tool, names []string) error {
 	first := names
 	if with {
 		first = names[:1]
-		if err := secret.CheckStore(o.other.Store); err != nil {
-			return tool.Usagef("flag -with: %v", err)
+		if err := o.other.Check(withFlag, ""); err != nil {
+			return err
 		}
 	}
 	var refused tool.Failures
@@ -148,6 +148,7 @@ func (o *options) open(ctx context.Context, t *tool.Tool, names []string) (*diff
 	d.second = d.first
 	if o.other.Store != "" {
 		d.second, err = o.other.Open(t, d.first, aheadOther...)
+		err = o.other.Failed(err, withFlag)
 	}
 	return d, err
 }
