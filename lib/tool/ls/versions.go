@@ -33,9 +33,9 @@ func state(v secret.Version) string {
 	return "old"
 }
 
-// withClaims lists versions as store.Versions does, and reads the headers side by side, at most tool.ManyAtOnce at
-// once. Once the server is not reachable no
-// further header is asked for: each would be tried for as long as the first.
+// withClaims lists versions as store.Versions does, and reads the headers side by side,
+// at most tool.ManyAtOnce at once. Once the server is not reachable no further header is
+// asked for: each would be tried for as long as the first.
 func withClaims(ctx context.Context, store *secret.Store, prefix string) iter.Seq2[version, error] {
 	type reading struct {
 		version
@@ -77,12 +77,14 @@ func withClaims(ctx context.Context, store *secret.Store, prefix string) iter.Se
 		for r := range queue {
 			<-r.done
 			if ctx.Err() != nil {
-				yield(version{}, context.Cause(ctx))
-				return
+				break
 			}
 			if !yield(r.version, r.listing) {
 				return
 			}
+		}
+		if ctx.Err() != nil { // the list may have come to no end of its own
+			yield(version{}, context.Cause(ctx))
 		}
 	}
 }
