@@ -38,8 +38,8 @@ var renderers = map[Format]renderer{
 }
 
 // Render returns e in the format f, one of [OutputFormats], sorted by name. A
-// reader of the format gets exactly e back, but for [Names]. If the format cannot represent a
-// variable exactly, the error names the variable and says why.
+// reader of the format gets exactly e back, but for [Names]. If the format cannot
+// represent a variable exactly, the error names the variable and says why.
 func (e Env) Render(f Format) ([]byte, error) {
 	switch f {
 	case JSON:

@@ -97,8 +97,9 @@ func (c *committed) Write(p []byte) (int, error) {
 }
 
 // Inspect reads the header of the message that holds a secret: one GetObject of at
-// most 16 KiB, a second one if the header is longer, and no request to KMS. The header is well-formed, but not verified in any way. If
-// there is no such header, the error is an ErrNotAuthentic.
+// most 16 KiB, a second one if the header is longer, and no request to KMS. The header
+// is well-formed, but not verified in any way. If there is no such header, the error is
+// an ErrNotAuthentic.
 func (s *Store) Inspect(ctx context.Context, name string, o *GetOptions) (*Info, *message.Header, error) {
 	t, err := s.locate(name)
 	if err != nil {

@@ -237,8 +237,9 @@ func New(cfg aws.Config, store string, o *Options) (*Store, error) {
 }
 
 // Other returns another store, with the AWS configuration and the credentials of s,
-// which are obtained once for both, and MaxInMemory holds for both together. Of the options that are of Open alone, Region and
-// Ahead are used here too; without a Region the other store is in that of s.
+// which are obtained once for both. MaxInMemory holds for both together. Of the options
+// that are of Open alone, Region and Ahead are used here as well; without a Region the
+// other store is in that of s.
 func (s *Store) Other(store string, o *Options) (*Store, error) {
 	other, err := newStore(store, o)
 	if err != nil {

@@ -49,9 +49,9 @@ type Progress struct {
 
 // Progress begins one, for work on so many secrets; 0 means that they are not counted.
 // Outcomes are what may become of a secret, as Done is given it, in the order in which
-// they are summed up when the program ends; without any they are not. It is nil, and there is no summary, unless
-// standard error is a terminal and standard output no pipe, and at -v, where each
-// request has its line.
+// they are summed up when the program ends; without any there is no summary. The
+// Progress is nil, and there is no summary either, unless standard error is a terminal
+// and standard output is not a pipe, and at -v, where each request has its line.
 func (t *Tool) Progress(total int, outcomes ...string) *Progress {
 	if !t.terminal || t.verbose || isPipe(t.Stdout) {
 		return nil
