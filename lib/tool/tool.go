@@ -178,7 +178,9 @@ func (t *Tool) Open(ctx context.Context, names ...string) (*secret.Store, error)
 	o := t.options(s)
 	o.Ahead = secret.Ahead{Names: names, Raw: t.KeyUnused}
 	t.trace(o)
+	release := t.screen.hold() // a credential_process may ask something on the terminal
 	store, err := secret.Open(ctx, s.Store, o)
+	release()
 	if err == nil && s.Source("region") == "default" {
 		name, source := store.Region()
 		t.Debugf("region = %s (%s)", name, source)

@@ -95,6 +95,41 @@ func TestProgress(t *testing.T) {
 	}
 }
 
+// A credential_process has the terminal to itself: it may ask for a code.
+func TestProgressWhileCredentialsAreObtained(t *testing.T) {
+	server := serverWith(t, "svc/a")
+	dir := t.TempDir()
+	var environ []string
+	credentials := map[string]string{}
+	for _, each := range server.Environ() {
+		switch name, value, _ := strings.Cut(each, "="); name {
+		case "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY":
+			credentials[name] = value
+		default:
+			environ = append(environ, each)
+		}
+	}
+	// It takes longer than it takes progress to be told.
+	process := "#!/bin/sh\nprintf 'code: ' >&2\nsleep 1.4\necho >&2\n" +
+		`echo '{"Version": 1, "AccessKeyId": "` + credentials["AWS_ACCESS_KEY_ID"] + `", "SecretAccessKey": "` + credentials["AWS_SECRET_ACCESS_KEY"] + `"}'` + "\n"
+	for name, text := range map[string]string{"process": process, "config": "[profile asks]\ncredential_process = " + dir + "/process\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	term := terminaltest.Open(t)
+	cmd := exec.Command("ms-get", "-profile", "asks", "svc/a")
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "GORACE=atexit_sleep_ms=0"}, environ...)
+	cmd.Env = append(cmd.Env, "AWS_CONFIG_FILE="+dir+"/config")
+	cmd.Stdout, cmd.Stderr = term.Screen, term.Screen
+	if err := cmd.Run(); err != nil {
+		t.Error(err)
+	}
+	if shown := lastLines(term.End()); shown != "code:\nvalue\n" {
+		t.Errorf("the terminal shows %q", shown)
+	}
+}
+
 // What became of many secrets is summed up on a terminal, and not in a pipe.
 func TestSummary(t *testing.T) {
 	server := serverWith(t, "svc/a", "svc/b")
