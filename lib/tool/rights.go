@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"microsecrets/lib/internal/awsclient"
@@ -80,6 +81,9 @@ func (t *Tool) needs(err error) string {
 		return "needs s3:GetObjectVersion"
 	}
 	role := cmp.Or(roles[t.Name][operation(e)], need.Role)
+	if e.IfMatch && role == "writer" && need.Action == "s3:PutObject" {
+		need.Action, role = "s3:PutObject and s3:GetObject", "merger" // as S3 has it for an If-Match
+	}
 	args := []string{"-policy", role}
 	switch {
 	case role == "admin" || !named || failed.Name == "":
@@ -95,11 +99,14 @@ func (t *Tool) needs(err error) string {
 
 // InitCommand is how ms-init is called under the same settings, as far as they were
 // given as flags. Without usable, the store and the origin are not shown: what cannot be
-// used as a store may be a slip.
+// used as a store may be a slip. An origin goes with -policy only.
 func InitCommand(s *settings.Settings, usable bool, args ...string) string {
 	words := []string{"ms-init"}
 	for _, each := range s.Describe() {
 		if !usable && (each.Name == "store" || each.Name == "origin") {
+			continue
+		}
+		if each.Name == "origin" && !slices.Contains(args, "-policy") {
 			continue
 		}
 		if each.Source == "-"+each.Name && initSettings[each.Name] {

@@ -40,6 +40,7 @@ type Error struct {
 	MaybeApplied bool   // the change that was asked for may have been made, or may be made yet
 	Stalled      bool   // there was no answer for as long as Options.Timeout
 	Version      bool   // a version was asked for by its id
+	IfMatch      bool   // it was asked for on condition of an ETag
 	Elsewhere    string // where the bucket is, in words, if that is what is wrong
 	Err          error  // the context's, if that ended a change; or nil
 }
@@ -158,7 +159,7 @@ func Classify(ctx context.Context, op string, err error, f Facts) error {
 	}
 	e := &Error{Op: op, MaybeApplied: f.Attempts != nil && (f.Attempts.maybeApplied || errors.As(err, new(*oddAnswerError)) && unanswered(err))}
 	e.Stalled = Stalled(err)
-	e.Version = f.Version != ""
+	e.Version, e.IfMatch = f.Version != "", f.Precondition == IfUnchanged
 	if f.Key != "" {
 		e.Op += " with " + f.Key
 	}

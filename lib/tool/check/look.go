@@ -374,7 +374,7 @@ func (c *checker) addBucket(s *seen) {
 	if b.Exists.Value && (b.Empty.Err != nil || !b.Empty.Value) {
 		args = append(args, "-adopt")
 	}
-	remedy := c.initCommand(append(args, c.services()...)...)
+	remedy := c.makeCommand(append(args, c.services()...)...)
 	for _, i := range b.Items(survey.Wanted{Under: c.under}) {
 		if i.Thing != survey.TheBucket && !b.Exists.Value {
 			break // the bucket comes first
@@ -422,9 +422,9 @@ func (c *checker) addKeys(s *seen) {
 		if errors.Is(k.Found.Err, awsclient.ErrUnreachable) {
 			c.unusable[k.ID] = true
 		}
-		remedy := c.initCommand(service)
+		remedy := c.makeCommand(service)
 		if len(c.targets) == 0 {
-			remedy = c.initCommand("SERVICE")
+			remedy = c.makeCommand("SERVICE")
 		}
 		for _, i := range c.survey.Items(k, service, s.identity.Value.Account) {
 			if i.State == survey.Missing || i.Thing == survey.TheKey && i.State == survey.Left {

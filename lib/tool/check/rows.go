@@ -102,6 +102,16 @@ func (c *checker) initCommand(args ...string) string {
 	return tool.InitCommand(c.settings, c.bucket != "", args...)
 }
 
+// makeCommand is how ms-init is called to make things fit, which it does without an
+// origin only.
+func (c *checker) makeCommand(args ...string) string {
+	command := c.initCommand(args...)
+	if from := c.settings.Source("origin"); c.settings.Origin != "" && from != "-origin" {
+		command += "\nwithout the origin of " + from + ", with which ms-init makes nothing"
+	}
+	return command
+}
+
 func (c *checker) policyCommand(role, scope string) string {
 	args := []string{"-policy", role}
 	if c.exact && role != "admin" {
