@@ -32,6 +32,7 @@ var rights = map[string]Right{
 	"GenerateDataKey":                 {"kms:GenerateDataKey", "writer"},
 	"Encrypt":                         {"kms:Encrypt", "writer"},
 	"PutObject":                       {"s3:PutObject", "writer"},
+	"AbortMultipartUpload":            {"s3:AbortMultipartUpload", "writer"},
 	"GetObject":                       {"s3:GetObject", "reader"},
 	"HeadObject":                      {"s3:GetObject", "remover"},
 	"Decrypt":                         {"kms:Decrypt", "reader"},
@@ -44,9 +45,15 @@ func RightFor(e *awsclient.Error) (Right, bool) {
 	return need, ok
 }
 
+// operation is the operation that failed, as rights has it: those of an upload in parts
+// need the right of PutObject.
 func operation(e *awsclient.Error) string {
-	op, _, _ := strings.Cut(e.Op, " ")
-	return op
+	switch op, _, _ := strings.Cut(e.Op, " "); op {
+	case "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload":
+		return "PutObject"
+	default:
+		return op
+	}
 }
 
 // NotAllowed reports whether credentials that are good do not allow something.
@@ -58,8 +65,8 @@ func NotAllowed(e *awsclient.Error) bool {
 // roles are those of programs whose requests are more than each by itself.
 var roles = map[string]map[string]string{
 	"ms-put":    {"GetObject": "merger", "HeadObject": "merger", "Decrypt": "merger"},
-	"ms-edit":   {"GetObject": "merger", "HeadObject": "merger", "PutObject": "merger", "Decrypt": "merger", "GenerateDataKey": "merger", "Encrypt": "merger"},
-	"ms-rotate": {"GetObject": "rotator", "PutObject": "rotator", "Decrypt": "rotator", "GenerateDataKey": "rotator", "Encrypt": "rotator"},
+	"ms-edit":   {"GetObject": "merger", "HeadObject": "merger", "PutObject": "merger", "AbortMultipartUpload": "merger", "Decrypt": "merger", "GenerateDataKey": "merger", "Encrypt": "merger"},
+	"ms-rotate": {"GetObject": "rotator", "PutObject": "rotator", "AbortMultipartUpload": "rotator", "Decrypt": "rotator", "GenerateDataKey": "rotator", "Encrypt": "rotator"},
 	"ms-rm":     {"GetObject": "remover", "HeadObject": "remover"},
 }
 
