@@ -244,16 +244,22 @@ func alone(a, b side, first, second bool) []change {
 	return nil
 }
 
+// failed is an error of a store, which names it where there are two.
+func (d *differ) failed(store *secret.Store, err error) error {
+	if d.other.Store != "" && store == d.second {
+		return d.other.Failed(err, withFlag)
+	}
+	return err
+}
+
 // read returns a verified secret, or nil if there is none.
 func (d *differ) read(ctx context.Context, store *secret.Store, s side) (*secret.Reader, error) {
 	r, err := store.NewReader(ctx, s.name, &secret.GetOptions{Version: s.version, HeldMax: heldMax})
 	switch {
 	case s.listed && errors.Is(err, secret.ErrNotFound):
 		return nil, nil
-	case err != nil && d.other.Store != "" && store == d.second:
-		return nil, d.other.Failed(err, withFlag)
 	case err != nil:
-		return nil, err
+		return nil, d.failed(store, err)
 	}
 	d.tool.Claims(r.Info())
 	return r, nil
@@ -290,7 +296,7 @@ func (d *differ) compare(ctx context.Context, a, b side) ([]change, error) {
 	}
 	d.parsing.Lock()
 	defer d.parsing.Unlock()
-	changes, isEnvironment, err := variables(first, second)
+	changes, isEnvironment, err := d.variables(first, second)
 	if err != nil {
 		return nil, err
 	}

@@ -15,14 +15,14 @@ const longest = environ.MaxSize + environ.MaxSize/64
 
 // variables returns what differs between two environments, sorted by the variables'
 // names, if that is what the two secrets are.
-func variables(first, second *secret.Reader) (changes []change, areEnvironments bool, err error) {
+func (d *differ) variables(first, second *secret.Reader) (changes []change, areEnvironments bool, err error) {
 	a, err := parse(first)
 	if err != nil || a == nil {
-		return nil, false, err
+		return nil, false, d.failed(d.first, err)
 	}
 	b, err := parse(second)
 	if err != nil || b == nil {
-		return nil, false, err
+		return nil, false, d.failed(d.second, err)
 	}
 	if (a.lines || b.lines) && !alike(a, b) {
 		return nil, false, nil
