@@ -94,7 +94,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		if err := tool.Exclusive(t.FlagSet, exclusive); err != nil {
 			return err
 		}
-		if err := o.check(names, tool.IsTerminal(stdout)); err != nil {
+		if err := o.check(names); err != nil {
 			return err
 		}
 		names, err := o.names(ctx, t, names)
@@ -114,9 +114,8 @@ var exclusive = [][]string{
 	{"inspect", "o", "d", "k", "f", "c", "stream", "any-key", "raw"},
 }
 
-func (o *options) check(names []string, onTerminal bool) (err error) {
-	dash := o.file == "-" // standard output, as elsewhere
-	if dash {
+func (o *options) check(names []string) (err error) {
+	if o.file == "-" { // standard output, as elsewhere
 		o.file = ""
 	}
 	if err := tool.CheckDash(names, o.nul); err != nil {
@@ -130,8 +129,6 @@ func (o *options) check(names []string, onTerminal bool) (err error) {
 		return tool.Usagef("flag -o is for one NAME; -d takes several")
 	case o.at != "" && several:
 		return tool.Usagef("flag -at is for one NAME")
-	case o.force && o.file == "" && o.dir == "" && !onTerminal && !dash:
-		return tool.Usagef("flag -force goes with -o or -d, or with a terminal")
 	case o.variable != "" && !environ.ValidName(o.variable):
 		return tool.Usagef("flag -k: a variable's name is [A-Za-z_][A-Za-z0-9_]*")
 	case o.filterFlags.Given() && o.format == "":

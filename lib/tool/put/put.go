@@ -35,7 +35,7 @@ message, two spaces, NAME.
   -k VAR           the input is the value of one variable: set it in the stored
                    environment, which is made if there is none
   -u VAR           remove VAR from the stored environment (again for more;
-                   without -e no input is read)
+                   without -e no input is read; with -e it implies -merge)
   -upper           with -e: names in upper case, with "_" for "-", as chamber
                    hands them on
   -create          only if NAME does not exist
@@ -148,8 +148,6 @@ func (o *options) check(args []string) (environ.Format, error) {
 		return "", tool.Usagef("flag -upper goes with -e")
 	case o.merge && !o.env && o.variable == "":
 		return "", tool.Usagef("flag -merge goes with -e")
-	case o.unsets() && o.env && !o.merge:
-		return "", tool.Usagef("flag -u goes with -e only if -merge is given as well")
 	case o.unsets() && !o.env && len(args) > 1:
 		return "", tool.Usagef("flag -u without -e reads no input: no FILE")
 	case o.unsets() && !o.env && o.command != nil:
@@ -193,7 +191,7 @@ func (o *options) setVariable(name string) error {
 func (o *options) unsets() bool { return o.unset.Names != nil }
 
 // merges reports whether the input is merged into what is stored.
-func (o *options) merges() bool { return o.merge || o.variable != "" }
+func (o *options) merges() bool { return o.merge || o.variable != "" || o.env && o.unsets() }
 
 // conditional reports whether what is stored depends on what is there.
 func (o *options) conditional() bool {
