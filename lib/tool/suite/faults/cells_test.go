@@ -45,6 +45,7 @@ const requestsMax = 300
 // is stored before each time. It lives in one bubble of testing/synctest.
 type bench struct {
 	server *fakeawstest.Server
+	life   *life
 	s3     *s3.Client // of the emulator, without the network
 	net    *network
 	dir    string
@@ -326,7 +327,8 @@ kms =
 // need that.
 func newBench(t *testing.T, certificates *certificates, dir string, c call, names ...string) *bench {
 	t.Helper()
-	b := &bench{server: fakeawstest.StartWith(t, fakeaws.Options{InMemory: true}), dir: dir, raw: map[string]string{}, as: map[string]string{}}
+	life := &life{TB: t}
+	b := &bench{server: fakeawstest.StartWith(life, fakeaws.Options{InMemory: true}), life: life, dir: dir, raw: map[string]string{}, as: map[string]string{}}
 	for _, line := range principals {
 		b.server.Do(line)
 	}
@@ -358,8 +360,24 @@ func newBench(t *testing.T, certificates *certificates, dir string, c call, name
 
 // close ends all that is in the bubble.
 func (b *bench) close() {
-	b.net.end()
-	b.server.Close()
+	if b.net != nil {
+		b.net.end()
+	}
+	b.life.end()
+}
+
+// A life is a test for what does not live as long as the test does.
+type life struct {
+	testing.TB
+	cleanups []func()
+}
+
+func (l *life) Cleanup(f func()) { l.cleanups = append(l.cleanups, f) }
+
+func (l *life) end() {
+	for _, f := range slices.Backward(l.cleanups) {
+		f()
+	}
 }
 
 // current is the stored message, or empty.
@@ -519,7 +537,7 @@ func wave(c call, a asked) int {
 	case op == identity && c.kind != reports: // alone, and first
 	case op == identity, op == "HeadBucket", op == "DescribeKey", strings.Contains(a.request, byNobody):
 		return 0
-	case c.kind == makes && op == "GetBucketLifecycleConfiguration" && a.distinct > 1: // read once more
+	case c.kind == makes && (op == "GetBucketLifecycleConfiguration" || op == "GetBucketPolicy") && a.distinct > 1: // read once more
 	case op == "ListObjectVersions", strings.HasPrefix(op, "GetBucket"), op == "GetPublicAccessBlock", op == "GetKeyRotationStatus", op == "ListAliases":
 		return 1
 	case op == "ListKeys":
@@ -800,6 +818,7 @@ var varying = []struct {
 	{regexp.MustCompile(`as a test wants it \([A-Za-z]+\)`), "MESSAGE (CODE)"},
 	{regexp.MustCompile(`ms-(probe|check)-[0-9a-f]+`), "ms-$1-…"},
 	{regexp.MustCompile(`, until [0-9TZ:-]+`), ", until TIME"},
+	{regexp.MustCompile(`(1h0m0s|59m59s) (behind|ahead)`), "an hour $2"},
 	{regexp.MustCompile(`[0-9a-f]{32}`), "…"},
 	{regexp.MustCompile(`alias/microsecrets-[a-z]+`), "KEY"},
 	{regexp.MustCompile(`/\S*/work/out`), "FILE"},

@@ -78,6 +78,7 @@ func machine(t *testing.T, p *page) bool {
 	defer os.RemoveAll(dir)
 	was := stored[name]
 	b := newProcesses(t, dir, false)
+	defer b.close()
 	cmd := b.command("ms-put", "-q", name)
 	cmd.Stdin = strings.NewReader(was + filler)
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -112,7 +112,7 @@ func asRequest(said string, col column) string {
 	if strings.Contains(col.request, "(a test") {
 		said = strings.TrimPrefix(said, untested)
 	}
-	return regexp.MustCompile(`\b`+col.op()+`( with KEY)?`).ReplaceAllString(said, "REQUEST")
+	return regexp.MustCompile(`\b`+col.op()+`( with (KEY|ARN))?`).ReplaceAllString(said, "REQUEST")
 }
 
 // extra says which requests were made beside the usual ones.
@@ -176,7 +176,7 @@ func (p *page) section(s *section) {
 func (p *page) outcomes() {
 	p.printf(`## Outcomes
 
-REQUEST stands for the request of the column, KEY for the KMS key and ARN for its ARN, HOST for an address, MESSAGE (CODE) for
+REQUEST stands for the request of the column, THING for what a line of ms-init or ms-check is about, KEY for the KMS key and ARN for its ARN, HOST for an address, MESSAGE (CODE) for
 what the service says, FILE for a file, "…" for what varies. In a column of a test of conditions the message begins
 with "it cannot be found out whether the server honours conditions: ". "Time" is beside
 the round trips: seconds are pauses between tries, drawn at random (not shown of secrets over 8 MiB). "More requests" are those that are not

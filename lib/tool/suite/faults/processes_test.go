@@ -59,7 +59,8 @@ func outlasts(c call, col column) bool {
 // newProcesses is a bench for processes, on a real network.
 func newProcesses(t *testing.T, dir string, fit bool, names ...string) *bench {
 	t.Helper()
-	b := &bench{server: fakeawstest.Start(t), dir: dir, raw: map[string]string{}, as: map[string]string{}}
+	life := &life{TB: t}
+	b := &bench{server: fakeawstest.Start(life), life: life, dir: dir, raw: map[string]string{}, as: map[string]string{}}
 	b.s3 = s3.NewFromConfig(b.server.Config(), func(o *s3.Options) { o.UsePathStyle = true })
 	b.server.Do("key create alias/microsecrets-svc", "key create alias/microsecrets-next")
 	for _, name := range names {
@@ -95,6 +96,7 @@ func processRows(t *testing.T, c call, columns []column, dir string) (rows []row
 	t.Helper()
 	c.tls = false
 	b := newProcesses(t, dir, c.fit, c.names()...)
+	defer func() { b.close() }()
 	for _, s := range signals {
 		r := row{fault: fault{name: s.name}}
 		for i, col := range columns {
@@ -108,6 +110,7 @@ func processRows(t *testing.T, c call, columns []column, dir string) (rows []row
 				v.skipped = "it is made by TLS only"
 			default:
 				if c.kind == makes { // what has been made cannot be unmade
+					b.close()
 					b = newProcesses(t, dir, c.fit)
 				}
 				skip := 0
@@ -318,6 +321,7 @@ func (b *bench) judgeKilledStep(c call, col column, v *verdict, before, work str
 		said, _ := steps(o, wrong)
 		b.goesOn(o, said, func(dry bool) outcome { return b.repeat(c, work, dry) }, wrong)
 	}
+	v.said = thingless(v.said)
 }
 
 // repeat runs a call once more, or looks what it would do.
