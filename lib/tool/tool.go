@@ -99,9 +99,23 @@ func (t *Tool) Run(ctx context.Context, args []string, do func(ctx context.Conte
 	t.progress.End()
 	defer t.progress.sumUp(ctx, err)
 	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
-		err = hint.With(errInterrupted, Advice(err))
+		err = interrupted(ctx, err)
 	}
 	return t.report(err)
+}
+
+// interrupted is the end of a program that a signal has stopped, after the failures
+// that are none of the signal's.
+func interrupted(ctx context.Context, err error) error {
+	var others, stopped Failures
+	for _, e := range flat(err) {
+		if errors.Is(e, context.Cause(ctx)) {
+			stopped = append(stopped, e)
+		} else {
+			others = append(others, e)
+		}
+	}
+	return append(others, hint.With(errInterrupted, Advice(stopped)))
 }
 
 func (t *Tool) print(text string) int {
@@ -111,7 +125,7 @@ func (t *Tool) print(text string) int {
 	return 0
 }
 
-// errInterrupted is the end of a program that a signal has stopped.
+// errInterrupted stands for all that a signal has stopped.
 var errInterrupted = errors.New("interrupted")
 
 // NoFlags refuses a flag after a name. After "--" names may begin with "-".
