@@ -72,7 +72,7 @@ func (o CopyOptions) replaces() bool { return o.Replace || o.If != "" }
 // newName, bound to that and under the keys of s: one GetObject, one Decrypt, one
 // GenerateDataKey and, up to 8 MiB, one PutObject. What is stored says who copied it,
 // when, and from where. A secret over 8 MiB is uploaded as it is read, and appears only
-// if all of it was authentic; a GetObject more looks first what is there.
+// if all of it was authentic; one more GetObject finds out first what is there.
 //
 // Errors that concern the secret read have its name, its store and the Op get, all
 // others the new ones, and put.

@@ -94,7 +94,7 @@ type Options struct {
 	// goroutines at once. It is called for each piece, and must not take time.
 	Moved func(n int)
 
-	// Retrying, unless nil, is told when a request has failed and is to be made again,
+	// Retrying, unless nil, is called when a request has failed and is to be made again,
 	// from several goroutines at once.
 	Retrying func(Retry)
 

@@ -163,7 +163,7 @@ func (t *Tool) advise(all Failures) {
 	}
 }
 
-// Hint prints what may be done about what was told, which may be several lines.
+// Hint prints what may be done about what was printed before, in one line or several.
 func (t *Tool) Hint(advice string) { t.hint(advice, map[string]bool{"": true}) }
 
 func (t *Tool) hint(advice string, said map[string]bool) {

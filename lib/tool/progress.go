@@ -16,10 +16,10 @@ import (
 )
 
 const (
-	// progressAfter is how long a program works before it says on what.
+	// progressAfter is how long a program works before it shows on what.
 	progressAfter = time.Second
 
-	// progressEvery is how often it says so.
+	// progressEvery is how often it does so.
 	progressEvery = 250 * time.Millisecond
 
 	// retryShown is how long a retry is shown when it is under way.
@@ -29,9 +29,9 @@ const (
 	rateFrom = 1e6
 )
 
-// A Progress tells who sits at the terminal what a program is doing, once it has
-// taken a second: how many secrets are done, how many bytes have moved, what is
-// tried again, how often and when. It is a line at the end of standard error, which
+// A Progress shows on the terminal what a program is doing, once it has taken a
+// second: how many secrets are done, how many bytes have moved, what is tried
+// again, how often and when. It is a line at the end of standard error, which
 // goes when something else is written there and when the Progress ends. Methods of a
 // nil Progress do nothing.
 type Progress struct {
@@ -202,7 +202,7 @@ func (p *Progress) sumUp(ctx context.Context, err error) {
 	}
 }
 
-// A retry is one of which a Progress tells.
+// A retry is one that a Progress shows.
 type retry struct {
 	secret.Retry
 	at time.Time // when it is made

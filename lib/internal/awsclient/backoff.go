@@ -51,8 +51,8 @@ var throttles = retry.IsErrorThrottles(append(slices.Clone(retry.DefaultThrottle
 		return aws.BoolTernary(status == http.StatusTooManyRequests)
 	})))
 
-// withSharedBackoff has the requests of a service's client back off together, and tells
-// of those that are made again.
+// withSharedBackoff has the requests of a service's client back off together, and
+// reports those that are made again.
 func withSharedBackoff(r aws.Retryer, service string, retrying func(Retry)) aws.Retryer {
 	v2, ok := r.(aws.RetryerV2)
 	if !ok {

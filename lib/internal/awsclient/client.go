@@ -39,7 +39,7 @@ type Options struct {
 	// several goroutines at once.
 	Moved func(n int)
 
-	// Retrying, unless nil, is told when a request has failed and is to be made again.
+	// Retrying, unless nil, is called when a request has failed and is to be made again.
 	// It may be called from several goroutines at once.
 	Retrying func(Retry)
 }

@@ -29,7 +29,7 @@ func hintFor(e *Error, err error, f Facts) string {
 	case e.Kind == ErrConfig || isForGood(err):
 		return hintForConfig(err)
 	case e.MaybeApplied:
-		return "" // first of all it must be looked what is stored
+		return "" // what is stored must be looked at first
 	case f.Precondition == IfUnchanged || f.Precondition == IfAbsent:
 		if e.Status == http.StatusNotImplemented || e.Status == http.StatusMethodNotAllowed {
 			return "the server may not know conditions: -last-writer-wins goes on without them"

@@ -70,7 +70,7 @@ func parse(r *secret.Reader) (*environment, error) {
 
 // alike reports whether two secrets, of which one at least is written as lines, are
 // taken for environments. A password or a token that has a "=" in it is such a line
-// too, and what stands before it is not a name that may be shown. Two environments
+// as well, and what stands before it is not a name that may be shown. Two environments
 // have a variable in common, as two tokens do not; and what encodes bytes ends with
 // "=", so that its line has nothing, or nothing else, after it.
 func alike(a, b *environment) bool {

@@ -20,7 +20,7 @@ const (
 	// sourcesMax bounds a FILE of -sources, in bytes.
 	sourcesMax = 64 << 10
 
-	// linesTold is how many lines at fault are told of one FILE.
+	// linesTold is how many lines at fault are reported of one FILE.
 	linesTold = 10
 )
 

@@ -190,7 +190,7 @@ func (u *unreadHeaders) add(err error) {
 	u.count++
 }
 
-// tell tells how many there are, and what may be done about the first.
+// tell prints how many there are, and what may be done about the first.
 func (u *unreadHeaders) tell(t *tool.Tool, store *secret.Store) {
 	if u.first == nil {
 		return

@@ -280,7 +280,8 @@ func (in *input) size() int64 {
 	return 0
 }
 
-// progress tells of so many bytes. COMMAND writes to the terminal as it likes.
+// progress begins a Progress of so many bytes, but not beside COMMAND, which writes to
+// the terminal as it likes.
 func (o *options) progress(t *tool.Tool, size int64) {
 	if o.command == nil && !o.quiet {
 		t.Progress(0).Size(size)
