@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"strings"
@@ -26,11 +27,17 @@ func splitCommand(args []string) (names, command []string) {
 	return args, nil
 }
 
-// findCommand looks COMMAND up before anything else is done.
-func findCommand(command string) (program string, err error) {
-	program, err = tool.FindCommand(command)
-	if err != nil && strings.Contains(command, "=") {
+// findCommand looks COMMAND up before anything else is done. A single word after "--"
+// that is no program may be a secret, and is not shown.
+func findCommand(argv []string) (program string, err error) {
+	program, err = tool.FindCommand(argv[0])
+	switch {
+	case err == nil:
+	case strings.Contains(argv[0], "="):
 		err = hint.With(err, "set variables before ms-put: COMMAND inherits them")
+	case len(argv) == 1 && errors.Is(err, fs.ErrNotExist):
+		remedy := strings.TrimPrefix(hint.Of(err)+"\na secret is given on standard input or in a FILE, never as an argument", "\n")
+		err = hint.With(errors.New("COMMAND: command not found"), remedy)
 	}
 	return program, err
 }

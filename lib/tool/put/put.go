@@ -114,7 +114,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 			return err
 		}
 		if o.command != nil {
-			if o.program, err = findCommand(o.command[0]); err != nil {
+			if o.program, err = findCommand(o.command); err != nil {
 				return err
 			}
 		}
