@@ -142,6 +142,9 @@ func walk(t *testing.T, c call, certificates *certificates, dir string, sample b
 	case makes: // and each cell is several calls, and a server of its own
 		every = 101
 	}
+	if suitetest.RaceDetector { // all is several times slower
+		every *= 2
+	}
 	for _, f := range faults {
 		for _, once := range []bool{false, true} {
 			if once && !f.passes {
