@@ -105,7 +105,8 @@ func (f Failures) Err() error {
 	return f
 }
 
-// report prints every failure in err and returns the exit status.
+// report prints every failure in err, those of one text once, and returns the exit
+// status.
 func (t *Tool) report(err error) int {
 	if err == nil {
 		return 0
@@ -116,8 +117,12 @@ func (t *Tool) report(err error) int {
 	}
 	gravest := len(statuses)
 	all := flat(err)
+	said := map[string]bool{} // standard output, for one, fails for each secret alike
 	for _, e := range all {
-		t.Notef("%s", e)
+		if text := fmt.Sprint(e); !said[text] {
+			said[text] = true
+			t.Notef("%s", text)
+		}
 		gravest = min(gravest, gravity(e))
 	}
 	t.advise(all)
