@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -142,8 +143,12 @@ func isOwn(file string) bool {
 	})
 }
 
+// pipeTimeout is how long a file that is a pipe may take to be written.
+const pipeTimeout = 30 * time.Second
+
 // read returns the bytes of a file, having checked the very file that it reads:
-// path may lead to another one at any moment. Its errors do not hold the path.
+// path may lead to another one at any moment. Its errors do not hold the path. A file
+// that was named may also be a pipe, which is not empty, or the null device, which is.
 func read(path string, found bool) ([]byte, error) {
 	open := openTrusted
 	if !found {
@@ -158,17 +163,30 @@ func read(path string, found bool) ([]byte, error) {
 	if err != nil {
 		return nil, reason(err)
 	}
-	if !info.Mode().IsRegular() {
+	pipe := !found && info.Mode()&fs.ModeNamedPipe != 0
+	switch {
+	case info.Mode().IsRegular(), !found && isNull(info):
+	case !pipe:
 		return nil, errors.New("not a regular file")
+	default:
+		f.SetReadDeadline(time.Now().Add(pipeTimeout))
 	}
 	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
 		return nil, reason(err)
 	}
+	if pipe && len(b) == 0 {
+		return nil, errors.New("a pipe that holds nothing: did the command that writes it fail?")
+	}
 	if len(b) > maxFile {
 		return nil, errors.New("larger than 64 KiB")
 	}
 	return b, nil
+}
+
+func isNull(info fs.FileInfo) bool {
+	null, err := os.Stat(os.DevNull)
+	return err == nil && os.SameFile(info, null)
 }
 
 // reason is err without the path that package os puts before it.

@@ -16,7 +16,7 @@ import (
 	"microsecrets/lib/internal/hint"
 )
 
-// openFlags open a FIFO without waiting for a writer; it is then refused.
+// openFlags open a FIFO without waiting for a writer.
 const openFlags = os.O_RDONLY | syscall.O_NONBLOCK
 
 // linksMax is how many links in a row are followed, as Linux does.

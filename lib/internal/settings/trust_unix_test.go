@@ -91,7 +91,7 @@ func TestFIFO(t *testing.T) {
 	_, err := resolve(t)
 	wantError(t, err, path+": not a regular file")
 	_, err = resolve(t, "-config", path)
-	wantError(t, err, "-config: not a regular file")
+	wantError(t, err, "-config: a pipe that holds nothing")
 }
 
 // A file that is there and cannot be read is not passed over for another one.
