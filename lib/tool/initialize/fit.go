@@ -272,19 +272,21 @@ func (j *job) leave(i survey.Item) {
 
 // make writes.
 func (j *job) make(ctx context.Context) error {
+	defer func() {
+		if j.versions {
+			j.t.Notef("versioning was switched on: AWS asks to wait 15 minutes before anything is stored or removed")
+		}
+	}()
 	if err := j.makeBucket(ctx); err != nil {
-		return err
+		return append(j.failed, err)
 	}
 	for _, k := range j.keys {
 		if err := j.makeKey(ctx, k); err != nil {
-			return err
+			return append(j.failed, err)
 		}
 	}
 	if err := j.printSettings(); err != nil {
-		return err
-	}
-	if j.versions {
-		j.t.Notef("versioning was switched on: AWS asks to wait 15 minutes before anything is stored or removed")
+		return append(j.failed, err)
 	}
 	return j.failed.Err()
 }
