@@ -75,8 +75,6 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 
 func (o *options) check() error {
 	switch {
-	case o.long && o.json && !o.versions:
-		return tool.Usagef("flags -l and -json do not go together")
 	case o.nul && (o.json || o.long || o.versions):
 		return tool.Usagef("flag -0 does not go with -l, -json and -versions")
 	case o.top && o.versions:
