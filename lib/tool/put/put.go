@@ -125,7 +125,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 // exclusive are the flags that do not go together: each with those after it.
 var exclusive = [][]string{
 	{"create", "merge", "u", "if"},
-	{"k", "e", "f", "u", "changed"},
+	{"k", "e", "f", "u", "changed", "upper"},
 	{"sum", "json"},
 }
 
