@@ -206,6 +206,9 @@ var (
 // The errors in doc/troubleshooting.md are those that the programs print, each with its
 // status. go test ./lib/tool/suite -run TestTroubleshooting -update writes them.
 func TestTroubleshooting(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it starts many programs")
+	}
 	text := page(t, troubleshooting)
 	var sections []string
 	places := anyOf.FindAllStringIndex(text, -1)
