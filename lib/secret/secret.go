@@ -142,7 +142,7 @@ type Retry struct {
 	Attempt  int           // the one that failed, from 1
 	Attempts int           // how many are made at most
 	Delay    time.Duration // until the next one is made
-	Why      string        // what failed: a status and a code, or a few words, in printable ASCII
+	Why      string        // what failed: a status and a code, or a few words, all of it printable
 }
 
 // orZero is what options are that may be nil.

@@ -131,7 +131,8 @@ func (p *Progress) show() {
 	}
 }
 
-// text is what is said, without a secret's name: it is as long as any terminal is wide.
+// text is the line, after the program's name. It names no secret: a name may be longer
+// than a terminal is wide.
 func (p *Progress) text(now time.Time) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -240,7 +241,7 @@ type screen struct {
 	mu    sync.Mutex
 	w     io.Writer
 	width func() int // of the terminal, in columns; 0: unknown
-	shown int        // the length of the line at the end
+	shown int        // the length of the line at the end, in characters
 	held  int        // while above 0 there is none
 	begun bool       // what was written ends within a line, and there is none either
 }
@@ -279,7 +280,8 @@ func (s *screen) erase() {
 	}
 }
 
-// show puts a line at the end, in place of the one that is there. The line is ASCII.
+// show puts a line at the end, in place of the one that is there, as far as the terminal
+// is wide.
 func (s *screen) show(line string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -293,9 +295,10 @@ func (s *screen) show(line string) {
 			width = known
 		}
 	}
-	line = line[:min(len(line), width-1)]
-	io.WriteString(s.w, line)
-	s.shown = len(line)
+	characters := []rune(line) // a host's name may have any
+	characters = characters[:min(len(characters), width-1)]
+	io.WriteString(s.w, string(characters))
+	s.shown = len(characters)
 }
 
 // hold keeps the line away until the function that it returns is called: somebody is

@@ -127,6 +127,17 @@ func TestProgressWaiting(t *testing.T) {
 	})
 }
 
+// A line is cut between characters, not within one, and is erased by as many blanks.
+func TestProgressOfAnyCharacters(t *testing.T) {
+	var stderr bytes.Buffer
+	s := onTerminal(&stderr, 6).screen
+	s.show("höööööst")
+	s.show("")
+	if got, want := stderr.String(), "höööö\r     \r"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 func TestSummary(t *testing.T) {
 	interrupted, interrupt := context.WithCancel(t.Context())
 	interrupt()
