@@ -236,9 +236,9 @@ func (t *Tool) Connect(ctx context.Context, s *settings.Settings) (*awsclient.Cl
 	}
 	o := awsclient.Options{PathStyle: s.PathStyle, Timeout: s.Timeout}
 	opts := t.options(s)
+	t.trace(opts)
 	if t.verbose {
 		o.Trace = func(r awsclient.Request) { t.Debugf("%s", r) }
-		opts.Trace = func(r secret.Request) { t.Debugf("%s", r) }
 	}
 	return awsclient.New(cfg, o), func() (*secret.Store, error) { return secret.New(cfg, s.Store, opts) }, nil
 }

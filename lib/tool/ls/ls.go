@@ -108,7 +108,7 @@ func (o *options) covers(prefix, other string) bool {
 }
 
 func (o *options) list(ctx context.Context, t *tool.Tool, store *secret.Store, prefixes []string) error {
-	defer t.Progress(0).End()
+	t.Progress(0)
 	out := newTable(t.Stdout, o)
 	left, history, printed := 0, false, false
 	var missed unreadHeaders
