@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -123,21 +124,12 @@ func (o *options) check(names []string) error {
 		return tool.Usagef("flag -q does not go with -json")
 	case o.env.no && o.format != "":
 		return tool.Usagef("flag -f is about an environment: not with -e=false")
-	case o.format != "" && !isFormat(o.format):
+	case o.format != "" && !slices.Contains(formats, environ.Format(o.format)):
 		return tool.Usagef("flag -f: choose one of lines, json, dotenv")
 	case !supported:
 		return hint.With(tool.Usagef("ms-edit runs on Unix systems only"), "ms-get -o FILE NAME writes the secret to a file, and ms-put -if VERSION NAME FILE stores it")
 	}
 	return nil
-}
-
-func isFormat(name string) bool {
-	for _, f := range formats {
-		if string(f) == name {
-			return true
-		}
-	}
-	return false
 }
 
 // A version is what is stored at one time. The zero version is none.
